@@ -1,0 +1,80 @@
+//! A block: a stretch of the capture with the records in it.
+
+use std::ops::Range;
+
+use crate::units::{PacketNumber, Timestamp};
+
+/// A stretch of the capture file and the packets that lie in it.
+///
+/// The packets' bytes are not copied: each [`PacketMeta`] names its range. The reader fills the same
+/// block again and again, so that it stays in the processor's cache; who must keep bytes copies them.
+#[derive(Debug, Default)]
+pub struct Block {
+    /// The bytes, record headers included.
+    pub bytes: Vec<u8>,
+    /// The packets, in file order.
+    pub packets: Vec<PacketMeta>,
+    /// The number of the first packet of `packets`.
+    pub first: PacketNumber,
+    /// Where `bytes` starts in the (decompressed) file.
+    pub file_offset: u64,
+}
+
+impl Block {
+    /// The captured bytes of a packet of this block; empty if the range is not in it.
+    #[must_use]
+    pub fn captured(&self, packet: &PacketMeta) -> &[u8] {
+        self.bytes.get(packet.range()).unwrap_or_default()
+    }
+}
+
+/// One packet of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PacketMeta {
+    /// When it was captured.
+    pub time: Timestamp,
+    /// Where its bytes start in the block.
+    pub start: u32,
+    /// How many bytes were captured.
+    pub captured: u32,
+    /// How many bytes the packet had on the wire; more than `captured` if a snap length cut it.
+    pub original: u32,
+    /// What its first byte is the start of.
+    pub link: LinkType,
+}
+
+impl PacketMeta {
+    /// The range of its bytes in the block.
+    #[must_use]
+    pub fn range(&self) -> Range<usize> {
+        let start = self.start as usize;
+        start..start.saturating_add(self.captured as usize)
+    }
+}
+
+/// A link-layer type as files number it (the tcpdump project's link-type registry).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LinkType(pub u16);
+
+impl LinkType {
+    /// BSD loopback: a four-byte address family in the byte order of the machine that captured.
+    pub const NULL: Self = Self(0);
+    /// Ethernet.
+    pub const ETHERNET: Self = Self(1);
+    /// Raw IP, as some files number it that copied the DLT value of their system.
+    pub const RAW_DLT: Self = Self(12);
+    /// Raw IP, as OpenBSD's DLT value numbers it.
+    pub const RAW_OPENBSD: Self = Self(14);
+    /// Raw IP: the first nibble is the version.
+    pub const RAW: Self = Self(101);
+    /// OpenBSD loopback: the address family in network byte order.
+    pub const LOOP: Self = Self(108);
+    /// Linux cooked capture, version 1.
+    pub const LINUX_SLL: Self = Self(113);
+    /// Raw IPv4.
+    pub const IPV4: Self = Self(228);
+    /// Raw IPv6.
+    pub const IPV6: Self = Self(229);
+    /// Linux cooked capture, version 2: what `tcpdump -i any` writes.
+    pub const LINUX_SLL2: Self = Self(276);
+}

@@ -1,0 +1,8 @@
+//! wsinspect reads packet captures and tells why a WebSocket does not work.
+//!
+//! Data flows one way: capture → decode → tcp → protocol → model → report. A room uses rooms upstream of
+//! it only; `tests/arrows.rs` holds it to that. ARCHITECTURE.md is the map.
+
+pub mod capture;
+pub mod limits;
+pub mod units;

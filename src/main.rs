@@ -1,0 +1,3 @@
+//! The `wsinspect` program: the thin edge over the library.
+
+fn main() {}
