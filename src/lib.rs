@@ -4,5 +4,7 @@
 //! it only; `tests/arrows.rs` holds it to that. ARCHITECTURE.md is the map.
 
 pub mod capture;
+pub mod decode;
 pub mod limits;
+pub mod tcp;
 pub mod units;

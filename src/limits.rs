@@ -3,6 +3,8 @@
 //! Nothing that the network controls grows past a number of this file. At each limit something defined
 //! happens and a fact says so.
 
+use crate::units::Span;
+
 /// Bytes of a block: it stays in the processor's second-level cache.
 pub const BLOCK_BYTES: usize = 256 * 1024;
 
@@ -11,3 +13,46 @@ pub const BLOCK_BYTES: usize = 256 * 1024;
 /// libpcap's own limit for most link types is 256 KiB; USB captures have 128 MiB. 16 MiB is far above
 /// any packet that carries TCP.
 pub const RECORD_BYTES: usize = 16 * 1024 * 1024;
+
+/// Bytes of the latest delivered segment of a half that are kept to notice a retransmission that differs.
+pub const OVERLAP_MEMORY_BYTES: usize = 32;
+
+/// How long a hole that the other side has acknowledged, or a segment that acknowledges what was not seen,
+/// waits for the missing bytes: captures on several queues or interfaces come slightly out of order.
+/// Then the hole becomes a gap.
+pub const REORDERING_PATIENCE: Span = Span::from_millis(100);
+
+/// A jump in sequence numbers that is not believed at once: the segment is stray until the next one
+/// continues it or the other side acknowledges it.
+pub const SEQUENCE_JUMP_BYTES: i64 = 64 * 1024 * 1024;
+
+/// How long a closed connection is kept for late packets: twice the usual maximum segment lifetime.
+pub const CLOSED_LINGER: Span = Span::from_millis(120_000);
+
+/// The limits that depend on how much there is of something.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections tracked. At the limit the least recently used sixteenth goes; counted.
+    pub connections: usize,
+    /// Connections remembered that have carried no payload yet. At the limit the least recently used
+    /// of the same set goes; counted. Rounded up to a power of two.
+    pub embryos: usize,
+    /// Closed connections kept for late packets. At the limit the earliest closed goes.
+    pub closed_connections: usize,
+    /// Out-of-order bytes of one half, bookkeeping included. At the limit the oldest hole becomes a gap.
+    pub out_of_order_half_bytes: usize,
+    /// Out-of-order bytes of all connections. At the limit the oldest hole becomes a gap.
+    pub out_of_order_total_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 200_000,
+            embryos: 16 * 1024,
+            closed_connections: 8 * 1024,
+            out_of_order_half_bytes: 1024 * 1024,
+            out_of_order_total_bytes: 64 * 1024 * 1024,
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! From segments to two streams of bytes a connection, with what the wire shows of each.
+//!
+//! Facts of this room are about sequence numbers, acknowledgments and control bits. What the bytes mean is the
+//! business of the [`Receiver`] above. No I/O, no clock: time is that of the segments.
+
+mod connections;
+mod embryo;
+mod facts;
+mod flow;
+mod half;
+mod lane;
+mod receiver;
+mod sequence;
+
+pub use connections::{Connections, Counts, Ended};
+pub use facts::{ConnectionFacts, EndedBy, Ending, HalfFacts, Opened, Opening};
+pub use receiver::{Chunk, Kept, Receiver};
+pub use sequence::SequenceNumber;
+
+#[cfg(test)]
+mod tests;
