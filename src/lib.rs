@@ -6,5 +6,8 @@
 pub mod capture;
 pub mod decode;
 pub mod limits;
+pub mod model;
+pub mod pipeline;
+pub mod protocol;
 pub mod tcp;
 pub mod units;

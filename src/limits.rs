@@ -56,3 +56,50 @@ impl Default for Limits {
         }
     }
 }
+
+/// Pings of one side that wait for their pongs. At the limit the oldest counts as unanswered.
+pub const OUTSTANDING_PINGS: usize = 64;
+
+/// Ping round trips of one session that the median is taken of. At the limit every other one goes.
+pub const PING_SAMPLES: usize = 512;
+
+/// What a control frame may carry (RFC 6455 section 5.5). Longer ones are skipped, and told.
+pub const CONTROL_PAYLOAD_BYTES: usize = 125;
+
+/// Frames remembered of one session, if they are asked for: the first [`FRAMES_KEPT_FIRST`] and the latest.
+/// Counters stay complete.
+pub const FRAMES_KEPT: usize = 10_000;
+
+/// The first frames of a session that are remembered whatever comes after.
+pub const FRAMES_KEPT_FIRST: usize = 1_000;
+
+/// Frames remembered of all sessions. At the limit a new frame takes the place of an old one.
+pub const FRAMES_KEPT_TOTAL: usize = 2_000_000;
+
+/// The head of an HTTP message. A longer one makes the stream opaque; the reason is kept.
+pub const HEAD_BYTES: usize = 64 * 1024;
+
+/// Fields of a head. More make the stream opaque; the reason is kept.
+pub const HEAD_FIELDS: usize = 128;
+
+/// What the client sends after an upgrade request and before its answer is held, up to here. More makes the
+/// stream opaque; the reason is kept.
+pub const HELD_BYTES: usize = 256 * 1024;
+
+/// Requests of one connection that wait for their answers. More make the stream opaque; the reason is kept.
+pub const PENDING_REQUESTS: usize = 1_000;
+
+/// Upgrade attempts remembered of one connection. Later ones are counted.
+pub const ATTEMPTS_OF_CONNECTION: usize = 1_000;
+
+/// The start of the answer's body that is kept: it often says what is wrong.
+pub const BODY_START_BYTES: usize = 200;
+
+/// Chunks of a connection from before the capture that are looked at for frames, before it is given up.
+pub const MIDSTREAM_CHUNKS: u32 = 16;
+
+/// How long a request waits in the capture before it counts as unanswered though its connection is open.
+pub const UNANSWERED_AFTER: Span = Span::from_millis(60_000);
+
+/// Attempts kept for reports, and with `--all` connections. At the limit later ones are only counted.
+pub const ATTEMPTS_KEPT: usize = 200_000;

@@ -1,0 +1,102 @@
+//! A capture as a whole: its connections and its totals.
+
+use std::collections::BTreeMap;
+
+use super::connection::Connection;
+use super::outcome::Outcome;
+use crate::decode::Skip;
+use crate::protocol::{OpaqueReason, RoleFacts};
+use crate::tcp::Counts;
+use crate::units::{Span, Timestamp};
+
+/// Everything that was seen.
+#[derive(Clone, Debug, Default)]
+pub struct Capture {
+    /// The connections that are kept, in the order of their first packets.
+    pub connections: Vec<Connection>,
+    /// The totals; they are complete whatever is kept.
+    pub totals: Totals,
+}
+
+/// Totals over all packets.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    /// Packets read.
+    pub packets: u64,
+    /// Their bytes, as long as they were on the wire.
+    pub bytes: u64,
+    /// Packets that are no TCP segments, by reason.
+    pub skipped: BTreeMap<Skip, u64>,
+    /// Packets that the filter left out.
+    pub filtered: u64,
+    /// Packets of which the capture has only the beginning.
+    pub cut_packets: u64,
+    /// The times of the first and the last packet.
+    pub first_and_last: Option<(Timestamp, Timestamp)>,
+    /// What the connection table counted.
+    pub tcp: Counts,
+    /// Attempts by outcome.
+    pub attempts: BTreeMap<Outcome, u64>,
+    /// Attempts that are counted and not kept.
+    pub forgotten_attempts: u64,
+    /// Frames of all sessions, both sides.
+    pub frames: RoleFacts,
+    /// Frames that were asked for and are not kept.
+    pub forgotten_frames: u64,
+    /// From request to answer, of established attempts.
+    pub latency: Option<Latency>,
+    /// Connections that were not looked into, by reason.
+    pub opaque: BTreeMap<OpaqueReason, u64>,
+    /// Bytes that the capture lacks, in all connections.
+    pub missing_bytes: u64,
+    /// What the reader of the file has to say, in words.
+    pub warnings: Vec<String>,
+}
+
+/// How long answers took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Latency {
+    /// Half of them were faster.
+    pub median: Span,
+    /// Nineteen of twenty were faster.
+    pub p95: Span,
+    /// The slowest.
+    pub max: Span,
+}
+
+impl Totals {
+    /// All attempts.
+    #[must_use]
+    pub fn attempts_total(&self) -> u64 {
+        self.attempts.values().sum()
+    }
+
+    /// Attempts with this outcome.
+    #[must_use]
+    pub fn attempts_with(&self, outcome: Outcome) -> u64 {
+        self.attempts.get(&outcome).copied().unwrap_or_default()
+    }
+
+    /// The part of established ones among the attempts whose end is known; none if there are none.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    pub fn success_rate(&self) -> Option<f64> {
+        let established = self.attempts_with(Outcome::Established);
+        let known = [Outcome::Invalid, Outcome::Refused, Outcome::Unanswered];
+        let known: u64 =
+            known.into_iter().map(|outcome| self.attempts_with(outcome)).sum::<u64>() + established;
+        (known > 0).then(|| established as f64 / known as f64)
+    }
+}
+
+impl Latency {
+    /// Of any number of spans; none of none.
+    #[must_use]
+    pub fn of(mut spans: Vec<Span>) -> Option<Self> {
+        spans.sort_unstable();
+        let at = |numerator: usize, denominator: usize| {
+            spans.get(spans.len().saturating_mul(numerator) / denominator).or(spans.last()).copied()
+        };
+        Some(Self { median: at(1, 2)?, p95: at(95, 100)?, max: *spans.last()? })
+    }
+}

@@ -1,0 +1,121 @@
+//! What became of an attempt, and how a session ended. Both follow from facts by definition; nothing is judged.
+
+use crate::limits::UNANSWERED_AFTER;
+use crate::model::Connection;
+use crate::protocol::{Attempt, SessionFacts};
+use crate::units::Timestamp;
+
+/// What became of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// Answered with a 101 that RFC 6455 section 4.1 lets a client accept.
+    Established,
+    /// Answered with a 101 that a client must refuse.
+    Invalid,
+    /// Answered with another final status.
+    Refused,
+    /// Not answered: the connection ended, or the capture went on for [`UNANSWERED_AFTER`].
+    Unanswered,
+    /// Frames without a handshake in the capture.
+    Midstream,
+    /// The capture does not show enough, or ends while the request still waits.
+    Unknown,
+}
+
+impl Outcome {
+    /// All of them, in the order of reports.
+    pub const ALL: [Self; 6] =
+        [Self::Established, Self::Invalid, Self::Refused, Self::Unanswered, Self::Midstream, Self::Unknown];
+
+    /// Of an attempt on a connection, in a capture that ends at `capture_end`.
+    #[must_use]
+    pub fn of(attempt: &Attempt, connection: &Connection, capture_end: Timestamp) -> Self {
+        let Some(response) = &attempt.response else {
+            return Self::without_response(attempt, connection, capture_end);
+        };
+        if response.status != SWITCHING_PROTOCOLS {
+            return Self::Refused;
+        }
+        if response.problems.iter().any(|problem| problem.is_fatal()) {
+            return Self::Invalid;
+        }
+        let accept_is_valid = response.accept == crate::protocol::Accept::Valid;
+        let request_is_whole = attempt.request.as_ref().is_some_and(|request| request.complete);
+        if response.complete && (accept_is_valid || request_is_whole) {
+            Self::Established
+        } else {
+            Self::Unknown
+        }
+    }
+
+    fn without_response(attempt: &Attempt, connection: &Connection, capture_end: Timestamp) -> Self {
+        if attempt.midstream {
+            return Self::Midstream;
+        }
+        let answer_may_be_missing = attempt.response_lost
+            || connection.tcp.evicted
+            || connection.half(crate::protocol::Role::Server).packets == 0;
+        let Some(request) = attempt.request.as_ref().filter(|_| !answer_may_be_missing) else {
+            return Self::Unknown;
+        };
+        let ended = connection.tcp.ending.is_some();
+        let waited_long = capture_end.since(request.origin.time) >= UNANSWERED_AFTER;
+        if ended || waited_long { Self::Unanswered } else { Self::Unknown }
+    }
+
+    /// Its name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Established => "established",
+            Self::Invalid => "invalid",
+            Self::Refused => "refused",
+            Self::Unanswered => "unanswered",
+            Self::Midstream => "midstream",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether the user's WebSocket surely did not come to be.
+    #[must_use]
+    pub const fn is_failure(self) -> bool {
+        matches!(self, Self::Invalid | Self::Refused | Self::Unanswered)
+    }
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionEnd {
+    /// With the closing handshake: a close frame each way (RFC 6455 section 7.1.4).
+    Clean,
+    /// The connection ended without it.
+    Abnormal,
+    /// Not within the capture.
+    Open,
+}
+
+impl SessionEnd {
+    /// Of a session on a connection.
+    #[must_use]
+    pub const fn of(session: &SessionFacts, connection: &Connection) -> Self {
+        if session.client.close > 0 && session.server.close > 0 {
+            Self::Clean
+        } else if connection.tcp.ending.is_some() {
+            Self::Abnormal
+        } else {
+            Self::Open
+        }
+    }
+
+    /// Its name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Clean => "clean",
+            Self::Abnormal => "abnormal",
+            Self::Open => "open",
+        }
+    }
+}
+
+const SWITCHING_PROTOCOLS: u16 = 101;

@@ -1,0 +1,73 @@
+//! Drives the rooms: blocks are decoded, segments put in order, streams read, and the store filled.
+//!
+//! One thread does it all for now. What several would share is cut along [`Shard`]: a shard owns its flows,
+//! and results do not depend on how many shards there are, since a connection's name is its first packet.
+
+mod shard;
+
+use crate::capture::{Block, CaptureError, Filter, Source};
+use crate::decode::decode;
+use crate::limits::Limits;
+use crate::model::Capture;
+use crate::units::{Origin, PacketNumber};
+use shard::Shard;
+
+/// What is wanted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Connections without an attempt are kept too.
+    pub keeps_all: bool,
+    /// Each frame is kept.
+    pub keeps_frames: bool,
+    /// The limits.
+    pub limits: Limits,
+}
+
+/// Reads a capture to its end. `progress` is called after each block.
+///
+/// # Errors
+/// If the capture cannot be read on, or the filter cannot be compiled for its link type. What was read before
+/// is lost then; damage inside the capture is no error.
+pub fn analyse<S: Source>(
+    source: &mut S,
+    mut filter: Option<Filter>,
+    options: Options,
+    mut progress: impl FnMut(&S),
+) -> Result<Capture, CaptureError> {
+    let mut shard = Shard::new(options);
+    let mut block = Block::default();
+    let mut warnings = Vec::new();
+    while source.next_block(&mut block)? {
+        read_block(&block, filter.as_mut(), &mut shard)?;
+        warnings.extend(source.take_damage().iter().map(ToString::to_string));
+        progress(source);
+    }
+    warnings.extend(source.take_damage().iter().map(ToString::to_string));
+    warnings.extend(filter.as_mut().map(Filter::take_warnings).unwrap_or_default());
+    Ok(shard.finish(warnings))
+}
+
+fn read_block(block: &Block, mut filter: Option<&mut Filter>, shard: &mut Shard) -> Result<(), CaptureError> {
+    let mut number = block.first;
+    for packet in &block.packets {
+        let origin = Origin {
+            packet: number,
+            time: packet.time,
+            file_offset: block.file_offset.saturating_add(u64::from(packet.start)),
+        };
+        number = PacketNumber(number.0.saturating_add(1));
+        let captured = block.captured(packet);
+        shard.count(packet);
+        if let Some(filter) = &mut filter
+            && !filter.matches(packet.link, captured)?
+        {
+            shard.filtered();
+            continue;
+        }
+        match decode(packet.link, captured, packet.original, origin) {
+            Ok(segment) => shard.segment(&segment),
+            Err(reason) => shard.skip(reason),
+        }
+    }
+    Ok(())
+}

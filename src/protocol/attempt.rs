@@ -1,0 +1,68 @@
+//! An upgrade attempt: a request that shows WebSocket intent, its answer, and what flowed.
+
+use super::http::{RequestHead, ResponseHead};
+use super::websocket::{Accept, RequestProblem, ResponseProblem, SessionFacts};
+use crate::units::Origin;
+
+/// One attempt, as far as the capture shows it.
+#[derive(Clone, Debug, Default)]
+pub struct Attempt {
+    /// The request; none if it is not in the capture.
+    pub request: Option<RequestFacts>,
+    /// The final answer; none if there is none in the capture.
+    pub response: Option<ResponseFacts>,
+    /// The frames; none if none could flow.
+    pub session: Option<Box<SessionFacts>>,
+    /// The answer came, or may have come, in bytes that the capture lacks.
+    pub response_lost: bool,
+    /// The session was recognised by its frames alone, in a connection from before the capture.
+    pub midstream: bool,
+}
+
+/// The request of an attempt.
+#[derive(Clone, Debug)]
+pub struct RequestFacts {
+    /// Where it begins.
+    pub origin: Origin,
+    /// The head's bytes, or the whole lines of it that the capture has.
+    pub bytes: Box<[u8]>,
+    /// Whether the capture has the whole head.
+    pub complete: bool,
+    /// What is wrong with it.
+    pub problems: Vec<RequestProblem>,
+}
+
+/// The answer of an attempt.
+#[derive(Clone, Debug)]
+pub struct ResponseFacts {
+    /// Where it begins.
+    pub origin: Origin,
+    /// The head's bytes, or the whole lines of it that the capture has.
+    pub bytes: Box<[u8]>,
+    /// Whether the capture has the whole head.
+    pub complete: bool,
+    /// The status code, 100 to 999.
+    pub status: u16,
+    /// What is known of `Sec-WebSocket-Accept`.
+    pub accept: Accept,
+    /// What is wrong with it.
+    pub problems: Vec<ResponseProblem>,
+    /// The first bytes of the body, up to [`crate::limits::BODY_START_BYTES`], transfer coding undone.
+    pub body_start: Vec<u8>,
+}
+
+impl RequestFacts {
+    /// The head, read again.
+    #[must_use]
+    pub fn head(&self) -> RequestHead<'_> {
+        RequestHead::parse_kept(&self.bytes)
+    }
+}
+
+impl ResponseFacts {
+    /// The head, read again.
+    #[must_use]
+    pub fn head(&self) -> ResponseHead<'_> {
+        ResponseHead::parse_kept(&self.bytes)
+    }
+}

@@ -1,0 +1,476 @@
+//! HTTP/1 on a connection: finds the upgrade attempts among the requests and follows them to their answers.
+
+use std::collections::VecDeque;
+
+use super::head::{HeadError, RequestHead, ResponseHead, may_start_request, may_start_response};
+use super::message::{Framing, MessageReader, Step};
+use crate::limits;
+use crate::protocol::attempt::{Attempt, RequestFacts, ResponseFacts};
+use crate::protocol::layer::{Next, OpaqueReason, Protocol, Upgrade};
+use crate::protocol::websocket::{
+    Evidence, Start, agreed_deflate, frames_in, request_problems, response_problems, shows_intent,
+};
+use crate::protocol::{Context, Role};
+use crate::tcp::{Chunk, Kept};
+use crate::units::Origin;
+
+/// HTTP/1 on a connection.
+#[derive(Debug, Default)]
+pub struct Http {
+    client: MessageReader,
+    server: MessageReader,
+    /// Requests without a final answer, oldest first.
+    pending: VecDeque<Pending>,
+    /// What the client sends after an upgrade request: frames or another request, the answer decides.
+    held: Option<Held>,
+    /// The attempt whose answer's body is being read.
+    answered: Option<usize>,
+    attempts: Vec<Attempt>,
+    /// The latest request that is no attempt: an answer may make it one.
+    latest: Latest,
+    /// The server has sent something.
+    server_was_seen: bool,
+}
+
+/// A request's head, in a buffer that is used again for the next one.
+#[derive(Debug, Default)]
+struct Latest {
+    bytes: Vec<u8>,
+    complete: bool,
+    origin: Origin,
+}
+
+/// A request that waits for its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Pending {
+    /// Its place among the attempts, if it is one.
+    attempt: Option<usize>,
+    /// Answers to HEAD and to CONNECT have bodies of their own kind (RFC 9112 section 6.3).
+    method: Method,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Method {
+    Head,
+    Connect,
+    Other,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    pieces: Vec<HeldPiece>,
+    bytes: usize,
+}
+
+/// A part of what is held back.
+#[derive(Debug)]
+pub enum HeldPiece {
+    /// Bytes.
+    Data(Kept),
+    /// A number of bytes that the capture lacks, and the segment that showed it.
+    Gap(u64, Origin),
+}
+
+impl Http {
+    /// HTTP that goes on after other attempts on the same connection.
+    #[must_use]
+    pub fn after(attempts: Vec<Attempt>) -> Self {
+        Self { attempts, ..Self::default() }
+    }
+
+    /// The next bytes of one side.
+    pub fn data(&mut self, context: &mut Context, role: Role, chunk: Chunk<'_>) -> Next {
+        match role {
+            Role::Client => self.client_data(context, chunk),
+            Role::Server => self.server_data(context, chunk),
+        }
+    }
+
+    /// `length` bytes of one side are not in the capture.
+    pub fn gap(&mut self, context: &mut Context, role: Role, length: u64, at: Origin) -> Next {
+        match role {
+            Role::Client => {
+                if let Some(held) = &mut self.held {
+                    held.pieces.push(HeldPiece::Gap(length, at));
+                } else if let Some((part, origin)) = self.client.gap(length) {
+                    self.partial_request(context, &part, origin);
+                }
+                Next::Continue
+            }
+            Role::Server => {
+                self.server_was_seen = true;
+                let part = self.server.gap(length);
+                let mut answered = false;
+                if let Some((part, origin)) = part {
+                    let head = ResponseHead::parse_kept(&part);
+                    if let Some(status) = head.status {
+                        answered = true;
+                        if let Next::Switch { to, .. } =
+                            self.response(context, &head, status, &part, false, origin)
+                        {
+                            return Next::Switch { to, consumed: 0 };
+                        }
+                    }
+                }
+                if self.server.is_seeking() && !answered {
+                    self.lose_responses();
+                }
+                Next::Continue
+            }
+        }
+    }
+
+    /// The attempts, once nothing more comes.
+    pub fn finish(mut self, context: &mut Context) -> Finished {
+        if self.held.is_none()
+            && let Some((part, origin)) = self.client.unfinished()
+        {
+            self.partial_request(context, &part, origin);
+        }
+        if let Some((part, origin)) = self.server.unfinished() {
+            let head = ResponseHead::parse_kept(&part);
+            if let Some(status) = head.status {
+                // What it would switch to has nothing left to read.
+                let _ = self.response(context, &head, status, &part, false, origin);
+            }
+        }
+        // A capture of one side only: frames after the request say that it was accepted.
+        if self.frames_held() {
+            return Finished::Frames(self.upgrade(Start::Midstream));
+        }
+        Finished::Attempts(self.attempts)
+    }
+
+    /// The attempts so far.
+    pub fn into_attempts(self) -> Vec<Attempt> {
+        self.attempts
+    }
+
+    fn client_data(&mut self, context: &mut Context, mut chunk: Chunk<'_>) -> Next {
+        while !chunk.bytes.is_empty() {
+            if let Some(held) = &mut self.held {
+                held.bytes = held.bytes.saturating_add(chunk.bytes.len());
+                held.pieces.push(HeldPiece::Data(chunk.keep()));
+                return if held.bytes <= limits::HELD_BYTES { Next::Continue } else { self.held_too_long() };
+            }
+            let (used, step) = self.client.next(chunk.bytes, chunk.origin, may_start_request);
+            chunk = chunk.without_first(used);
+            let next = match step {
+                Step::More | Step::Body(_) => Next::Continue,
+                Step::Head(head, origin) => match RequestHead::parse(&head) {
+                    Ok(request) => self.request(context, &request, &head, origin),
+                    Err(error) => Next::opaque(OpaqueReason::of(error, &head)),
+                },
+                Step::TooLong => Next::opaque(OpaqueReason::HeadTooLong),
+                Step::Malformed => self.malformed(),
+            };
+            if matches!(next, Next::Switch { .. }) {
+                return next;
+            }
+        }
+        Next::Continue
+    }
+
+    fn server_data(&mut self, context: &mut Context, mut chunk: Chunk<'_>) -> Next {
+        self.server_was_seen = true;
+        // The answer was lost, but the frames after it say what it was.
+        if self.server.is_seeking()
+            && self.waiting_attempt().is_some()
+            && frames_in(chunk.bytes, Role::Server, None) != Evidence::None
+        {
+            return Next::Switch { to: Protocol::WebSocket(self.upgrade(Start::Midstream)), consumed: 0 };
+        }
+        let total = chunk.bytes.len();
+        while !chunk.bytes.is_empty() {
+            let (used, step) = self.server.next(chunk.bytes, chunk.origin, may_start_response);
+            chunk = chunk.without_first(used);
+            let next = match step {
+                Step::More => Next::Continue,
+                Step::Body(bytes) => self.response_body(bytes),
+                Step::Head(head, origin) => match ResponseHead::parse(&head) {
+                    Ok(response) => {
+                        let status = response.status.unwrap_or_default();
+                        self.response(context, &response, status, &head, true, origin)
+                    }
+                    Err(error) => Next::opaque(OpaqueReason::of(error, &head)),
+                },
+                Step::TooLong => Next::opaque(OpaqueReason::HeadTooLong),
+                Step::Malformed => self.malformed(),
+            };
+            match next {
+                Next::Continue => {}
+                Next::Switch { to, .. } => {
+                    return Next::Switch { to, consumed: total.saturating_sub(chunk.bytes.len()) };
+                }
+            }
+        }
+        Next::Continue
+    }
+
+    /// A whole request head.
+    fn request(
+        &mut self,
+        context: &mut Context,
+        request: &RequestHead<'_>,
+        bytes: &[u8],
+        origin: Origin,
+    ) -> Next {
+        let framing = request_framing(request);
+        self.client.body(framing);
+        let is_attempt = shows_intent(request);
+        let attempt = self.note(context, is_attempt, bytes, true, origin);
+        let method = match request.method {
+            "HEAD" => Method::Head,
+            "CONNECT" => Method::Connect,
+            _ => Method::Other,
+        };
+        self.pending.push_back(Pending { attempt, method });
+        if is_attempt && framing.is_none() {
+            self.held = Some(Held::default());
+        }
+        if self.pending.len() > limits::PENDING_REQUESTS {
+            return Next::opaque(OpaqueReason::TooManyRequests);
+        }
+        Next::Continue
+    }
+
+    /// What the capture has of a request whose head it lacks in part.
+    fn partial_request(&mut self, context: &mut Context, part: &[u8], origin: Origin) {
+        let is_attempt = shows_intent(&RequestHead::parse_kept(part));
+        let attempt = self.note(context, is_attempt, part, false, origin);
+        self.pending.push_back(Pending { attempt, method: Method::Other });
+    }
+
+    /// Keeps a request: among the attempts, and then where it stands there, or until the next one.
+    fn note(
+        &mut self,
+        context: &mut Context,
+        is_attempt: bool,
+        bytes: &[u8],
+        complete: bool,
+        origin: Origin,
+    ) -> Option<usize> {
+        if is_attempt {
+            let problems = request_problems(&RequestHead::parse_kept(bytes), complete);
+            let request = RequestFacts { origin, bytes: bytes.into(), complete, problems };
+            return self.remember(context, Attempt { request: Some(request), ..Attempt::default() });
+        }
+        self.latest.bytes.clear();
+        self.latest.bytes.extend_from_slice(bytes);
+        self.latest.complete = complete;
+        self.latest.origin = origin;
+        None
+    }
+
+    /// Adds an attempt; where it stands among them.
+    fn remember(&mut self, context: &mut Context, attempt: Attempt) -> Option<usize> {
+        if self.attempts.len() >= limits::ATTEMPTS_OF_CONNECTION {
+            context.forget_attempt();
+            return None;
+        }
+        self.attempts.push(attempt);
+        self.attempts.len().checked_sub(1)
+    }
+
+    /// An attempt that only its answer shows to be one: the request did not ask, or the capture lacks it.
+    fn unasked(&mut self, context: &mut Context, request_was_seen: bool) -> Option<usize> {
+        if !request_was_seen {
+            return self.remember(context, Attempt::default());
+        }
+        let Latest { bytes, complete, origin } = std::mem::take(&mut self.latest);
+        self.note(context, true, &bytes, complete, origin)
+    }
+
+    /// A response head; `complete` unless the capture has only a part of it.
+    fn response(
+        &mut self,
+        context: &mut Context,
+        response: &ResponseHead<'_>,
+        status: u16,
+        bytes: &[u8],
+        complete: bool,
+        origin: Origin,
+    ) -> Next {
+        self.answered = None;
+        // RFC 9110 section 15.2: any number of interim answers may come before the final one.
+        if (100..200).contains(&status) && status != SWITCHING_PROTOCOLS {
+            self.server.body(None);
+            return Next::Continue;
+        }
+        let request = self.pending.pop_front();
+        let mut place = request.and_then(|request| request.attempt);
+        let is_websocket = response.fields.has_token("upgrade", "websocket")
+            || response.fields.values("sec-websocket-accept").next().is_some();
+        let switches = status == SWITCHING_PROTOCOLS;
+        if switches && place.is_none() && (is_websocket || !complete) {
+            place = self.unasked(context, request.is_some() && self.pending.is_empty());
+        }
+        let deflate = agreed_deflate(response);
+        if let Some(attempt) = place.and_then(|place| self.attempts.get_mut(place)) {
+            let (problems, accept) = match &attempt.request {
+                _ if !switches => Default::default(),
+                Some(request) => {
+                    response_problems(Some((&request.head(), request.complete)), response, complete)
+                }
+                None => response_problems(None, response, complete),
+            };
+            let bytes = bytes.into();
+            let body_start = Vec::new();
+            attempt.response =
+                Some(ResponseFacts { origin, bytes, complete, status, accept, problems, body_start });
+        }
+        if switches {
+            let start = if complete { Start::Handshake { deflate } } else { Start::Midstream };
+            let to = match place {
+                Some(_) => Protocol::WebSocket(self.upgrade(start)),
+                None => Protocol::Opaque(OpaqueReason::OtherUpgrade),
+            };
+            return Next::Switch { to, consumed: 0 };
+        }
+        let method = request.map_or(Method::Other, |request| request.method);
+        if method == Method::Connect && (200..300).contains(&status) {
+            return Next::Switch { to: Protocol::Probe, consumed: 0 };
+        }
+        if complete {
+            self.server.body(response_framing(response, status, method));
+        }
+        self.answered = place;
+        self.release_held(context)
+    }
+
+    /// Some of an answer's body.
+    fn response_body(&mut self, bytes: &[u8]) -> Next {
+        let answered = self.answered.and_then(|place| self.attempts.get_mut(place));
+        if let Some(response) = answered.and_then(|attempt| attempt.response.as_mut()) {
+            let room = limits::BODY_START_BYTES.saturating_sub(response.body_start.len());
+            response.body_start.extend(bytes.iter().take(room));
+        }
+        Next::Continue
+    }
+
+    /// The upgrade was refused: what was held is the next request.
+    fn release_held(&mut self, context: &mut Context) -> Next {
+        let Some(held) = self.held.take() else { return Next::Continue };
+        for piece in held.pieces {
+            let next = match piece {
+                HeldPiece::Data(kept) => self.client_data(context, kept.as_chunk()),
+                HeldPiece::Gap(length, at) => self.gap(context, Role::Client, length, at),
+            };
+            if let Next::Switch { to, .. } = next {
+                return Next::Switch { to, consumed: 0 };
+            }
+        }
+        Next::Continue
+    }
+
+    /// Too much was held: the answer is not in the capture, or it is very late.
+    fn held_too_long(&mut self) -> Next {
+        if self.frames_held() {
+            return Next::Switch {
+                to: Protocol::WebSocket(self.upgrade(Start::Midstream)),
+                consumed: usize::MAX,
+            };
+        }
+        Next::opaque(OpaqueReason::HeldTooLong)
+    }
+
+    /// Bytes that are no HTTP where HTTP is due.
+    fn malformed(&mut self) -> Next {
+        // Later bytes may be HTTP again only if some were already: a server error in plain text, for example.
+        Next::opaque(if self.pending.is_empty() && self.attempts.is_empty() {
+            OpaqueReason::NotHttp
+        } else {
+            OpaqueReason::Malformed
+        })
+    }
+
+    /// Answers were lost. The one that comes next belongs to the latest request, since clients seldom send
+    /// one before the last is answered.
+    fn lose_responses(&mut self) {
+        let latest = self.pending.pop_back();
+        for lost in self.pending.drain(..).filter_map(|request| request.attempt) {
+            if let Some(attempt) = self.attempts.get_mut(lost) {
+                attempt.response_lost = true;
+            }
+        }
+        if let Some(latest) = latest {
+            if let Some(attempt) = latest.attempt.and_then(|place| self.attempts.get_mut(place)) {
+                attempt.response_lost = true;
+            }
+            self.pending.push_back(latest);
+        }
+    }
+
+    /// Whether the client went on with frames though no answer was seen.
+    fn frames_held(&self) -> bool {
+        let first = self.held.as_ref().and_then(|held| {
+            held.pieces.iter().find_map(|piece| match piece {
+                HeldPiece::Data(kept) => Some(frames_in(&kept.bytes, Role::Client, None)),
+                HeldPiece::Gap(..) => None,
+            })
+        });
+        let answer_may_be_missing = self.server.is_seeking() || !self.server_was_seen;
+        answer_may_be_missing
+            && self.waiting_attempt().is_some()
+            && first.is_some_and(|found| found != Evidence::None)
+    }
+
+    fn waiting_attempt(&self) -> Option<usize> {
+        self.pending.back().and_then(|pending| pending.attempt)
+    }
+
+    /// Everything that a session needs to go on from here.
+    fn upgrade(&mut self, start: Start) -> Box<Upgrade> {
+        let attempts = std::mem::take(&mut self.attempts);
+        let held = self.held.take().map(|held| held.pieces).unwrap_or_default();
+        Box::new(Upgrade { start, attempts, held })
+    }
+}
+
+/// What a connection's HTTP came to.
+#[derive(Debug)]
+pub enum Finished {
+    /// The attempts.
+    Attempts(Vec<Attempt>),
+    /// The attempts, and frames that the last one's client sent.
+    Frames(Box<Upgrade>),
+}
+
+/// RFC 9112 section 6.3: a request without a length has no body.
+fn request_framing(request: &RequestHead<'_>) -> Option<Framing> {
+    if request.fields.has_token("transfer-encoding", "chunked") {
+        return Some(Framing::Chunked(super::chunked::Chunked::default()));
+    }
+    content_length(request.fields.values("content-length")).filter(|length| *length > 0).map(Framing::Length)
+}
+
+/// RFC 9112 section 6.3: a response without a length goes on until the connection ends.
+fn response_framing(response: &ResponseHead<'_>, status: u16, method: Method) -> Option<Framing> {
+    if method == Method::Head || matches!(status, 204 | 304) {
+        return None;
+    }
+    if response.fields.has_token("transfer-encoding", "chunked") {
+        return Some(Framing::Chunked(super::chunked::Chunked::default()));
+    }
+    let has_coding = response.fields.values("transfer-encoding").next().is_some();
+    let length = content_length(response.fields.values("content-length")).filter(|_| !has_coding);
+    Some(length.map_or(Framing::UntilEnd, Framing::Length))
+}
+
+/// The first of the lengths; `7, 7` is what some proxies make of two fields.
+fn content_length<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Option<u64> {
+    let first = values.next()?.split(|byte| *byte == b',').next()?.trim_ascii();
+    str::from_utf8(first).ok()?.parse().ok()
+}
+
+impl OpaqueReason {
+    fn of(error: HeadError, head: &[u8]) -> Self {
+        match error {
+            HeadError::TooManyFields => Self::HeadTooLong,
+            HeadError::NotHttp if head.starts_with(b"PRI * HTTP/2.0\r\n") => Self::Http2,
+            HeadError::NotHttp => Self::Malformed,
+        }
+    }
+}
+
+const SWITCHING_PROTOCOLS: u16 = 101;

@@ -1,0 +1,201 @@
+//! One half of an HTTP/1 connection: heads are collected, bodies skipped.
+
+use std::borrow::Cow;
+
+use super::chunked::{Chunked, Piece};
+use super::head::{find_end, mend};
+use crate::limits;
+use crate::units::Origin;
+
+/// Reads the messages of one half.
+#[derive(Debug, Default)]
+pub(super) struct MessageReader {
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// A head is due; some of it may be there already.
+    Head {
+        part: Vec<u8>,
+        searched: usize,
+        origin: Origin,
+    },
+    Body(Framing),
+    /// A gap hid where the next message begins: it is looked for at the start of each segment.
+    Seek,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::Head { part: Vec::new(), searched: 0, origin: Origin::default() }
+    }
+}
+
+/// How a body is framed (RFC 9112 section 6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// So many bytes.
+    Length(u64),
+    /// In chunks.
+    Chunked(Chunked),
+    /// Until the connection ends.
+    UntilEnd,
+}
+
+/// What came of some bytes.
+#[derive(Debug)]
+pub(super) enum Step<'a> {
+    /// Nothing yet.
+    More,
+    /// A whole head; how its body is framed is to be told with [`MessageReader::body`].
+    Head(Cow<'a, [u8]>, Origin),
+    /// Some of a body.
+    Body(&'a [u8]),
+    /// The head is longer than [`limits::HEAD_BYTES`].
+    TooLong,
+    /// This is no HTTP.
+    Malformed,
+}
+
+impl MessageReader {
+    /// Looks at the next bytes, which must not be empty: how many of them were used, and what they are.
+    /// `may_start` says whether bytes may be the start of a message.
+    pub(super) fn next<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        at: Origin,
+        may_start: fn(&[u8]) -> bool,
+    ) -> (usize, Step<'a>) {
+        match &mut self.state {
+            State::Body(Framing::Length(remaining)) => {
+                let length = bytes.len().min(usize::try_from(*remaining).unwrap_or(usize::MAX));
+                *remaining = remaining.saturating_sub(length as u64);
+                if *remaining == 0 {
+                    self.state = State::default();
+                }
+                (length, Step::Body(bytes.get(..length).unwrap_or_default()))
+            }
+            State::Body(Framing::UntilEnd) => (bytes.len(), Step::Body(bytes)),
+            State::Body(Framing::Chunked(chunked)) => match chunked.next(bytes) {
+                Piece::Framing(length) => (length, Step::More),
+                Piece::Data(length) => (length, Step::Body(bytes.get(..length).unwrap_or_default())),
+                Piece::End(length) => {
+                    self.state = State::default();
+                    (length, Step::More)
+                }
+                Piece::Malformed => {
+                    self.state = State::Seek;
+                    (bytes.len(), Step::More)
+                }
+            },
+            State::Seek if bytes.len() >= SURE_START_BYTES && may_start(bytes) => {
+                self.state = State::default();
+                (0, Step::More)
+            }
+            State::Seek => (bytes.len(), Step::More),
+            State::Head { part, .. } if part.is_empty() => self.head_in_place(bytes, at, may_start),
+            State::Head { .. } => self.head_in_pieces(bytes, may_start),
+        }
+    }
+
+    /// Says how the body of the head just read is framed; without one, the next head is due.
+    pub(super) fn body(&mut self, framing: Option<Framing>) {
+        self.state =
+            framing.filter(|framing| *framing != Framing::Length(0)).map_or_else(State::default, State::Body);
+    }
+
+    /// Skips bytes that the capture lacks. If they hid part of a head, what was there of it comes back.
+    pub(super) fn gap(&mut self, length: u64) -> Option<(Vec<u8>, Origin)> {
+        // Bytes missing beyond the body belonged to messages that nobody saw.
+        let left = match &mut self.state {
+            State::Body(Framing::Length(remaining)) => remaining.checked_sub(length),
+            State::Body(Framing::UntilEnd) => return None,
+            State::Body(Framing::Chunked(chunked)) => {
+                if chunked.skip(length) {
+                    return None;
+                }
+                None
+            }
+            State::Head { .. } | State::Seek => None,
+        };
+        if let Some(left) = left {
+            self.body(Some(Framing::Length(left)));
+            return None;
+        }
+        match std::mem::replace(&mut self.state, State::Seek) {
+            State::Head { part, origin, .. } if !part.is_empty() => Some((mend(&part), origin)),
+            _ => None,
+        }
+    }
+
+    /// The part of a head that is there when the connection ends.
+    pub(super) fn unfinished(&mut self) -> Option<(Vec<u8>, Origin)> {
+        self.gap(u64::MAX)
+    }
+
+    /// Whether a gap hid where the next message begins.
+    pub(super) const fn is_seeking(&self) -> bool {
+        matches!(self.state, State::Seek)
+    }
+
+    /// A head that begins in these bytes: usually it ends in them too, and nothing is copied.
+    fn head_in_place<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        at: Origin,
+        may_start: fn(&[u8]) -> bool,
+    ) -> (usize, Step<'a>) {
+        // RFC 9112 section 2.2: empty lines before a message are to be ignored.
+        let blank = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let start = bytes.get(blank..).unwrap_or_default();
+        if start.is_empty() {
+            return (bytes.len(), Step::More);
+        }
+        if !may_start(start) {
+            return (bytes.len(), Step::Malformed);
+        }
+        if let Some(end) = find_end(start, 0) {
+            let head = start.get(..end).unwrap_or_default();
+            let step =
+                if end > limits::HEAD_BYTES { Step::TooLong } else { Step::Head(Cow::Borrowed(head), at) };
+            return (blank.saturating_add(end), step);
+        }
+        if start.len() > limits::HEAD_BYTES {
+            return (bytes.len(), Step::TooLong);
+        }
+        let searched = start.len().saturating_sub(SEARCH_OVERLAP);
+        self.state = State::Head { part: start.to_vec(), searched, origin: at };
+        (bytes.len(), Step::More)
+    }
+
+    /// A head that began in an earlier chunk.
+    fn head_in_pieces<'a>(&mut self, bytes: &'a [u8], may_start: fn(&[u8]) -> bool) -> (usize, Step<'a>) {
+        let State::Head { part, searched, origin } = &mut self.state else {
+            return (bytes.len(), Step::More);
+        };
+        let before = part.len();
+        let room = limits::HEAD_BYTES.saturating_sub(before).saturating_add(1);
+        part.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        if before < SURE_START_BYTES && !may_start(part) {
+            return (bytes.len(), Step::Malformed);
+        }
+        if let Some(end) = find_end(part, *searched) {
+            let origin = *origin;
+            let mut head = std::mem::take(part);
+            head.truncate(end);
+            return (end.saturating_sub(before), Step::Head(Cow::Owned(head), origin));
+        }
+        if part.len() > limits::HEAD_BYTES {
+            return (bytes.len(), Step::TooLong);
+        }
+        *searched = part.len().saturating_sub(SEARCH_OVERLAP);
+        (bytes.len(), Step::More)
+    }
+}
+
+/// Bytes that a search must look at again: an empty line is at most `\n\r\n`.
+const SEARCH_OVERLAP: usize = 3;
+
+/// From here on it is sure whether a message starts: no method is longer.
+const SURE_START_BYTES: usize = 21;

@@ -1,0 +1,11 @@
+//! HTTP/1 (RFC 9110, RFC 9112), as far as the handshake of WebSocket needs it.
+
+mod chunked;
+mod head;
+mod layer;
+mod list;
+mod message;
+
+pub use head::{Fields, RequestHead, ResponseHead, may_start_request, may_start_response};
+pub use layer::{Finished, HeldPiece, Http};
+pub use list::split_list;

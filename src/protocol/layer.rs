@@ -1,0 +1,92 @@
+//! How layers hand a connection to one another.
+//!
+//! A layer asks for a protocol; only the stack knows which layer that is. The layers are resumable: each call
+//! takes what there is and returns, whatever the cut.
+
+use super::attempt::Attempt;
+use super::http::HeldPiece;
+use super::websocket::Start;
+
+/// What a layer wants to happen after some bytes.
+#[derive(Debug)]
+pub enum Next {
+    /// More bytes.
+    Continue,
+    /// Another layer is to go on after `consumed` bytes of the chunk.
+    Switch {
+        /// The protocol that goes on.
+        to: Protocol,
+        /// How many bytes of the chunk are used up.
+        consumed: usize,
+    },
+}
+
+/// What a connection speaks from some byte on.
+#[derive(Debug)]
+pub enum Protocol {
+    /// To be found out.
+    Probe,
+    /// HTTP/1.
+    Http,
+    /// WebSocket.
+    WebSocket(Box<Upgrade>),
+    /// Nothing that is looked into.
+    Opaque(OpaqueReason),
+}
+
+/// What a session takes over from the handshake.
+#[derive(Debug)]
+pub struct Upgrade {
+    /// How it came to be.
+    pub start: Start,
+    /// The connection's attempts; the last one is the session's.
+    pub attempts: Vec<Attempt>,
+    /// What the client sent before the answer.
+    pub held: Vec<HeldPiece>,
+}
+
+/// Why a stream is not looked into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OpaqueReason {
+    /// It begins like TLS.
+    Tls,
+    /// It begins like HTTP/2.
+    Http2,
+    /// It is something else than HTTP.
+    NotHttp,
+    /// HTTP that stopped being HTTP.
+    Malformed,
+    /// A 101 to another protocol than WebSocket.
+    OtherUpgrade,
+    /// A head was longer than [`crate::limits::HEAD_BYTES`] or had more than [`crate::limits::HEAD_FIELDS`] fields.
+    HeadTooLong,
+    /// The client sent more than [`crate::limits::HELD_BYTES`] without an answer to its upgrade request.
+    HeldTooLong,
+    /// More than [`crate::limits::PENDING_REQUESTS`] requests without an answer.
+    TooManyRequests,
+}
+
+impl OpaqueReason {
+    /// Its name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tls => "tls",
+            Self::Http2 => "http2",
+            Self::NotHttp => "not-http",
+            Self::Malformed => "malformed",
+            Self::OtherUpgrade => "other-upgrade",
+            Self::HeadTooLong => "head-too-long",
+            Self::HeldTooLong => "held-too-long",
+            Self::TooManyRequests => "too-many-requests",
+        }
+    }
+}
+
+impl Next {
+    /// Nothing more is to be looked into.
+    #[must_use]
+    pub const fn opaque(reason: OpaqueReason) -> Self {
+        Self::Switch { to: Protocol::Opaque(reason), consumed: usize::MAX }
+    }
+}

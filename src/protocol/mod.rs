@@ -1,0 +1,122 @@
+//! From streams of bytes to upgrade attempts and the frames that flowed.
+//!
+//! The layers here take bytes and gaps and keep facts. They do no I/O, read no clock, refuse nothing and judge
+//! nothing: what is odd is kept beside what was read.
+
+mod attempt;
+mod http;
+mod layer;
+mod probe;
+mod stack;
+mod websocket;
+
+pub use attempt::{Attempt, RequestFacts, ResponseFacts};
+pub use http::{Fields, RequestHead, ResponseHead};
+pub use layer::OpaqueReason;
+pub use stack::Stack;
+pub use websocket::{
+    Accept, Anomaly, AnomalyFact, CloseFact, FrameHeader, FrameLog, FrameRecord, Opcode, PingFacts,
+    RequestProblem, ResponseProblem, RoleFacts, SessionFacts, accept_for,
+};
+
+use crate::decode::Half;
+use crate::limits;
+
+/// Who sends: above HTTP it matters who asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Who sent the request.
+    Client,
+    /// Who answers it.
+    Server,
+}
+
+impl Role {
+    /// The other side.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+
+    /// Its name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        }
+    }
+}
+
+/// What all connections of a shard share.
+#[derive(Debug)]
+pub struct Context {
+    keeps_frames: bool,
+    frame_room: usize,
+    forgotten_attempts: u64,
+}
+
+impl Context {
+    /// `keeps_frames` says whether somebody wants to see each frame.
+    #[must_use]
+    pub const fn new(keeps_frames: bool) -> Self {
+        Self { keeps_frames, frame_room: limits::FRAMES_KEPT_TOTAL, forgotten_attempts: 0 }
+    }
+
+    /// Attempts beyond [`limits::ATTEMPTS_OF_CONNECTION`].
+    #[must_use]
+    pub const fn forgotten_attempts(&self) -> u64 {
+        self.forgotten_attempts
+    }
+
+    const fn keeps_frames(&self) -> bool {
+        self.keeps_frames
+    }
+
+    const fn frame_room(&mut self) -> &mut usize {
+        &mut self.frame_room
+    }
+
+    const fn forget_attempt(&mut self) {
+        self.forgotten_attempts = self.forgotten_attempts.saturating_add(1);
+    }
+}
+
+/// The facts of one connection's payload.
+#[derive(Clone, Debug, Default)]
+pub struct StreamFacts {
+    /// Which half is the client's, if the payload shows it.
+    pub client: Option<Half>,
+    /// What it spoke in the end.
+    pub spoken: Spoken,
+    /// The upgrade attempts, in order.
+    pub attempts: Vec<Attempt>,
+    /// A header of the PROXY protocol before the first request.
+    pub proxy_protocol: Option<ProxyProtocol>,
+}
+
+/// What a connection spoke in the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Spoken {
+    /// Nothing, or too little to tell.
+    #[default]
+    Nothing,
+    /// HTTP/1.
+    Http,
+    /// WebSocket.
+    WebSocket,
+    /// Something that was not looked into.
+    Opaque(OpaqueReason),
+}
+
+/// The version of a PROXY protocol header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyProtocol {
+    /// A line of text.
+    V1,
+    /// Binary.
+    V2,
+}

@@ -1,0 +1,200 @@
+//! Finds out what a connection speaks from its first bytes.
+
+use super::attempt::Attempt;
+use super::http::{HeldPiece, may_start_request, may_start_response};
+use super::layer::{Next, OpaqueReason, Protocol, Upgrade};
+use super::websocket::{Evidence, Start, frames_in};
+use super::{ProxyProtocol, Role};
+use crate::decode::Half;
+use crate::limits;
+use crate::tcp::Chunk;
+
+/// A connection that is not known yet.
+#[derive(Debug, Default)]
+pub(super) struct Probe {
+    /// Attempts that came before, on the way to a tunnel.
+    attempts: Vec<Attempt>,
+    /// In a connection from before the capture: segments that look like frames.
+    candidates: Option<Box<Candidates>>,
+}
+
+#[derive(Debug, Default)]
+struct Candidates {
+    found: Vec<(Half, HeldPiece)>,
+    /// Who the sender of [`Half::Lo`] is, if these are frames.
+    lo: Option<Role>,
+    looked_at: u32,
+}
+
+/// What the first bytes are.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// What is to happen.
+    pub(super) next: Next,
+    /// Which half is the client's, if that shows.
+    pub(super) client: Option<Half>,
+    /// Candidates for frames of both halves, to be read before the chunk, oldest first.
+    pub(super) held: Vec<(Half, HeldPiece)>,
+    /// A header of the PROXY protocol stood before it.
+    pub(super) preface: Option<ProxyProtocol>,
+}
+
+impl Probe {
+    /// For what comes through a tunnel after these attempts.
+    pub(super) fn after(attempts: Vec<Attempt>) -> Self {
+        Self { attempts, ..Self::default() }
+    }
+
+    /// The attempts that came before.
+    pub(super) fn into_attempts(self) -> Vec<Attempt> {
+        self.attempts
+    }
+
+    /// Looks at the next bytes. `opener` sent the SYN, if that is in the capture.
+    pub(super) fn data(&mut self, half: Half, opener: Option<Half>, chunk: Chunk<'_>) -> Found {
+        let (preface, preface_length) = match proxy_protocol(chunk.bytes) {
+            Some((version, length)) => (Some(version), length),
+            None => (None, 0),
+        };
+        let bytes = chunk.bytes.get(preface_length..).unwrap_or_default();
+        let found = |next, client| Found { next, client, held: Vec::new(), preface };
+        if bytes.is_empty() {
+            return found(Next::Switch { to: Protocol::Probe, consumed: preface_length }, Some(half));
+        }
+        let answers = if opener.is_some() { opener != Some(half) } else { bytes.starts_with(b"HTTP/") };
+        if answers && may_start_response(bytes) {
+            return found(Next::Switch { to: Protocol::Http, consumed: preface_length }, Some(half.other()));
+        }
+        if !answers && may_start_request(bytes) {
+            return found(Next::Switch { to: Protocol::Http, consumed: preface_length }, Some(half));
+        }
+        match bytes {
+            // RFC 8446 section 5.1: a handshake record, or, in the middle of things, any record.
+            [0x16, 0x03, ..] | [0x16] => found(Next::opaque(OpaqueReason::Tls), None),
+            [0x14..=0x17, 0x03, 0x00..=0x04, ..] if opener.is_none() => {
+                found(Next::opaque(OpaqueReason::Tls), None)
+            }
+            _ if opener.is_none() => self.look_for_frames(half, chunk),
+            _ => found(Next::opaque(OpaqueReason::NotHttp), None),
+        }
+    }
+
+    /// Two segments that are filled with frames, and the mask bits of one client and one server, are taken for
+    /// a session.
+    fn look_for_frames(&mut self, half: Half, chunk: Chunk<'_>) -> Found {
+        let candidates = self.candidates.get_or_insert_default();
+        candidates.looked_at = candidates.looked_at.saturating_add(1);
+        let sender = [Role::Client, Role::Server]
+            .into_iter()
+            .find(|role| frames_in(chunk.bytes, *role, None) == Evidence::Exact);
+        if let Some(sender) = sender {
+            let lo = if half == Half::Lo { sender } else { sender.other() };
+            if candidates.lo.is_some_and(|known| known != lo) {
+                candidates.found.clear();
+            }
+            candidates.lo = Some(lo);
+            if candidates.found.is_empty() {
+                candidates.found.push((half, HeldPiece::Data(chunk.keep())));
+            } else {
+                let upgrade = Upgrade {
+                    start: Start::Midstream,
+                    attempts: std::mem::take(&mut self.attempts),
+                    held: Vec::new(),
+                };
+                return Found {
+                    next: Next::Switch { to: Protocol::WebSocket(Box::new(upgrade)), consumed: 0 },
+                    client: Some(if lo == Role::Client { Half::Lo } else { Half::Hi }),
+                    held: std::mem::take(&mut candidates.found),
+                    preface: None,
+                };
+            }
+        }
+        let next = if candidates.looked_at < limits::MIDSTREAM_CHUNKS {
+            Next::Continue
+        } else {
+            Next::opaque(OpaqueReason::NotHttp)
+        };
+        Found { next, client: None, held: Vec::new(), preface: None }
+    }
+}
+
+/// A header of the PROXY protocol (HAProxy's specification, sections 2.1 and 2.2): a load balancer's note on
+/// who the client is, before the client's own first byte. Its length comes with it.
+fn proxy_protocol(bytes: &[u8]) -> Option<(ProxyProtocol, usize)> {
+    if bytes.starts_with(b"PROXY ") {
+        let line = bytes.get(..MAX_V1_BYTES).unwrap_or(bytes);
+        return Some((ProxyProtocol::V1, memchr::memchr(b'\n', line)?.saturating_add(1)));
+    }
+    let rest = bytes.strip_prefix(V2_SIGNATURE)?;
+    let (&[_, _, high, low], _) = rest.split_first_chunk::<4>()?;
+    let length =
+        V2_SIGNATURE.len().saturating_add(4).saturating_add(usize::from(u16::from_be_bytes([high, low])));
+    (length <= bytes.len()).then_some((ProxyProtocol::V2, length))
+}
+
+const MAX_V1_BYTES: usize = 107;
+const V2_SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Origin;
+
+    fn found(half: Half, opener: Option<Half>, bytes: &[u8]) -> Found {
+        Probe::default().data(half, opener, Chunk { bytes, origin: Origin::default() })
+    }
+
+    fn opaque(found: &Found) -> Option<OpaqueReason> {
+        match found.next {
+            Next::Switch { to: Protocol::Opaque(reason), .. } => Some(reason),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn http_is_known_by_its_first_bytes() {
+        let is_http = |found: &Found| matches!(found.next, Next::Switch { to: Protocol::Http, consumed: 0 });
+        let request = found(Half::Hi, Some(Half::Hi), b"GE");
+        assert!(is_http(&request));
+        assert_eq!(request.client, Some(Half::Hi));
+        let response = found(Half::Lo, None, b"HTTP/1.1 200 OK");
+        assert!(is_http(&response));
+        assert_eq!(response.client, Some(Half::Hi));
+    }
+
+    #[test]
+    fn what_is_not_looked_into() {
+        assert_eq!(
+            opaque(&found(Half::Lo, Some(Half::Lo), b"\x16\x03\x01\x02\x00")),
+            Some(OpaqueReason::Tls)
+        );
+        assert_eq!(opaque(&found(Half::Lo, None, b"\x17\x03\x03\x02\x00")), Some(OpaqueReason::Tls));
+        assert_eq!(opaque(&found(Half::Hi, Some(Half::Lo), b"220 mail")), Some(OpaqueReason::NotHttp));
+        assert_eq!(opaque(&found(Half::Lo, Some(Half::Lo), b"\x81\x05hello")), Some(OpaqueReason::NotHttp));
+    }
+
+    #[test]
+    fn a_proxy_protocol_header_is_stepped_over() {
+        let v1 = b"PROXY TCP4 10.0.0.1 10.0.0.2 5000 80\r\nGET / HTTP/1.1\r\n";
+        let v1 = found(Half::Lo, Some(Half::Lo), v1);
+        assert!(matches!(v1.next, Next::Switch { to: Protocol::Http, consumed: 38 }));
+        assert_eq!(v1.preface, Some(ProxyProtocol::V1));
+        let v2 = [V2_SIGNATURE, &[0x21, 0x11, 0, 12], &[0; 12]].concat();
+        let v2 = found(Half::Lo, Some(Half::Lo), &v2);
+        assert!(matches!(v2.next, Next::Switch { to: Protocol::Probe, consumed: 28 }));
+        assert_eq!(v2.preface, Some(ProxyProtocol::V2));
+    }
+
+    #[test]
+    fn two_segments_of_frames_make_a_session_from_before_the_capture() {
+        let mut probe = Probe::default();
+        let chunk = |bytes| Chunk { bytes, origin: Origin::default() };
+        let one = probe.data(Half::Lo, None, chunk(&b"\x81\x02hi"[..]));
+        assert!(matches!(one.next, Next::Continue));
+        let noise = probe.data(Half::Lo, None, chunk(&b"....."[..]));
+        assert!(matches!(noise.next, Next::Continue));
+        let other = probe.data(Half::Hi, None, chunk(&b"\x8a\x80\x01\x02\x03\x04"[..]));
+        assert!(matches!(other.next, Next::Switch { to: Protocol::WebSocket(_), consumed: 0 }));
+        assert_eq!((other.client, other.held.len()), (Some(Half::Hi), 1));
+    }
+}

@@ -1,0 +1,315 @@
+//! What the wire shows of the frames of one session.
+
+use std::collections::VecDeque;
+
+use super::header::Opcode;
+use crate::limits;
+use crate::protocol::Role;
+use crate::units::{Origin, PacketNumber, Span, Timestamp};
+
+/// The facts of one session.
+#[derive(Clone, Debug, Default)]
+pub struct SessionFacts {
+    /// What the client sent.
+    pub client: RoleFacts,
+    /// What the server sent.
+    pub server: RoleFacts,
+    /// The first close frame.
+    pub close: Option<CloseFact>,
+    /// Pings of both sides and their pongs.
+    pub pings: PingFacts,
+    /// What RFC 6455 does not allow, each kind once a side.
+    pub anomalies: Vec<AnomalyFact>,
+    /// The frames themselves, if they were asked for.
+    pub frames: FrameLog,
+    /// Bytes that the client sent before it can have seen the answer to its request.
+    pub early_client_bytes: u64,
+}
+
+impl SessionFacts {
+    /// What one side sent.
+    #[must_use]
+    pub const fn role(&self, role: Role) -> &RoleFacts {
+        match role {
+            Role::Client => &self.client,
+            Role::Server => &self.server,
+        }
+    }
+
+    /// What one side sent, to be added to.
+    pub(super) const fn role_mut(&mut self, role: Role) -> &mut RoleFacts {
+        match role {
+            Role::Client => &mut self.client,
+            Role::Server => &mut self.server,
+        }
+    }
+
+    /// Counts an anomaly.
+    pub(super) fn anomaly(&mut self, kind: Anomaly, by: Role, at: Origin) {
+        match self.anomalies.iter_mut().find(|known| known.kind == kind && known.by == by) {
+            Some(known) => known.count = known.count.saturating_add(1),
+            None => self.anomalies.push(AnomalyFact { kind, by, count: 1, first: at }),
+        }
+    }
+}
+
+/// What one side sent: frames by opcode, messages, bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RoleFacts {
+    /// Text frames.
+    pub text: u64,
+    /// Binary frames.
+    pub binary: u64,
+    /// Continuation frames.
+    pub continuation: u64,
+    /// Pings.
+    pub ping: u64,
+    /// Pongs.
+    pub pong: u64,
+    /// Close frames.
+    pub close: u64,
+    /// Frames with reserved opcodes.
+    pub other: u64,
+    /// Messages that were completed.
+    pub messages: u64,
+    /// Payload bytes of all frames, by their headers.
+    pub payload_bytes: u64,
+    /// Bytes that belong to no frame that could be found.
+    pub undecoded_bytes: u64,
+    /// How often the next frame was found again after a gap.
+    pub resyncs: u64,
+}
+
+impl RoleFacts {
+    /// Frames of all kinds.
+    #[must_use]
+    pub const fn frames(&self) -> u64 {
+        let data = self.text.saturating_add(self.binary).saturating_add(self.continuation);
+        let control = self.ping.saturating_add(self.pong).saturating_add(self.close);
+        data.saturating_add(control).saturating_add(self.other)
+    }
+
+    /// Both sides' counts.
+    #[must_use]
+    pub const fn plus(&self, other: &Self) -> Self {
+        Self {
+            text: self.text.saturating_add(other.text),
+            binary: self.binary.saturating_add(other.binary),
+            continuation: self.continuation.saturating_add(other.continuation),
+            ping: self.ping.saturating_add(other.ping),
+            pong: self.pong.saturating_add(other.pong),
+            close: self.close.saturating_add(other.close),
+            other: self.other.saturating_add(other.other),
+            messages: self.messages.saturating_add(other.messages),
+            payload_bytes: self.payload_bytes.saturating_add(other.payload_bytes),
+            undecoded_bytes: self.undecoded_bytes.saturating_add(other.undecoded_bytes),
+            resyncs: self.resyncs.saturating_add(other.resyncs),
+        }
+    }
+
+    /// Counts a frame.
+    #[inline]
+    pub(super) const fn count(&mut self, opcode: Opcode, length: u64) {
+        let counter = match opcode {
+            Opcode::TEXT => &mut self.text,
+            Opcode::BINARY => &mut self.binary,
+            Opcode::CONTINUATION => &mut self.continuation,
+            Opcode::PING => &mut self.ping,
+            Opcode::PONG => &mut self.pong,
+            Opcode::CLOSE => &mut self.close,
+            _ => &mut self.other,
+        };
+        *counter = counter.saturating_add(1);
+        self.payload_bytes = self.payload_bytes.saturating_add(length);
+    }
+}
+
+/// A close frame (RFC 6455 section 5.5.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CloseFact {
+    /// Who sent it.
+    pub by: Role,
+    /// The status code; 1005 if the frame carries none (RFC 6455 section 7.1.5).
+    pub code: u16,
+    /// The reason as it was sent: at most 123 bytes, not necessarily UTF-8.
+    pub reason: Box<[u8]>,
+    /// The packet.
+    pub origin: Origin,
+}
+
+/// Pings and their pongs, both directions together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PingFacts {
+    /// Pings that were answered, or overtaken by an answered later one (RFC 6455 section 5.5.3).
+    pub answered: u64,
+    /// Pings without a pong.
+    pub unanswered: u64,
+    /// The shortest and the longest time to a pong.
+    pub extremes: Option<(Span, Span)>,
+    /// The middle one.
+    pub median: Option<Span>,
+}
+
+/// An anomaly, how often and where first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnomalyFact {
+    /// What it is.
+    pub kind: Anomaly,
+    /// Who sent it.
+    pub by: Role,
+    /// How many frames.
+    pub count: u64,
+    /// The first one's packet.
+    pub first: Origin,
+}
+
+/// What RFC 6455 does not allow in a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Anomaly {
+    /// A client must mask (section 5.1).
+    ClientFrameUnmasked,
+    /// A server must not mask (section 5.1).
+    ServerFrameMasked,
+    /// A reserved bit that no negotiated extension gives a meaning (section 5.2).
+    ReservedBitSet,
+    /// An opcode that has no meaning (section 5.2).
+    ReservedOpcode,
+    /// A control frame in fragments (section 5.5).
+    ControlFrameFragmented,
+    /// A control frame with more than 125 bytes (section 5.5).
+    ControlFrameTooLong,
+    /// A continuation without a message to continue (section 5.4).
+    ContinuationWithoutStart,
+    /// A new message inside a fragmented one (section 5.4).
+    MessageInterrupted,
+    /// A length that could have been written shorter, or one with the most significant bit set (section 5.2).
+    LengthNotMinimal,
+    /// A close frame with one byte of payload, or with a code that must not be sent (sections 5.5.1 and 7.4).
+    CloseMalformed,
+    /// A data frame after the close frame of the same side (section 5.5.1).
+    DataAfterClose,
+}
+
+impl Anomaly {
+    /// Its name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ClientFrameUnmasked => "client-frame-unmasked",
+            Self::ServerFrameMasked => "server-frame-masked",
+            Self::ReservedBitSet => "reserved-bit-set",
+            Self::ReservedOpcode => "reserved-opcode",
+            Self::ControlFrameFragmented => "control-frame-fragmented",
+            Self::ControlFrameTooLong => "control-frame-too-long",
+            Self::ContinuationWithoutStart => "continuation-without-start",
+            Self::MessageInterrupted => "message-interrupted",
+            Self::LengthNotMinimal => "length-not-minimal",
+            Self::CloseMalformed => "close-malformed",
+            Self::DataAfterClose => "data-after-close",
+        }
+    }
+}
+
+/// One frame, as remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameRecord {
+    /// The packet in which it begins.
+    pub packet: PacketNumber,
+    /// That packet's time.
+    pub time: Timestamp,
+    /// The payload's length in bytes.
+    pub length: u64,
+    /// Who sent it.
+    pub by: Role,
+    /// What kind it is.
+    pub opcode: Opcode,
+    /// The last frame of its message.
+    pub fin: bool,
+    /// RSV1, RSV2 and RSV3 as the bits 4, 2 and 1.
+    pub rsv: u8,
+    /// The mask bit.
+    pub masked: bool,
+}
+
+/// The frames of a session: the first ones and the latest ones.
+#[derive(Clone, Debug, Default)]
+pub struct FrameLog {
+    first: Vec<FrameRecord>,
+    latest: VecDeque<FrameRecord>,
+    /// Frames between the first and the latest ones, or beyond the limit of all sessions, that are not kept.
+    pub forgotten: u64,
+}
+
+impl FrameLog {
+    /// The frames that are kept, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &FrameRecord> {
+        self.first.iter().chain(&self.latest)
+    }
+
+    /// How many frames are kept.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.first.len().saturating_add(self.latest.len())
+    }
+
+    /// Whether none is kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.first.is_empty() && self.latest.is_empty()
+    }
+
+    /// Remembers a frame. `room` is how many more frames all sessions together may keep.
+    pub(super) fn push(&mut self, frame: FrameRecord, room: &mut usize) {
+        let full = *room == 0 || self.len() >= limits::FRAMES_KEPT;
+        if full {
+            self.forgotten = self.forgotten.saturating_add(1);
+            if self.latest.pop_front().is_none() {
+                return;
+            }
+        } else {
+            *room = room.saturating_sub(1);
+        }
+        if self.first.len() < limits::FRAMES_KEPT_FIRST {
+            self.first.push(frame);
+        } else {
+            self.latest.push_back(frame);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(number: u64) -> FrameRecord {
+        FrameRecord {
+            packet: PacketNumber(number),
+            time: Timestamp::default(),
+            length: 0,
+            by: Role::Client,
+            opcode: Opcode::TEXT,
+            fin: true,
+            rsv: 0,
+            masked: true,
+        }
+    }
+
+    #[test]
+    fn the_first_and_the_latest_frames_stay() {
+        let (mut log, mut room) = (FrameLog::default(), usize::MAX);
+        (1..=20_000).for_each(|number| log.push(frame(number), &mut room));
+        let kept: Vec<u64> = log.iter().map(|frame| frame.packet.0).collect();
+        assert_eq!(kept.len(), limits::FRAMES_KEPT);
+        assert_eq!((kept[0], kept[999], kept[1000], kept[9_999]), (1, 1000, 11_001, 20_000));
+        assert_eq!(log.forgotten, 10_000);
+    }
+
+    #[test]
+    fn all_sessions_share_the_room() {
+        let mut room = 1_500;
+        let (mut one, mut other) = (FrameLog::default(), FrameLog::default());
+        (1..=1_400).for_each(|number| one.push(frame(number), &mut room));
+        (1..=200).for_each(|number| other.push(frame(number), &mut room));
+        assert_eq!((one.len(), other.len(), other.forgotten, room), (1_400, 100, 100, 0));
+    }
+}

@@ -1,0 +1,18 @@
+//! WebSocket: RFC 6455, and RFC 7692 as far as the handshake goes.
+
+mod extensions;
+mod facts;
+mod handshake;
+mod header;
+mod pings;
+mod resync;
+mod session;
+
+pub use facts::{Anomaly, AnomalyFact, CloseFact, FrameLog, FrameRecord, PingFacts, RoleFacts, SessionFacts};
+pub use handshake::{
+    Accept, RequestProblem, ResponseProblem, accept_for, agreed_deflate, request_problems, response_problems,
+    shows_intent,
+};
+pub use header::{FrameHeader, Opcode};
+pub use resync::{Evidence, frames_in};
+pub use session::{Session, Start};
