@@ -11,3 +11,15 @@ pub const BLOCK_BYTES: usize = 256 * 1024;
 /// libpcap's own limit for most link types is 256 KiB; USB captures have 128 MiB. 16 MiB is far above
 /// any packet that carries TCP.
 pub const RECORD_BYTES: usize = 16 * 1024 * 1024;
+
+/// The longest record that a search after damage believes.
+///
+/// The search looks at chains of records, so it holds a few times this; a packet of 256 KiB is four times
+/// what segmentation offload makes.
+pub const SEARCH_BYTES: usize = 256 * 1024;
+
+/// Damaged places of one capture that are told in full. Of the others the number is told.
+pub const DAMAGES: usize = 100;
+
+/// Interfaces of one pcapng section. Packets of later ones are left out, and that is told.
+pub const INTERFACES: usize = 65_536;

@@ -10,7 +10,8 @@ use crate::units::{PacketNumber, Timestamp};
 /// block again and again, so that it stays in the processor's cache; who must keep bytes copies them.
 #[derive(Debug, Default)]
 pub struct Block {
-    /// The bytes, record headers included.
+    /// The bytes, record headers included. What lies behind the last packet has no meaning: the reader
+    /// leaves there what was in the block before.
     pub bytes: Vec<u8>,
     /// The packets, in file order.
     pub packets: Vec<PacketMeta>,
