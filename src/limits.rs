@@ -23,3 +23,6 @@ pub const DAMAGES: usize = 100;
 
 /// Interfaces of one pcapng section. Packets of later ones are left out, and that is told.
 pub const INTERFACES: usize = 65_536;
+
+/// Link types for which one filter is compiled. Packets of others do not match, and that is told.
+pub const FILTER_LINK_TYPES: usize = 64;

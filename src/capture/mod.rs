@@ -7,6 +7,7 @@ mod block;
 mod damage;
 mod error;
 mod file;
+mod filter;
 mod input;
 mod order;
 mod parser;
@@ -19,6 +20,7 @@ mod testing;
 pub use block::{Block, LinkType, PacketMeta};
 pub use error::{CaptureError, Damage};
 pub use file::CaptureFile;
+pub use filter::Filter;
 
 /// A capture that can be read block by block.
 pub trait Source {
