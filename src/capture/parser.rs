@@ -29,7 +29,9 @@ pub(super) enum Format {
 pub(super) struct Input<'a> {
     /// The bytes.
     pub(super) bytes: &'a [u8],
-    /// Where they start in the capture.
+    /// Where in `bytes` the first of them is that is not yet consumed.
+    pub(super) from: usize,
+    /// Where `bytes` starts in the capture.
     pub(super) offset: u64,
     /// Whether the capture ends with them.
     pub(super) last: bool,
@@ -49,7 +51,7 @@ pub(super) struct Found<'a> {
 /// How far the parser came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Step {
-    /// So many bytes are done with. All of them if the input was the last.
+    /// The bytes before this one are done with: all of them if the input was the last.
     pub(super) consumed: usize,
     /// So many bytes, from there, are needed to come further.
     pub(super) need: usize,
@@ -83,7 +85,7 @@ impl Parser {
 
     /// Finds the packets of the input.
     pub(super) fn parse(&mut self, input: Input<'_>, found: &mut Found<'_>) -> Step {
-        let mut at = 0;
+        let mut at = input.from;
         loop {
             if let Some(lost) = self.lost.take() {
                 match self.search(input, at) {
