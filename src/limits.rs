@@ -103,3 +103,17 @@ pub const UNANSWERED_AFTER: Span = Span::from_millis(60_000);
 
 /// Attempts kept for reports, and with `--all` connections. At the limit later ones are only counted.
 pub const ATTEMPTS_KEPT: usize = 200_000;
+/// The longest record that a search after damage believes.
+///
+/// The search looks at chains of records, so it holds a few times this; a packet of 256 KiB is four times
+/// what segmentation offload makes.
+pub const SEARCH_BYTES: usize = 256 * 1024;
+
+/// Damaged places of one capture that are told in full. Of the others the number is told.
+pub const DAMAGES: usize = 100;
+
+/// Interfaces of one pcapng section. Packets of later ones are left out, and that is told.
+pub const INTERFACES: usize = 65_536;
+
+/// Link types for which one filter is compiled. Packets of others do not match, and that is told.
+pub const FILTER_LINK_TYPES: usize = 64;

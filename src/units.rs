@@ -71,6 +71,14 @@ impl Span {
     }
 }
 
+/// The middle of sorted spans; of an even number, the mean of the two in the middle. None of none.
+#[must_use]
+pub fn median(sorted: &[Span]) -> Option<Span> {
+    let upper = sorted.get(sorted.len() / 2)?;
+    let lower = sorted.get(sorted.len().checked_sub(1)? / 2)?;
+    Some(Span(lower.0.midpoint(upper.0)))
+}
+
 /// The number of a packet in its file, from 1, as Wireshark and tcpdump count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PacketNumber(pub u64);
@@ -117,6 +125,14 @@ mod tests {
     fn times_beyond_the_range_are_clamped() {
         assert_eq!(Timestamp::from_parts(i64::MAX, 5).as_nanos(), i64::MAX);
         assert_eq!(Timestamp::MIN.since(Timestamp::from_nanos(1)).as_nanos(), i64::MIN);
+    }
+
+    #[test]
+    fn the_median_of_an_even_number_is_in_between() {
+        let spans = |millis: &[i64]| millis.iter().map(|ms| Span::from_millis(*ms)).collect::<Vec<_>>();
+        assert_eq!(median(&spans(&[])), None);
+        assert_eq!(median(&spans(&[1, 2, 9])), Some(Span::from_millis(2)));
+        assert_eq!(median(&spans(&[1, 2, 4, 9])), Some(Span::from_millis(3)));
     }
 
     #[test]

@@ -10,13 +10,14 @@ use crate::units::{PacketNumber, Timestamp};
 /// block again and again, so that it stays in the processor's cache; who must keep bytes copies them.
 #[derive(Debug, Default)]
 pub struct Block {
-    /// The bytes, record headers included.
+    /// The bytes, record headers included. What lies before the first record and behind the last has no
+    /// meaning: the reader leaves there what was in the block before.
     pub bytes: Vec<u8>,
     /// The packets, in file order.
     pub packets: Vec<PacketMeta>,
     /// The number of the first packet of `packets`.
     pub first: PacketNumber,
-    /// Where `bytes` starts in the (decompressed) file.
+    /// Where `bytes` starts in the (decompressed) file: a packet is at this and its `start`.
     pub file_offset: u64,
 }
 

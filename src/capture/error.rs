@@ -1,5 +1,6 @@
 //! What can go wrong with a capture: errors end the reading, damage does not.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -53,4 +54,10 @@ pub struct Damage {
     pub file_offset: u64,
     /// What it is, and what was done: `the record says it is 3405691582 bytes long; reading stops here`.
     pub what: String,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "packet {}, byte {}: {}", self.packet.0, self.file_offset, self.what)
+    }
 }

@@ -4,22 +4,40 @@
 //! `decode`'s business.
 
 mod block;
+mod damage;
 mod error;
+mod file;
+mod filter;
+mod input;
+mod order;
+mod parser;
+mod pcap;
+mod pcapng;
+mod recognise;
+#[cfg(test)]
+mod testing;
 
 pub use block::{Block, LinkType, PacketMeta};
 pub use error::{CaptureError, Damage};
+pub use file::CaptureFile;
+pub use filter::Filter;
 
 /// A capture that can be read block by block.
 pub trait Source {
     /// Fills `block` anew with the next records; `false` at the end of the capture.
     ///
-    /// A block that comes back with `true` may still be empty: a pipe may have had half a record only.
+    /// A block that comes back with `true` may still be empty: there may have been no packets in this part
+    /// of the capture. It need not be the same block each time.
     ///
     /// # Errors
     /// If the capture can no longer be read at all. Damage inside it is no error: it is told by
     /// [`Source::take_damage`], and what can be read is read.
     fn next_block(&mut self, block: &mut Block) -> Result<bool, CaptureError>;
 
-    /// What was found damaged since the last call, in the order of the file.
+    /// What people call it: the path as it was given, or `standard input`.
+    fn name(&self) -> &str;
+
+    /// What was found damaged since the last call, in the order of the file. To be asked once more after
+    /// [`Source::next_block`] has returned `false`.
     fn take_damage(&mut self) -> Vec<Damage>;
 }

@@ -7,7 +7,7 @@ use super::outcome::Outcome;
 use crate::decode::Skip;
 use crate::protocol::{OpaqueReason, RoleFacts};
 use crate::tcp::Counts;
-use crate::units::{Span, Timestamp};
+use crate::units::{Span, Timestamp, median};
 
 /// Everything that was seen.
 #[derive(Clone, Debug, Default)]
@@ -94,9 +94,7 @@ impl Latency {
     #[must_use]
     pub fn of(mut spans: Vec<Span>) -> Option<Self> {
         spans.sort_unstable();
-        let at = |numerator: usize, denominator: usize| {
-            spans.get(spans.len().saturating_mul(numerator) / denominator).or(spans.last()).copied()
-        };
-        Some(Self { median: at(1, 2)?, p95: at(95, 100)?, max: *spans.last()? })
+        let p95 = spans.get(spans.len().saturating_mul(95) / 100).or(spans.last())?;
+        Some(Self { median: median(&spans)?, p95: *p95, max: *spans.last()? })
     }
 }

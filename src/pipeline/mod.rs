@@ -39,10 +39,10 @@ pub fn analyse<S: Source>(
     let mut warnings = Vec::new();
     while source.next_block(&mut block)? {
         read_block(&block, filter.as_mut(), &mut shard)?;
-        warnings.extend(source.take_damage().iter().map(ToString::to_string));
+        take_damage(source, &mut warnings);
         progress(source);
     }
-    warnings.extend(source.take_damage().iter().map(ToString::to_string));
+    take_damage(source, &mut warnings);
     warnings.extend(filter.as_mut().map(Filter::take_warnings).unwrap_or_default());
     Ok(shard.finish(warnings))
 }
@@ -70,4 +70,9 @@ fn read_block(block: &Block, mut filter: Option<&mut Filter>, shard: &mut Shard)
         }
     }
     Ok(())
+}
+
+fn take_damage<S: Source>(source: &mut S, warnings: &mut Vec<String>) {
+    let damage = source.take_damage();
+    warnings.extend(damage.iter().map(|damage| format!("{}: {damage}", source.name())));
 }

@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 
 use super::facts::PingFacts;
 use crate::limits;
-use crate::units::{Span, Timestamp};
+use crate::units::{Span, Timestamp, median};
 
 /// The pings that one side has sent and the other has not answered yet.
 #[derive(Debug, Default)]
@@ -73,7 +73,7 @@ impl RoundTrips {
             answered: self.answered,
             unanswered: self.unanswered.saturating_add(outstanding as u64),
             extremes: self.extremes,
-            median: self.samples.get(self.samples.len() / 2).copied(),
+            median: median(&self.samples),
         }
     }
 }

@@ -1,0 +1,127 @@
+//! The bytes of a capture as they come: from the disk or a pipe, and out of gzip.
+
+use std::fmt;
+use std::io::{self, Cursor, Read};
+
+use flate2::read::MultiGzDecoder;
+
+use crate::limits;
+
+/// Brings the bytes of a capture, decompressed.
+pub(super) struct ByteStream {
+    stream: Stream,
+    ended: bool,
+    /// What is wrong with the compression, if it ended because of that.
+    broken: Option<String>,
+}
+
+impl ByteStream {
+    /// From the bytes as they are.
+    pub(super) fn new(reader: Box<dyn Read + Send>) -> Self {
+        let raw = RawBytes { reader, position: 0, returned: Cursor::default() };
+        Self { stream: Stream::Plain(raw), ended: false, broken: None }
+    }
+
+    /// Decompresses from here on, `read` included: the bytes that were read to find that out.
+    pub(super) fn decompress(self, read: Vec<u8>) -> Self {
+        let stream = match self.stream {
+            Stream::Plain(mut raw) => {
+                raw.returned = Cursor::new(read);
+                Stream::Gzip(Box::new(MultiGzDecoder::new(raw)))
+            }
+            gzip @ Stream::Gzip(_) => gzip,
+        };
+        Self { stream, ended: false, broken: None }
+    }
+
+    /// Bytes read from the disk or the pipe so far.
+    pub(super) fn position(&self) -> u64 {
+        match &self.stream {
+            Stream::Plain(raw) => raw.position,
+            Stream::Gzip(gzip) => gzip.get_ref().position,
+        }
+    }
+
+    /// Whether nothing more comes.
+    pub(super) fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// What is wrong with the compression, if something is. Then the bytes have ended there.
+    pub(super) fn take_broken(&mut self) -> Option<String> {
+        self.broken.take()
+    }
+
+    /// Reads what there is, behind the first `filled` bytes of `buffer`, and tells how many are filled now.
+    ///
+    /// One read: what a pipe has is handed on at once. The buffer grows as needed and is never cut: it
+    /// may have more bytes than are filled, so that they need not be zeroed again for each read.
+    pub(super) fn read_behind(&mut self, buffer: &mut Vec<u8>, filled: usize) -> io::Result<usize> {
+        let (reader, piece): (&mut dyn Read, _) = match &mut self.stream {
+            Stream::Plain(raw) => (raw, limits::BLOCK_BYTES),
+            Stream::Gzip(gzip) => (gzip, GZIP_PIECE_BYTES),
+        };
+        let end = filled.saturating_add(piece);
+        if buffer.len() < end {
+            buffer.resize(end, 0);
+        }
+        loop {
+            match reader.read(buffer.get_mut(filled..end).unwrap_or_default()) {
+                Ok(0) => {
+                    self.ended = true;
+                    return Ok(filled);
+                }
+                Ok(read) => return Ok(filled.saturating_add(read)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    let what = match (&self.stream, error.kind()) {
+                        (Stream::Gzip(_), io::ErrorKind::UnexpectedEof) => {
+                            "the gzip stream is cut off".to_owned()
+                        }
+                        (Stream::Gzip(_), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => {
+                            format!("the gzip stream is corrupt: {error}")
+                        }
+                        _ => return Err(error),
+                    };
+                    self.broken = Some(what);
+                    self.ended = true;
+                    return Ok(filled);
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for ByteStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ByteStream").field("position", &self.position()).finish_non_exhaustive()
+    }
+}
+
+enum Stream {
+    Plain(RawBytes),
+    Gzip(Box<MultiGzDecoder<RawBytes>>),
+}
+
+/// The bytes before decompression.
+struct RawBytes {
+    reader: Box<dyn Read + Send>,
+    position: u64,
+    /// Bytes that were read already and come again.
+    returned: Cursor<Vec<u8>>,
+}
+
+impl Read for RawBytes {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let again = self.returned.read(buffer)?;
+        if again > 0 || buffer.is_empty() {
+            return Ok(again);
+        }
+        let read = self.reader.read(buffer)?;
+        self.position = self.position.saturating_add(read as u64);
+        Ok(read)
+    }
+}
+
+/// Small, since what a corrupt stream gave in the same read is lost.
+const GZIP_PIECE_BYTES: usize = 32 * 1024;
