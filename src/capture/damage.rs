@@ -75,6 +75,7 @@ impl Lost {
             }
             Why::RecordHeaderCut { .. } | Why::BlockHeaderCut { .. } => self.why.to_string(),
             Why::RecordLength { .. }
+            | Why::RecordZero
             | Why::BlockLength { .. }
             | Why::BlockOdd { .. }
             | Why::BlockShort { .. }
@@ -89,6 +90,8 @@ impl Lost {
 pub(super) enum Why {
     /// Longer than any packet of this file can be.
     RecordLength { says: u32 },
+    /// Nothing but zeros, as where a disk was full or a machine went down.
+    RecordZero,
     /// The file ends inside a record header.
     RecordHeaderCut { have: usize },
     /// The file ends inside a packet's bytes.
@@ -113,6 +116,7 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RecordLength { says } => write!(f, "the record says it is {says} bytes long"),
+            Self::RecordZero => f.write_str("the record header is all zeros"),
             Self::RecordHeaderCut { have } => {
                 write!(f, "the last record is cut off: {have} of the 16 bytes of its header are there")
             }

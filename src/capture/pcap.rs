@@ -62,6 +62,9 @@ impl Pcap {
             if captured > self.longest {
                 break Stop::Lost(input.offset_of(*at), Why::RecordLength { says: captured });
             }
+            if captured == 0 && original == 0 && seconds == 0 && fraction == 0 {
+                break Stop::Lost(input.offset_of(*at), Why::RecordZero);
+            }
             let record = RECORD_HEADER.saturating_add(captured as usize);
             if record > rest.len() {
                 let have = rest.len().saturating_sub(RECORD_HEADER);
@@ -185,12 +188,12 @@ mod tests {
     #[test]
     fn odd_but_readable_records_are_read() {
         let mut file = PcapFile::usual();
-        file.record(u32::MAX, u32::MAX, 4, 2, b"abcd").packet(0, 0, &[]);
+        file.record(u32::MAX, u32::MAX, 4, 2, b"abcd").packet(0, 1, &[]);
         let (seen, damage) = read(&file.bytes);
         assert_eq!(damage, []);
         assert_eq!(seen[0].nanos, 4_294_967_295_000_000_000 + 4_294_967_295_000);
         assert_eq!(seen[0].original, 4);
-        assert_eq!((seen[1].nanos, seen[1].data.len()), (0, 0));
+        assert_eq!((seen[1].nanos, seen[1].data.len()), (1000, 0));
     }
 
     #[test]
@@ -252,6 +255,24 @@ mod tests {
         );
         assert_eq!(seen.len(), 8);
         assert_eq!((seen[1].number, seen[1].offset, seen[1].data.len()), (2, 206, 100));
+        same_in_pieces(&file.bytes);
+    }
+
+    #[test]
+    fn zeros_are_no_packets() {
+        let mut file = three();
+        let end = file.bytes.len();
+        file.raw(&[0; 5000]);
+        let (seen, damage) = read(&file.bytes);
+        assert_eq!(seen.len(), 3);
+        assert_eq!(lines(&damage), [format!("#4 {end}: the record header is all zeros; reading stops here")]);
+        file.packet(1_700_000_009, 0, &payload(60, 0));
+        let (seen, damage) = read(&file.bytes);
+        assert_eq!(seen.len(), 4);
+        assert_eq!(
+            lines(&damage),
+            [format!("#4 {end}: the record header is all zeros; 5000 bytes are skipped")]
+        );
         same_in_pieces(&file.bytes);
     }
 
