@@ -89,9 +89,17 @@ impl Half {
 ///
 /// Five words: for IPv4 address and port of each endpoint share a word and the rest is zero, so that
 /// comparing and hashing stay short.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Eq)]
 pub struct FlowKey {
     words: [u64; 5],
+}
+
+impl PartialEq for FlowKey {
+    /// Word by word without a branch: what is derived calls the C library for 40 bytes.
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        self.words.iter().zip(&other.words).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
+    }
 }
 
 impl FlowKey {

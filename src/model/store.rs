@@ -39,8 +39,8 @@ impl Store {
     /// Adds a connection that is over.
     pub fn add(&mut self, ended: Ended<Stack>, context: &mut Context) {
         let connection = match ended {
-            Ended::Connection(facts, stack) => Connection::new(*facts, stack.finish(context)),
-            Ended::WithoutPayload(facts) => Connection::new(*facts, StreamFacts::default()),
+            Ended::Connection(facts, stack) => Connection::new(facts, stack.finish(context)),
+            Ended::WithoutPayload(facts) => Connection::new(facts, StreamFacts::default()),
         };
         self.count(&connection);
         if connection.attempts.is_empty() && !self.keeps_all {

@@ -48,7 +48,9 @@ pub fn analyse<S: Source>(
 }
 
 fn read_block(block: &Block, mut filter: Option<&mut Filter>, shard: &mut Shard) -> Result<(), CaptureError> {
+    shard.count(&block.packets);
     let mut number = block.first;
+    let mut segments = Vec::with_capacity(BATCH);
     for packet in &block.packets {
         let origin = Origin {
             packet: number,
@@ -57,7 +59,6 @@ fn read_block(block: &Block, mut filter: Option<&mut Filter>, shard: &mut Shard)
         };
         number = PacketNumber(number.0.saturating_add(1));
         let captured = block.captured(packet);
-        shard.count(packet);
         if let Some(filter) = &mut filter
             && !filter.matches(packet.link, captured)?
         {
@@ -65,10 +66,15 @@ fn read_block(block: &Block, mut filter: Option<&mut Filter>, shard: &mut Shard)
             continue;
         }
         match decode(packet.link, captured, packet.original, origin) {
-            Ok(segment) => shard.segment(&segment),
+            Ok(segment) => segments.push(segment),
             Err(reason) => shard.skip(reason),
         }
+        if segments.len() == BATCH {
+            shard.segments(&segments);
+            segments.clear();
+        }
     }
+    shard.segments(&segments);
     Ok(())
 }
 
@@ -76,3 +82,7 @@ fn take_damage<S: Source>(source: &mut S, warnings: &mut Vec<String>) {
     let damage = source.take_damage();
     warnings.extend(damage.iter().map(|damage| format!("{}: {damage}", source.name())));
 }
+
+/// Segments that are looked up before the first of them is worked on: enough to overlap the waits for memory,
+/// few enough to stay in the first-level cache.
+const BATCH: usize = 32;

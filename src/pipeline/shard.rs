@@ -1,18 +1,20 @@
 //! A shard: the flows that it owns, and what they come to.
 
+use std::hint::black_box;
+
 use super::Options;
 use crate::capture::PacketMeta;
 use crate::decode::{Segment, Skip};
 use crate::model::{Capture, Store};
 use crate::protocol::{Context, Stack};
-use crate::tcp::{Connections, Ended};
+use crate::tcp::{Connections, Place};
 
 /// A shard.
 #[derive(Debug)]
 pub(super) struct Shard {
     connections: Connections<Stack>,
     context: Context,
-    ended: Vec<Ended<Stack>>,
+    places: Vec<Place>,
     store: Store,
 }
 
@@ -21,19 +23,25 @@ impl Shard {
         Self {
             connections: Connections::new(options.limits),
             context: Context::new(options.keeps_frames),
-            ended: Vec::new(),
+            places: Vec::new(),
             store: Store::new(options.keeps_all),
         }
     }
 
-    /// Counts a packet.
-    pub(super) fn count(&mut self, packet: &PacketMeta) {
+    /// Counts the packets of a block.
+    pub(super) fn count(&mut self, packets: &[PacketMeta]) {
         let totals = self.store.totals_mut();
-        totals.packets = totals.packets.saturating_add(1);
-        totals.bytes = totals.bytes.saturating_add(u64::from(packet.original));
-        totals.cut_packets = totals.cut_packets.saturating_add(u64::from(packet.captured < packet.original));
-        let (first, last) = totals.first_and_last.unwrap_or((packet.time, packet.time));
-        totals.first_and_last = Some((first.min(packet.time), last.max(packet.time)));
+        totals.packets = totals.packets.saturating_add(packets.len() as u64);
+        let bytes: u64 = packets.iter().map(|packet| u64::from(packet.original)).sum();
+        totals.bytes = totals.bytes.saturating_add(bytes);
+        let cut = packets.iter().filter(|packet| packet.captured < packet.original).count();
+        totals.cut_packets = totals.cut_packets.saturating_add(cut as u64);
+        let times = packets.iter().map(|packet| packet.time);
+        let of_block = times.clone().min().zip(times.max());
+        totals.first_and_last = match (totals.first_and_last, of_block) {
+            (Some((first, last)), Some((earliest, latest))) => Some((first.min(earliest), last.max(latest))),
+            (known, of_block) => known.or(of_block),
+        };
     }
 
     /// Counts a packet that the filter left out.
@@ -48,25 +56,29 @@ impl Shard {
         *counter = counter.saturating_add(1);
     }
 
-    /// Takes a segment.
-    pub(super) fn segment(&mut self, segment: &Segment<'_>) {
-        self.connections.segment(segment, &mut self.context, &mut self.ended);
-        if !self.ended.is_empty() {
-            self.store_ended();
+    /// Takes the next segments, in order.
+    ///
+    /// First all are looked up and what they need is touched, then each is worked on: the waits for memory
+    /// overlap. This alone makes a capture with many connections at once about twice as fast.
+    pub(super) fn segments(&mut self, segments: &[Segment<'_>]) {
+        self.places.clear();
+        self.places.extend(segments.iter().map(|segment| self.connections.locate(segment)));
+        let touched = self.places.iter().zip(segments);
+        black_box(touched.fold(0, |sum: u64, (place, segment)| {
+            sum.wrapping_add(self.connections.warm(*place, segment.half))
+        }));
+        for (place, segment) in self.places.iter().zip(segments) {
+            let store = &mut self.store;
+            let mut ended = |connection, context: &mut Context| store.add(connection, context);
+            self.connections.segment(*place, segment, &mut self.context, &mut ended);
         }
     }
 
     /// Ends all connections.
     pub(super) fn finish(mut self, warnings: Vec<String>) -> Capture {
-        self.connections.finish(&mut self.context, &mut self.ended);
-        self.store_ended();
+        let store = &mut self.store;
+        self.connections.finish(&mut self.context, &mut |connection, context| store.add(connection, context));
         self.store.totals_mut().warnings = warnings;
         self.store.finish(self.connections.counts(), &self.context)
-    }
-
-    fn store_ended(&mut self) {
-        for ended in self.ended.drain(..) {
-            self.store.add(ended, &mut self.context);
-        }
     }
 }

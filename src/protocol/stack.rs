@@ -100,6 +100,14 @@ impl Receiver for Stack {
         }
     }
 
+    #[inline]
+    fn warm(&self, half: Half) -> u64 {
+        match &self.layer {
+            Layer::WebSocket(tunnel) => tunnel.session.warm(self.role(half)),
+            _ => 0,
+        }
+    }
+
     fn wants_bytes(&self) -> bool {
         !matches!(self.layer, Layer::Opaque(..)) || self.may_become_http()
     }

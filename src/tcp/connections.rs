@@ -9,7 +9,7 @@ use super::embryo::{Embryo, Embryos};
 use super::facts::{ConnectionFacts, Opened};
 use super::flow::Flow;
 use super::receiver::Receiver;
-use crate::decode::{Flags, FlowKey, Segment};
+use crate::decode::{Flags, FlowKey, Half, Segment};
 use crate::limits::{CLOSED_LINGER, Limits};
 use crate::units::{PacketNumber, Timestamp};
 
@@ -52,10 +52,14 @@ pub struct Counts {
 #[derive(Debug)]
 pub enum Ended<R> {
     /// It carried payload.
-    Connection(Box<ConnectionFacts>, R),
+    Connection(ConnectionFacts, R),
     /// It never carried any.
-    WithoutPayload(Box<ConnectionFacts>),
+    WithoutPayload(ConnectionFacts),
 }
+
+/// Where a connection lies in the table, or that it is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place(Option<u32>);
 
 #[derive(Debug)]
 struct Slot<R> {
@@ -99,17 +103,36 @@ impl<R: Receiver> Connections<R> {
         self.counts
     }
 
-    /// Takes the next segment; connections that end by it go to `ended`.
-    pub fn segment(&mut self, segment: &Segment<'_>, context: &mut R::Context, ended: &mut Vec<Ended<R>>) {
+    /// Finds the connection of a segment that is about to come. Asking for several before handing them in lets
+    /// the processor fetch what it needs for all of them at once.
+    #[inline]
+    #[must_use]
+    pub fn locate(&self, segment: &Segment<'_>) -> Place {
         let hash = self.hasher.hash_one(segment.flow);
-        let slots = &mut self.slots;
-        let same_flow = |place: &u32| {
-            slots
-                .get(*place as usize)
-                .and_then(|slot| slot.flow.as_ref())
-                .is_some_and(|flow| flow.key == segment.flow)
-        };
-        match self.index.find(hash, same_flow).copied() {
+        Place(self.index.find(hash, |place| self.is_at(*place, segment)).copied())
+    }
+
+    /// See [`Receiver::warm`].
+    #[inline]
+    #[must_use]
+    pub fn warm(&self, place: Place, half: Half) -> u64 {
+        let flow =
+            place.0.and_then(|place| self.slots.get(place as usize)).and_then(|slot| slot.flow.as_ref());
+        flow.map_or(0, |flow| flow.warm(half))
+    }
+
+    /// Takes the next segment; connections that end by it are handed to `ended`. The place may be out of date: it is
+    /// looked up again if it is.
+    #[inline]
+    pub fn segment(
+        &mut self,
+        place: Place,
+        segment: &Segment<'_>,
+        context: &mut R::Context,
+        ended: &mut impl FnMut(Ended<R>, &mut R::Context),
+    ) {
+        let still_there = place.0.filter(|place| self.is_at(*place, segment));
+        match still_there.or_else(|| self.locate(segment).0) {
             Some(place) => self.known(place, segment, context, ended),
             None => self.unknown(segment, context, ended),
         }
@@ -122,26 +145,33 @@ impl<R: Receiver> Connections<R> {
     }
 
     /// Ends all connections: the capture is over.
-    pub fn finish(&mut self, context: &mut R::Context, ended: &mut Vec<Ended<R>>) {
+    pub fn finish(&mut self, context: &mut R::Context, ended: &mut impl FnMut(Ended<R>, &mut R::Context)) {
         for slot in std::mem::take(&mut self.slots) {
             if let Some(flow) = slot.flow {
                 let (facts, receiver) = flow.end(false, context);
-                ended.push(Ended::Connection(Box::new(facts), receiver));
+                ended(Ended::Connection(facts, receiver), context);
             }
         }
         self.index.clear();
         for embryo in self.embryos.drain() {
             count(&mut self.counts, embryo.opened());
-            ended.push(Ended::WithoutPayload(Box::new(embryo.facts())));
+            ended(Ended::WithoutPayload(embryo.facts()), context);
         }
     }
 
+    #[inline]
+    fn is_at(&self, place: u32, segment: &Segment<'_>) -> bool {
+        let flow = self.slots.get(place as usize).and_then(|slot| slot.flow.as_ref());
+        flow.is_some_and(|flow| flow.key == segment.flow)
+    }
+
+    #[inline]
     fn known(
         &mut self,
         place: u32,
         segment: &Segment<'_>,
         context: &mut R::Context,
-        ended: &mut Vec<Ended<R>>,
+        ended: &mut impl FnMut(Ended<R>, &mut R::Context),
     ) {
         let Some(slot) = self.slots.get_mut(place as usize) else { return };
         let Some(flow) = &mut slot.flow else { return };
@@ -163,7 +193,12 @@ impl<R: Receiver> Connections<R> {
     }
 
     /// A segment of a connection that has carried no payload so far.
-    fn unknown(&mut self, segment: &Segment<'_>, context: &mut R::Context, ended: &mut Vec<Ended<R>>) {
+    fn unknown(
+        &mut self,
+        segment: &Segment<'_>,
+        context: &mut R::Context,
+        ended: &mut impl FnMut(Ended<R>, &mut R::Context),
+    ) {
         if segment.payload_length == 0 || segment.flags.has(Flags::RST) {
             if let Some(pushed_out) = self.embryos.observe(segment) {
                 if pushed_out.key() != &segment.flow {
@@ -172,7 +207,7 @@ impl<R: Receiver> Connections<R> {
                 count(&mut self.counts, pushed_out.opened());
                 // Half-open ones are told one by one as long as they fit the table; a flood is a number.
                 if pushed_out.opened() != Opened::Unanswered {
-                    ended.push(Ended::WithoutPayload(Box::new(pushed_out.facts())));
+                    ended(Ended::WithoutPayload(pushed_out.facts()), context);
                 }
             }
             return;
@@ -204,7 +239,13 @@ impl<R: Receiver> Connections<R> {
     }
 
     /// Takes a connection out of the table.
-    fn release(&mut self, place: u32, evicted: bool, context: &mut R::Context, ended: &mut Vec<Ended<R>>) {
+    fn release(
+        &mut self,
+        place: u32,
+        evicted: bool,
+        context: &mut R::Context,
+        ended: &mut impl FnMut(Ended<R>, &mut R::Context),
+    ) {
         let Some(slot) = self.slots.get_mut(place as usize) else { return };
         let Some(flow) = slot.flow.take() else { return };
         slot.generation = slot.generation.wrapping_add(1);
@@ -216,7 +257,7 @@ impl<R: Receiver> Connections<R> {
         }
         self.free.push(place);
         let (facts, receiver) = flow.end(evicted, context);
-        ended.push(Ended::Connection(Box::new(facts), receiver));
+        ended(Ended::Connection(facts, receiver), context);
     }
 
     /// Lets the connection go that closed first, unless it has been active since.
@@ -224,7 +265,7 @@ impl<R: Receiver> Connections<R> {
         &mut self,
         now: Timestamp,
         context: &mut R::Context,
-        ended: &mut Vec<Ended<R>>,
+        ended: &mut impl FnMut(Ended<R>, &mut R::Context),
     ) {
         let Some(closed) = self.closed.pop_front() else { return };
         let Some(slot) = self.slots.get(closed.slot as usize) else { return };
@@ -242,7 +283,11 @@ impl<R: Receiver> Connections<R> {
 
     /// Drops a sixteenth of the connections, those whose latest packets are oldest. Doing it rarely and in
     /// one sweep keeps bookkeeping of their order off the path of every packet.
-    fn evict_least_recently_used(&mut self, context: &mut R::Context, ended: &mut Vec<Ended<R>>) {
+    fn evict_least_recently_used(
+        &mut self,
+        context: &mut R::Context,
+        ended: &mut impl FnMut(Ended<R>, &mut R::Context),
+    ) {
         let latest = |(place, slot): (usize, &Slot<R>)| -> Option<(PacketNumber, u32)> {
             Some((slot.flow.as_ref()?.last().0, u32::try_from(place).ok()?))
         };

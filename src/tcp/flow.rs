@@ -50,6 +50,13 @@ impl<R: Receiver> Flow<R> {
         self.halves.of(Half::Lo).last.max(self.halves.of(Half::Hi).last)
     }
 
+    /// See [`Receiver::warm`].
+    #[inline]
+    pub(super) fn warm(&self, half: Half) -> u64 {
+        let half_state = self.halves.of(half);
+        half_state.position.wrapping_add(half_state.recent.warm()).wrapping_add(self.receiver.warm(half))
+    }
+
     /// What the out-of-order bytes keep alive.
     pub(super) fn held_bytes(&self) -> usize {
         self.disorder.as_ref().map_or(0, |disorder| disorder.held_bytes())

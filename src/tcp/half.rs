@@ -93,6 +93,12 @@ pub(super) struct Recent {
 }
 
 impl Recent {
+    /// See [`Receiver::warm`].
+    #[inline]
+    pub(super) fn warm(&self) -> u64 {
+        self.position
+    }
+
     fn remember(&mut self, position: u64, bytes: &[u8]) {
         let length = bytes.len().min(self.bytes.len());
         if let (Some(to), Some(from)) = (self.bytes.get_mut(..length), bytes.get(..length)) {

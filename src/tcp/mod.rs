@@ -12,7 +12,7 @@ mod lane;
 mod receiver;
 mod sequence;
 
-pub use connections::{Connections, Counts, Ended};
+pub use connections::{Connections, Counts, Ended, Place};
 pub use facts::{ConnectionFacts, EndedBy, Ending, HalfFacts, Opened, Opening};
 pub use receiver::{Chunk, Kept, Receiver};
 pub use sequence::SequenceNumber;

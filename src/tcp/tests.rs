@@ -38,6 +38,10 @@ impl Receiver for Recorder {
         }
     }
 
+    fn warm(&self, _: Half) -> u64 {
+        0
+    }
+
     fn wants_bytes(&self) -> bool {
         true
     }
@@ -80,7 +84,9 @@ impl Wire {
         let payload_length = u32::try_from(payload.len()).unwrap();
         let segment =
             Segment { flow, half, sequence, acknowledgment, flags, payload, payload_length, origin };
-        self.table.segment(&segment, &mut (), &mut self.ended);
+        let place = self.table.locate(&segment);
+        let ended = &mut self.ended;
+        self.table.segment(place, &segment, &mut (), &mut |connection, ()| ended.push(connection));
     }
 
     fn send(&mut self, half: Half, sequence: u32, acknowledgment: u32, flags: Flags, payload: &[u8]) {
@@ -94,7 +100,8 @@ impl Wire {
     }
 
     fn finish(mut self) -> Vec<Ended<Recorder>> {
-        self.table.finish(&mut (), &mut self.ended);
+        let ended = &mut self.ended;
+        self.table.finish(&mut (), &mut |connection, ()| ended.push(connection));
         self.ended
     }
 
@@ -103,7 +110,7 @@ impl Wire {
         let mut ended = self.finish();
         assert_eq!(ended.len(), 1, "{ended:?}");
         match ended.pop() {
-            Some(Ended::Connection(facts, recorder)) => (*facts, recorder.0),
+            Some(Ended::Connection(facts, recorder)) => (facts, recorder.0),
             other => panic!("{other:?}"),
         }
     }
@@ -255,7 +262,9 @@ fn what_a_snap_length_cut_is_a_gap() {
         payload_length: 300,
         origin: Origin { packet: PacketNumber(4), ..Origin::default() },
     };
-    wire.table.segment(&segment, &mut (), &mut wire.ended);
+    let place = wire.table.locate(&segment);
+    let ended = &mut wire.ended;
+    wire.table.segment(place, &segment, &mut (), &mut |connection, ()| ended.push(connection));
     wire.send(Half::Lo, 400, 900, Flags::ACK, b"next");
     let (facts, up) = wire.only();
     assert_eq!(up, [data(Half::Lo, b"GET /"), Up::Gap(Half::Lo, 295), data(Half::Lo, b"next")]);
@@ -366,7 +375,8 @@ fn a_syn_flood_is_a_number_and_disturbs_nobody() {
         wire.send_on(port, Half::Lo, 7, 0, Flags::SYN, b"");
     }
     wire.send(Half::Lo, 106, 900, Flags::ACK, b" and after");
-    wire.table.finish(&mut (), &mut wire.ended);
+    let ended = &mut wire.ended;
+    wire.table.finish(&mut (), &mut |connection, ()| ended.push(connection));
     let counts = wire.table.counts();
     assert_eq!((counts.unanswered, counts.connections), (30_000, 1));
     assert_eq!(counts.embryos_evicted, 30_000 - 64);

@@ -218,7 +218,7 @@ impl Http {
         let framing = request_framing(request);
         self.client.body(framing);
         let is_attempt = shows_intent(request);
-        let attempt = self.note(context, is_attempt, bytes, true, origin);
+        let attempt = self.note(context, is_attempt.then_some(request), bytes, true, origin);
         let method = match request.method {
             "HEAD" => Method::Head,
             "CONNECT" => Method::Connect,
@@ -236,22 +236,23 @@ impl Http {
 
     /// What the capture has of a request whose head it lacks in part.
     fn partial_request(&mut self, context: &mut Context, part: &[u8], origin: Origin) {
-        let is_attempt = shows_intent(&RequestHead::parse_kept(part));
-        let attempt = self.note(context, is_attempt, part, false, origin);
+        let request = Some(RequestHead::parse_kept(part)).filter(shows_intent);
+        let attempt = self.note(context, request.as_ref(), part, false, origin);
         self.pending.push_back(Pending { attempt, method: Method::Other });
     }
 
-    /// Keeps a request: among the attempts, and then where it stands there, or until the next one.
+    /// Keeps a request: if it is an `attempt` among the attempts, and then where it stands there; else until the
+    /// next one.
     fn note(
         &mut self,
         context: &mut Context,
-        is_attempt: bool,
+        attempt: Option<&RequestHead<'_>>,
         bytes: &[u8],
         complete: bool,
         origin: Origin,
     ) -> Option<usize> {
-        if is_attempt {
-            let problems = request_problems(&RequestHead::parse_kept(bytes), complete);
+        if let Some(head) = attempt {
+            let problems = request_problems(head, complete);
             let request = RequestFacts { origin, bytes: bytes.into(), complete, problems };
             return self.remember(context, Attempt { request: Some(request), ..Attempt::default() });
         }
@@ -278,7 +279,7 @@ impl Http {
             return self.remember(context, Attempt::default());
         }
         let Latest { bytes, complete, origin } = std::mem::take(&mut self.latest);
-        self.note(context, true, &bytes, complete, origin)
+        self.note(context, Some(&RequestHead::parse_kept(&bytes)), &bytes, complete, origin)
     }
 
     /// A response head; `complete` unless the capture has only a part of it.

@@ -136,6 +136,14 @@ impl Session {
         }
     }
 
+    /// Reads what the next bytes of one side will need; see [`crate::tcp::Receiver::warm`].
+    #[inline]
+    #[must_use]
+    pub fn warm(&self, by: Role) -> u64 {
+        let decoder = if by == Role::Client { &self.client } else { &self.server };
+        u64::from(decoder.closed).wrapping_add(self.facts.role(by).text)
+    }
+
     /// `length` bytes of one side are not in the capture.
     pub fn gap(&mut self, by: Role, length: u64) {
         let decoder = self.decoder_mut(by);
