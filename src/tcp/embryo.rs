@@ -7,7 +7,9 @@
 use std::hash::BuildHasher;
 
 use super::facts::{ConnectionFacts, EndedBy, Ending, Opened, Opening};
+use super::flow::Flow;
 use super::half::HalfState;
+use super::receiver::Receiver;
 use super::sequence::SequenceNumber;
 use crate::decode::{Flags, FlowKey, Half, Segment};
 use crate::units::{Origin, PacketNumber, Span, Timestamp};
@@ -170,9 +172,9 @@ impl Embryo {
     }
 
     /// As a connection that is about to carry payload.
-    pub(super) fn promote(self) -> (FlowKey, Opening, [HalfState; 2], Option<Ending>) {
+    pub(super) fn promote<R: Receiver>(self, context: &mut R::Context) -> Flow<R> {
         let opening = self.opening(if self.opener.is_some() { Opened::Handshake } else { Opened::Midstream });
-        (self.key, opening, self.half_states(), self.ending)
+        Flow::new(self.key, opening, &self.half_states(), self.ending, context)
     }
 
     /// As a connection that never carried any.
@@ -183,7 +185,7 @@ impl Embryo {
             opening: self.opening(self.opened()),
             last: self.last(),
             ending: self.ending,
-            halves: [lo.facts, hi.facts],
+            halves: [lo.facts(), hi.facts()],
             evicted: false,
         }
     }
@@ -193,13 +195,7 @@ impl Embryo {
     }
 
     fn half_states(&self) -> [HalfState; 2] {
-        self.halves.map(|side| {
-            let mut state = HalfState { known: side.next.is_some(), last: side.last, ..HalfState::default() };
-            state.next = side.next.unwrap_or_default();
-            state.anchored = side.syn;
-            state.facts.packets = u64::from(side.packets);
-            state
-        })
+        self.halves.map(|side| HalfState::without_payload(side.packets, side.next, side.syn))
     }
 
     fn side(&self, half: Half) -> &Side {

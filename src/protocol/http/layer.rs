@@ -269,6 +269,8 @@ impl Http {
             context.forget_attempt();
             return None;
         }
+        // Most connections have one: a vector that doubles would keep room for four.
+        self.attempts.reserve_exact(1);
         self.attempts.push(attempt);
         self.attempts.len().checked_sub(1)
     }

@@ -35,25 +35,12 @@ impl SessionFacts {
             Role::Server => &self.server,
         }
     }
-
-    /// What one side sent, to be added to.
-    pub(super) const fn role_mut(&mut self, role: Role) -> &mut RoleFacts {
-        match role {
-            Role::Client => &mut self.client,
-            Role::Server => &mut self.server,
-        }
-    }
-
-    /// Counts an anomaly.
-    pub(super) fn anomaly(&mut self, kind: Anomaly, by: Role, at: Origin) {
-        match self.anomalies.iter_mut().find(|known| known.kind == kind && known.by == by) {
-            Some(known) => known.count = known.count.saturating_add(1),
-            None => self.anomalies.push(AnomalyFact { kind, by, count: 1, first: at }),
-        }
-    }
 }
 
 /// What one side sent: frames by opcode, messages, bytes.
+///
+/// What data frames count comes first and stays together, so that it shares a cache line with what decodes them.
+#[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RoleFacts {
     /// Text frames.
@@ -62,6 +49,10 @@ pub struct RoleFacts {
     pub binary: u64,
     /// Continuation frames.
     pub continuation: u64,
+    /// Messages that were completed.
+    pub messages: u64,
+    /// Payload bytes of all frames, by their headers.
+    pub payload_bytes: u64,
     /// Pings.
     pub ping: u64,
     /// Pongs.
@@ -70,10 +61,6 @@ pub struct RoleFacts {
     pub close: u64,
     /// Frames with reserved opcodes.
     pub other: u64,
-    /// Messages that were completed.
-    pub messages: u64,
-    /// Payload bytes of all frames, by their headers.
-    pub payload_bytes: u64,
     /// Bytes that belong to no frame that could be found.
     pub undecoded_bytes: u64,
     /// How often the next frame was found again after a gap.

@@ -66,7 +66,7 @@ impl RoundTrips {
     }
 
     /// What they come to; `left` are the pings that are still outstanding at the end.
-    pub(super) fn facts(mut self, left: [Outstanding; 2]) -> PingFacts {
+    pub(super) fn facts(mut self, left: &[Outstanding; 2]) -> PingFacts {
         self.samples.sort_unstable();
         let outstanding: usize = left.iter().map(|Outstanding(pings)| pings.len()).sum();
         PingFacts {
@@ -100,7 +100,7 @@ mod tests {
         pings.sent(b"c", ms(20), &mut trips);
         pings.answered(b"b", ms(13), &mut trips);
         pings.answered(b"a heartbeat", ms(14), &mut trips);
-        let facts = trips.facts([pings, Outstanding::default()]);
+        let facts = trips.facts(&[pings, Outstanding::default()]);
         assert_eq!((facts.answered, facts.unanswered), (2, 1));
         assert_eq!(facts.extremes, Some((Span::from_millis(3), Span::from_millis(3))));
     }
@@ -112,7 +112,7 @@ mod tests {
             pings.sent(b"", ms(at), &mut trips);
             pings.answered(b"", ms(at + 1 + at / 100), &mut trips);
         }
-        let facts = trips.facts([pings, Outstanding::default()]);
+        let facts = trips.facts(&[pings, Outstanding::default()]);
         assert_eq!((facts.answered, facts.unanswered), (3, 0));
         assert_eq!(facts.median, Some(Span::from_millis(2)));
         assert_eq!(facts.extremes, Some((Span::from_millis(1), Span::from_millis(3))));
@@ -131,7 +131,7 @@ mod tests {
             answered.answered(b"", ms(at + at % 101), &mut trips);
         }
         assert!(trips.samples.len() <= limits::PING_SAMPLES);
-        let facts = trips.facts([pings, answered]);
+        let facts = trips.facts(&[pings, answered]);
         assert_eq!((facts.answered, facts.unanswered), (100_000, 10_000));
         let median = facts.median.unwrap().as_nanos() / 1_000_000;
         assert!((40..=60).contains(&median), "{median}");
