@@ -24,7 +24,7 @@ pub struct Attempt {
 pub struct RequestFacts {
     /// Where it begins.
     pub origin: Origin,
-    /// The head's bytes, or the whole lines of it that the capture has.
+    /// The head's bytes, or the whole lines of it that the capture has; empty if nobody wants them.
     pub bytes: Box<[u8]>,
     /// Whether the capture has the whole head.
     pub complete: bool,
@@ -37,7 +37,7 @@ pub struct RequestFacts {
 pub struct ResponseFacts {
     /// Where it begins.
     pub origin: Origin,
-    /// The head's bytes, or the whole lines of it that the capture has.
+    /// The head's bytes, or the whole lines of it that the capture has; empty if nobody wants them.
     pub bytes: Box<[u8]>,
     /// Whether the capture has the whole head.
     pub complete: bool,

@@ -7,7 +7,7 @@ use super::embryo::{Embryo, Embryos};
 use super::facts::{ConnectionFacts, Opened};
 use super::receiver::Receiver;
 use super::slots::Slots;
-use crate::decode::{Flags, Half, Segment};
+use crate::decode::{Flags, Segment};
 use crate::limits::{CLOSED_LINGER, Limits};
 use crate::units::{PacketNumber, Timestamp};
 
@@ -49,8 +49,8 @@ pub enum Ended<R> {
     WithoutPayload(ConnectionFacts),
 }
 
-/// Where a connection lies in the table, or that it is not there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where a connection probably lies in the table, or that it was not there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place(Option<u32>);
 
 #[derive(Debug)]
@@ -80,23 +80,25 @@ impl<R: Receiver> Connections<R> {
         self.counts
     }
 
-    /// Finds the connection of a segment that is about to come. Asking for several before handing them in lets
-    /// the processor fetch what it needs for all of them at once.
-    #[inline]
+    /// Finds the connections of segments that are about to come and reads what each will need.
+    ///
+    /// Connections lie all over the memory, and waiting for it is most of the work. Doing each step for all
+    /// segments before the next step lets the processor fetch for many at once. What is returned depends on what
+    /// was read, so that reading it cannot be optimised away; it means nothing.
     #[must_use]
-    pub fn locate(&self, segment: &Segment<'_>) -> Place {
-        Place(self.slots.find(&segment.flow))
+    pub fn locate(&self, segments: &[Segment<'_>], places: &mut Vec<Place>) -> u64 {
+        places.clear();
+        places.extend(segments.iter().map(|segment| Place(self.slots.guess(&segment.flow))));
+        let located = || {
+            let flows = places.iter().map(|place| place.0.and_then(|place| self.slots.get(place)));
+            flows.zip(segments).filter_map(|(flow, segment)| Some((flow?, segment.half)))
+        };
+        let own = located().fold(0, |sum: u64, (flow, half)| sum.wrapping_add(flow.warm(half)));
+        located().fold(own, |sum, (flow, half)| sum.wrapping_add(flow.warm_receiver(half)))
     }
 
-    /// See [`Receiver::warm`].
-    #[inline]
-    #[must_use]
-    pub fn warm(&self, place: Place, half: Half) -> u64 {
-        place.0.and_then(|place| self.slots.get(place)).map_or(0, |flow| flow.warm(half))
-    }
-
-    /// Takes the next segment; connections that end by it are handed to `ended`. The place may be out of date:
-    /// it is looked up again if it is.
+    /// Takes the next segment; connections that end by it are handed to `ended`. The place may be wrong or out of
+    /// date: the connection is looked up again if it is.
     #[inline]
     pub fn segment(
         &mut self,

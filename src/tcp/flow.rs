@@ -50,10 +50,16 @@ impl<R: Receiver> Flow<R> {
         Self { key, receiver, halves: Pair(*halves), last, disorder: None, closed: false, opening, ending }
     }
 
-    /// See [`Receiver::warm`].
+    /// Reads what a segment of this half will need.
     #[inline]
     pub(super) fn warm(&self, half: Half) -> u64 {
-        self.halves.of(half).position.wrapping_add(self.receiver.warm(half))
+        self.halves.of(half).position.wrapping_add(self.last.0.0).wrapping_add(u64::from(self.key.is_ipv6()))
+    }
+
+    /// See [`Receiver::warm`].
+    #[inline]
+    pub(super) fn warm_receiver(&self, half: Half) -> u64 {
+        self.receiver.warm(half)
     }
 
     /// Whether something waits.

@@ -11,15 +11,21 @@ use crate::decode::FlowKey;
 /// The live connections.
 #[derive(Debug)]
 pub(super) struct Slots<R> {
-    /// The place of each flow: four bytes a flow, so that the table stays in the cache. The key is compared
-    /// where the flow lies, which is needed next anyway.
-    index: HashTable<u32>,
+    /// The place of each flow, with a part of its hash: eight bytes a flow, so that the table stays in the cache.
+    index: HashTable<Entry>,
     /// Seeded, since the keys come from the network.
     hasher: foldhash::fast::RandomState,
     flows: Vec<Option<Flow<R>>>,
     /// Distinguishes the flows that use a place one after the other.
     generations: Vec<u32>,
     free: Vec<u32>,
+}
+
+/// Where a flow lies. The tag tells it from others with hardly a doubt, without a look at the flow itself.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    tag: u32,
+    place: u32,
 }
 
 impl<R: Receiver> Slots<R> {
@@ -39,10 +45,16 @@ impl<R: Receiver> Slots<R> {
     }
 
     /// Where the connection between these endpoints lies.
-    #[inline]
     pub(super) fn find(&self, key: &FlowKey) -> Option<u32> {
         let hash = self.hasher.hash_one(key);
-        self.index.find(hash, |place| self.is_at(*place, key)).copied()
+        self.index.find(hash, |entry| self.is_at(entry.place, key)).map(|entry| entry.place)
+    }
+
+    /// Where it lies most probably; the flow itself is not touched.
+    #[inline]
+    pub(super) fn guess(&self, key: &FlowKey) -> Option<u32> {
+        let hash = self.hasher.hash_one(key);
+        self.index.find(hash, |entry| entry.tag == tag(hash)).map(|entry| entry.place)
     }
 
     /// Whether the connection between these endpoints lies here.
@@ -81,8 +93,8 @@ impl<R: Receiver> Slots<R> {
             place
         };
         let (flows, hasher) = (&self.flows, &self.hasher);
-        self.index.insert_unique(hash, place, |other| {
-            let flow = flows.get(*other as usize).and_then(Option::as_ref);
+        self.index.insert_unique(hash, Entry { tag: tag(hash), place }, |other| {
+            let flow = flows.get(other.place as usize).and_then(Option::as_ref);
             flow.map_or(0, |flow| hasher.hash_one(flow.key))
         });
         Some(place)
@@ -95,7 +107,7 @@ impl<R: Receiver> Slots<R> {
             *generation = generation.wrapping_add(1);
         }
         let hash = self.hasher.hash_one(flow.key);
-        if let Ok(entry) = self.index.find_entry(hash, |other| *other == place) {
+        if let Ok(entry) = self.index.find_entry(hash, |other| other.place == place) {
             entry.remove();
         }
         self.free.push(place);
@@ -114,4 +126,9 @@ impl<R: Receiver> Slots<R> {
         self.generations.clear();
         std::mem::take(&mut self.flows).into_iter().flatten()
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a part of the hash is what is wanted")]
+const fn tag(hash: u64) -> u32 {
+    hash as u32
 }

@@ -317,10 +317,13 @@ impl Http {
                 }
                 None => response_problems(None, response, complete),
             };
-            let bytes = bytes.into();
+            let bytes = if context.keeps_heads() { bytes.into() } else { Box::default() };
             let body_start = Vec::new();
             attempt.response =
                 Some(ResponseFacts { origin, bytes, complete, status, accept, problems, body_start });
+            if let Some(request) = attempt.request.as_mut().filter(|_| !context.keeps_heads()) {
+                request.bytes = Box::default();
+            }
         }
         if switches {
             let start = if complete { Start::Handshake { deflate } } else { Start::Midstream };

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use super::facts::{Anomaly, AnomalyFact, CloseFact, FrameLog, FrameRecord, RoleFacts, SessionFacts};
 use super::header::{FrameHeader, Opcode};
-use super::pings::{Outstanding, RoundTrips};
+use super::pings::Pings;
 use super::resync::{Evidence, frames_in};
 use crate::limits;
 use crate::protocol::{Context, Role};
@@ -21,12 +21,10 @@ pub struct Session {
     server: Side,
     /// Whether permessage-deflate was agreed on; `None` if the capture does not show it.
     deflate: Option<bool>,
-    close: Option<CloseFact>,
-    client_pings: Outstanding,
-    server_pings: Outstanding,
-    trips: RoundTrips,
+    close: Option<Box<CloseFact>>,
+    pings: Option<Box<Pings>>,
     anomalies: Vec<AnomalyFact>,
-    frames: FrameLog,
+    frames: Option<Box<FrameLog>>,
     early_client_bytes: u64,
 }
 
@@ -107,11 +105,9 @@ impl Session {
             server: side(),
             deflate,
             close: None,
-            client_pings: Outstanding::default(),
-            server_pings: Outstanding::default(),
-            trips: RoundTrips::default(),
+            pings: None,
             anomalies: Vec::new(),
-            frames: FrameLog::default(),
+            frames: None,
             early_client_bytes: 0,
         }
     }
@@ -182,10 +178,10 @@ impl Session {
         SessionFacts {
             client: self.client.facts,
             server: self.server.facts,
-            close: self.close,
-            pings: self.trips.facts(&[self.client_pings, self.server_pings]),
+            close: self.close.map(|close| *close),
+            pings: self.pings.map(|pings| pings.facts()).unwrap_or_default(),
             anomalies: self.anomalies,
-            frames: self.frames,
+            frames: self.frames.map(|frames| *frames).unwrap_or_default(),
             early_client_bytes: self.early_client_bytes,
         }
     }
@@ -267,7 +263,7 @@ impl Session {
                 rsv: header.rsv,
                 masked: header.masking_key.is_some(),
             };
-            self.frames.push(record, context.frame_room());
+            self.frames.get_or_insert_default().push(record, context.frame_room());
         }
         let is_ordinary = header.rsv == 0
             && header.length_is_minimal
@@ -348,14 +344,8 @@ impl Session {
         plain.iter_mut().zip(unmasked).for_each(|(to, byte)| *to = byte);
         let Some(payload) = plain.get(..payload.len()) else { return };
         match header.opcode {
-            Opcode::PING => {
-                let pings = if by == Role::Client { &mut self.client_pings } else { &mut self.server_pings };
-                pings.sent(payload, origin.time, &mut self.trips);
-            }
-            Opcode::PONG => {
-                let pings = if by == Role::Client { &mut self.server_pings } else { &mut self.client_pings };
-                pings.answered(payload, origin.time, &mut self.trips);
-            }
+            Opcode::PING => self.pings.get_or_insert_default().ping(by, payload, origin.time),
+            Opcode::PONG => self.pings.get_or_insert_default().pong(by, payload, origin.time),
             Opcode::CLOSE => self.close(by, payload, origin),
             _ => {}
         }
@@ -373,7 +363,7 @@ impl Session {
         }
         self.side_mut(by).closed = true;
         if self.close.is_none() {
-            self.close = Some(CloseFact { by, code, reason: reason.into(), origin });
+            self.close = Some(Box::new(CloseFact { by, code, reason: reason.into(), origin }));
         }
     }
 
