@@ -15,7 +15,7 @@ use crate::units::{Origin, PacketNumber, Timestamp};
 
 /// One connection and what stands above it. A segment touches the first line, its half's first line, and writes
 /// `last`.
-#[repr(C, align(64))]
+#[repr(C)]
 #[derive(Debug)]
 pub(super) struct Flow<R> {
     pub(super) key: FlowKey,
@@ -53,7 +53,7 @@ impl<R: Receiver> Flow<R> {
     /// Reads what a segment of this half will need.
     #[inline]
     pub(super) fn warm(&self, half: Half) -> u64 {
-        self.halves.of(half).position.wrapping_add(self.last.0.0).wrapping_add(u64::from(self.key.is_ipv6()))
+        self.halves.of(half).warm().wrapping_add(self.last.0.0).wrapping_add(u64::from(self.key.is_ipv6()))
     }
 
     /// See [`Receiver::warm`].

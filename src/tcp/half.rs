@@ -9,7 +9,7 @@ use crate::units::{PacketNumber, Timestamp};
 
 /// The state of one half. What every segment needs comes first and fills one cache line: tens of thousands of
 /// connections are touched at random, and waiting for memory is most of the work.
-#[repr(C, align(64))]
+#[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct HalfState {
     /// The sequence number that is due next; meaningless until `known`.
@@ -80,6 +80,13 @@ impl HalfState {
     pub(super) fn base(&self) -> SequenceNumber {
         #[expect(clippy::cast_possible_truncation, reason = "sequence numbers count modulo 2^32")]
         SequenceNumber(self.next.0.wrapping_sub(self.position as u32))
+    }
+
+    /// Reads both ends of what every segment needs.
+    #[inline]
+    pub(super) fn warm(&self) -> u64 {
+        let [.., last] = self.recent;
+        u64::from(self.next.0).wrapping_add(u64::from(last))
     }
 
     /// Counts a packet.

@@ -38,9 +38,6 @@ impl SessionFacts {
 }
 
 /// What one side sent: frames by opcode, messages, bytes.
-///
-/// What data frames count comes first and stays together, so that it shares a cache line with what decodes them.
-#[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RoleFacts {
     /// Text frames.
@@ -49,10 +46,6 @@ pub struct RoleFacts {
     pub binary: u64,
     /// Continuation frames.
     pub continuation: u64,
-    /// Messages that were completed.
-    pub messages: u64,
-    /// Payload bytes of all frames, by their headers.
-    pub payload_bytes: u64,
     /// Pings.
     pub ping: u64,
     /// Pongs.
@@ -61,6 +54,10 @@ pub struct RoleFacts {
     pub close: u64,
     /// Frames with reserved opcodes.
     pub other: u64,
+    /// Messages that were completed.
+    pub messages: u64,
+    /// Payload bytes of all frames, by their headers.
+    pub payload_bytes: u64,
     /// Bytes that belong to no frame that could be found.
     pub undecoded_bytes: u64,
     /// How often the next frame was found again after a gap.
@@ -92,22 +89,6 @@ impl RoleFacts {
             undecoded_bytes: self.undecoded_bytes.saturating_add(other.undecoded_bytes),
             resyncs: self.resyncs.saturating_add(other.resyncs),
         }
-    }
-
-    /// Counts a frame.
-    #[inline]
-    pub(super) const fn count(&mut self, opcode: Opcode, length: u64) {
-        let counter = match opcode {
-            Opcode::TEXT => &mut self.text,
-            Opcode::BINARY => &mut self.binary,
-            Opcode::CONTINUATION => &mut self.continuation,
-            Opcode::PING => &mut self.ping,
-            Opcode::PONG => &mut self.pong,
-            Opcode::CLOSE => &mut self.close,
-            _ => &mut self.other,
-        };
-        *counter = counter.saturating_add(1);
-        self.payload_bytes = self.payload_bytes.saturating_add(length);
     }
 }
 

@@ -40,14 +40,20 @@ pub enum Start {
     Midstream,
 }
 
-/// Where one side's stream of frames stands, and what it has sent. A data frame touches the first 64 bytes only.
-#[repr(C, align(64))]
+/// Where one side's stream of frames stands, and what it has sent. What a data frame needs comes first and stays
+/// together: sessions are touched at random, and waiting for memory is most of the work.
+#[repr(C)]
 #[derive(Debug, Default)]
 struct Side {
     state: State,
     message: Message,
     closed: bool,
-    facts: RoleFacts,
+    messages: u64,
+    payload_bytes: u64,
+    /// Frames by opcode.
+    frames: [u32; 16],
+    undecoded_bytes: u64,
+    resyncs: u64,
 }
 
 #[derive(Debug, Default)]
@@ -81,6 +87,14 @@ enum Message {
     Open,
     /// The capture does not show it.
     Unknown,
+}
+
+/// What is wrong with where a data frame stands; nothing by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct MessagePlace {
+    is_orphan: bool,
+    interrupts: bool,
+    is_after_close: bool,
 }
 
 /// A control frame and what is there of its payload.
@@ -152,7 +166,10 @@ impl Session {
     #[inline]
     #[must_use]
     pub fn warm(&self, by: Role) -> u64 {
-        if by == Role::Client { self.client.facts.text } else { self.server.facts.text }
+        let side = if by == Role::Client { &self.client } else { &self.server };
+        let is_header = matches!(side.state, State::Header);
+        let [first, ..] = side.frames;
+        u64::from(is_header).wrapping_add(u64::from(first))
     }
 
     /// `length` bytes of one side are not in the capture.
@@ -176,8 +193,8 @@ impl Session {
     #[must_use]
     pub fn into_facts(self) -> SessionFacts {
         SessionFacts {
-            client: self.client.facts,
-            server: self.server.facts,
+            client: self.client.facts(),
+            server: self.server.facts(),
             close: self.close.map(|close| *close),
             pings: self.pings.map(|pings| pings.facts()).unwrap_or_default(),
             anomalies: self.anomalies,
@@ -251,38 +268,41 @@ impl Session {
     /// Counts a frame.
     #[inline]
     fn count(&mut self, context: &mut Context, by: Role, header: &FrameHeader, origin: Origin) {
-        self.side_mut(by).facts.count(header.opcode, header.length);
         if context.keeps_frames() {
-            let record = FrameRecord {
-                packet: origin.packet,
-                time: origin.time,
-                length: header.length,
-                by,
-                opcode: header.opcode,
-                fin: header.fin,
-                rsv: header.rsv,
-                masked: header.masking_key.is_some(),
-            };
-            self.frames.get_or_insert_default().push(record, context.frame_room());
+            self.remember(context, by, header, origin);
         }
+        let is_control = header.opcode.is_control();
+        let side = self.side_mut(by);
+        side.count(header);
+        let place = if is_control { MessagePlace::default() } else { side.follow_message(header) };
         let is_ordinary = header.rsv == 0
-            && header.length_is_minimal
-            && header.length >> 63 == 0
-            && header.masking_key.is_some() == (by == Role::Client)
             && header.opcode.is_defined()
-            && (header.fin || !header.opcode.is_control());
+            && header.length_is_minimal
+            && header.masking_key.is_some() == (by == Role::Client)
+            && (!is_control || (header.fin && header.length <= limits::CONTROL_PAYLOAD_BYTES as u64))
+            && header.length >> 63 == 0
+            && place == MessagePlace::default();
         if !is_ordinary {
-            self.inspect(by, header, origin);
-        }
-        if !header.opcode.is_control() {
-            self.follow_message(by, header, origin);
-        } else if header.length > limits::CONTROL_PAYLOAD_BYTES as u64 {
-            self.anomaly(Anomaly::ControlFrameTooLong, by, origin);
+            self.inspect(by, header, place, origin);
         }
     }
 
+    fn remember(&mut self, context: &mut Context, by: Role, header: &FrameHeader, origin: Origin) {
+        let record = FrameRecord {
+            packet: origin.packet,
+            time: origin.time,
+            length: header.length,
+            by,
+            opcode: header.opcode,
+            fin: header.fin,
+            rsv: header.rsv,
+            masked: header.masking_key.is_some(),
+        };
+        self.frames.get_or_insert_default().push(record, context.frame_room());
+    }
+
     /// What a header can say and must not.
-    fn inspect(&mut self, by: Role, header: &FrameHeader, origin: Origin) {
+    fn inspect(&mut self, by: Role, header: &FrameHeader, place: MessagePlace, origin: Origin) {
         let masked = header.masking_key.is_some();
         // RFC 7692 section 6: RSV1 belongs on the first frame of a compressed message and nowhere else.
         let may_be_compressed =
@@ -295,31 +315,16 @@ impl Session {
             (!header.opcode.is_defined(), Anomaly::ReservedOpcode),
             (!header.length_is_minimal || header.length >> 63 != 0, Anomaly::LengthNotMinimal),
             (header.opcode.is_control() && !header.fin, Anomaly::ControlFrameFragmented),
+            (
+                header.opcode.is_control() && header.length > limits::CONTROL_PAYLOAD_BYTES as u64,
+                Anomaly::ControlFrameTooLong,
+            ),
+            (place.is_orphan, Anomaly::ContinuationWithoutStart),
+            (place.interrupts, Anomaly::MessageInterrupted),
+            (place.is_after_close, Anomaly::DataAfterClose),
         ];
         for (_, kind) in found.into_iter().filter(|(is_found, _)| *is_found) {
             self.anomaly(kind, by, origin);
-        }
-    }
-
-    /// RFC 6455 section 5.4: how data frames make messages.
-    #[inline]
-    fn follow_message(&mut self, by: Role, header: &FrameHeader, origin: Origin) {
-        let side = self.side_mut(by);
-        let (before, closed) = (side.message, side.closed);
-        side.message = if header.fin { Message::None } else { Message::Open };
-        let continues = header.opcode == Opcode::CONTINUATION;
-        let orphan = continues && before == Message::None;
-        if header.fin && !orphan {
-            side.facts.messages = side.facts.messages.saturating_add(1);
-        }
-        if orphan {
-            self.anomaly(Anomaly::ContinuationWithoutStart, by, origin);
-        }
-        if !continues && before == Message::Open {
-            self.anomaly(Anomaly::MessageInterrupted, by, origin);
-        }
-        if closed {
-            self.anomaly(Anomaly::DataAfterClose, by, origin);
         }
     }
 
@@ -372,11 +377,11 @@ impl Session {
         let found = frames_in(segment, by, self.deflate) != Evidence::None;
         let side = self.side_mut(by);
         if found {
-            side.facts.resyncs = side.facts.resyncs.saturating_add(1);
+            side.resyncs = side.resyncs.saturating_add(1);
             side.state = State::Header;
             return ControlFlow::Continue(());
         }
-        side.facts.undecoded_bytes = side.facts.undecoded_bytes.saturating_add(segment.len() as u64);
+        side.undecoded_bytes = side.undecoded_bytes.saturating_add(segment.len() as u64);
         ControlFlow::Break(())
     }
 
@@ -394,6 +399,47 @@ impl Session {
             Role::Client => &mut self.client,
             Role::Server => &mut self.server,
         }
+    }
+}
+
+impl Side {
+    #[inline]
+    fn count(&mut self, header: &FrameHeader) {
+        if let Some(frames) = self.frames.get_mut(usize::from(header.opcode.0)) {
+            *frames = frames.saturating_add(1);
+        }
+        self.payload_bytes = self.payload_bytes.saturating_add(header.length);
+    }
+
+    /// RFC 6455 section 5.4: how data frames make messages.
+    #[inline]
+    fn follow_message(&mut self, header: &FrameHeader) -> MessagePlace {
+        let continues = header.opcode == Opcode::CONTINUATION;
+        let is_orphan = continues && self.message == Message::None;
+        let interrupts = !continues && self.message == Message::Open;
+        self.message = if header.fin { Message::None } else { Message::Open };
+        self.messages = self.messages.saturating_add(u64::from(header.fin && !is_orphan));
+        MessagePlace { is_orphan, interrupts, is_after_close: self.closed }
+    }
+
+    fn facts(&self) -> RoleFacts {
+        let frames = |opcode: Opcode| self.frames.get(usize::from(opcode.0)).copied().map_or(0, u64::from);
+        let all: u64 = self.frames.iter().copied().map(u64::from).sum();
+        let mut facts = RoleFacts {
+            text: frames(Opcode::TEXT),
+            binary: frames(Opcode::BINARY),
+            continuation: frames(Opcode::CONTINUATION),
+            ping: frames(Opcode::PING),
+            pong: frames(Opcode::PONG),
+            close: frames(Opcode::CLOSE),
+            other: 0,
+            messages: self.messages,
+            payload_bytes: self.payload_bytes,
+            undecoded_bytes: self.undecoded_bytes,
+            resyncs: self.resyncs,
+        };
+        facts.other = all.saturating_sub(facts.frames());
+        facts
     }
 }
 
