@@ -91,10 +91,11 @@ impl<R: Receiver> Connections<R> {
         places.extend(segments.iter().map(|segment| Place(self.slots.guess(&segment.flow))));
         let located = || {
             let flows = places.iter().map(|place| place.0.and_then(|place| self.slots.get(place)));
-            flows.zip(segments).filter_map(|(flow, segment)| Some((flow?, segment.half)))
+            flows.zip(segments).filter_map(|(flow, segment)| Some((flow?, segment)))
         };
-        let own = located().fold(0, |sum: u64, (flow, half)| sum.wrapping_add(flow.warm(half)));
-        located().fold(own, |sum, (flow, half)| sum.wrapping_add(flow.warm_receiver(half)))
+        let own = located().fold(0, |sum: u64, (flow, segment)| sum.wrapping_add(flow.warm(segment.half)));
+        let with_payload = located().filter(|(_, segment)| segment.payload_length > 0);
+        with_payload.fold(own, |sum, (flow, segment)| sum.wrapping_add(flow.warm_receiver(segment.half)))
     }
 
     /// Takes the next segment; connections that end by it are handed to `ended`. The place may be wrong or out of
@@ -146,17 +147,16 @@ impl<R: Receiver> Connections<R> {
             self.unknown(segment, context, ended);
             return;
         }
-        let was_disordered = flow.is_disordered();
-        let was_closed = flow.closed;
+        let was_disordered = flow.is_disordered(segment.half);
+        let may_close = segment.flags.has(Flags::FIN.with(Flags::RST)) && !flow.closed;
         flow.segment(segment, context);
-        if was_disordered || flow.is_disordered() {
+        if was_disordered || flow.is_disordered(segment.half) {
             flow.shrink(self.limits.out_of_order_half_bytes, context);
             let held_bytes = flow.held_bytes();
             self.budget.set(place, held_bytes);
             self.keep_to_total(context);
         }
-        let Some(flow) = self.slots.get_mut(place) else { return };
-        if flow.closed && !was_closed {
+        if may_close && self.slots.get(place).is_some_and(|flow| flow.closed) {
             let generation = self.slots.generation(place);
             self.closed.push_back(Closed { place, generation, time: segment.origin.time });
         }

@@ -13,21 +13,24 @@ use crate::decode::{Flags, FlowKey, Half, Segment};
 use crate::limits::{REORDERING_PATIENCE, SEQUENCE_JUMP_BYTES};
 use crate::units::{Origin, PacketNumber, Timestamp};
 
-/// One connection and what stands above it. A segment touches the first line, its half's first line, and writes
-/// `last`.
+/// One connection and what stands above it.
+///
+/// The order is that of the memory: an ordinary segment reads two cache lines, that of `key` and `receiver` and the
+/// first of its half, and writes `last`. Big allocations begin 16 bytes after a cache line (the allocator's header
+/// comes first), so 48 bytes of what is seldom needed put `key` on the start of one.
 #[repr(C)]
 #[derive(Debug)]
 pub(super) struct Flow<R> {
+    ending: Option<Ending>,
+    /// The number and time of the latest packet.
+    pub(super) last: (PacketNumber, Timestamp),
     pub(super) key: FlowKey,
     receiver: R,
     halves: Pair<HalfState>,
-    /// The number and time of the latest packet.
-    pub(super) last: (PacketNumber, Timestamp),
     disorder: Option<Box<Disorder>>,
     /// Whether the connection is over: a RST, or a FIN each way.
     pub(super) closed: bool,
     opening: Opening,
-    ending: Option<Ending>,
 }
 
 /// What waits on a connection whose segments are not in order.
@@ -47,13 +50,13 @@ impl<R: Receiver> Flow<R> {
     ) -> Self {
         let receiver = R::open(context, &opening);
         let last = (opening.first.packet, opening.first.time);
-        Self { key, receiver, halves: Pair(*halves), last, disorder: None, closed: false, opening, ending }
+        Self { ending, closed: false, key, receiver, halves: Pair(*halves), last, disorder: None, opening, padding: [0; 2] }
     }
 
     /// Reads what a segment of this half will need.
     #[inline]
     pub(super) fn warm(&self, half: Half) -> u64 {
-        self.halves.of(half).warm().wrapping_add(self.last.0.0).wrapping_add(u64::from(self.key.is_ipv6()))
+        self.halves.of(half).warm().wrapping_add(u64::from(self.key.is_ipv6()))
     }
 
     /// See [`Receiver::warm`].
@@ -62,10 +65,10 @@ impl<R: Receiver> Flow<R> {
         self.receiver.warm(half)
     }
 
-    /// Whether something waits.
+    /// Whether something waits, in either half.
     #[inline]
-    pub(super) fn is_disordered(&self) -> bool {
-        self.disorder.is_some()
+    pub(super) fn is_disordered(&self, half: Half) -> bool {
+        self.halves.of(half).disordered
     }
 
     /// What the out-of-order bytes keep alive.
@@ -409,5 +412,22 @@ impl<T> Pair<T> {
             Half::Lo => (lo, hi),
             Half::Hi => (hi, lo),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Stands for what is above: as large as the stack that is there in earnest.
+    type Above = [u64; 3];
+
+    #[test]
+    fn what_every_segment_needs_begins_on_a_cache_line() {
+        let header = 16;
+        assert_eq!((header + std::mem::offset_of!(Flow<Above>, key)) % 64, 0);
+        assert_eq!((header + std::mem::offset_of!(Flow<Above>, halves)) % 64, 0);
+        assert_eq!(size_of::<HalfState>() % 64, 0);
+        assert_eq!(size_of::<Option<Flow<Above>>>(), 448);
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct HalfState {
     /// other contents; that shows in its first bytes. Keeping more would mean copying every payload.
     recent: [u8; limits::OVERLAP_MEMORY_BYTES],
     pub(super) rare: Rare,
+    /// Lets the other half begin on a cache line too.
+    padding: [u64; 4],
 }
 
 /// The part of the state that ordinary segments do not touch.
