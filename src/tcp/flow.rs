@@ -31,6 +31,8 @@ pub(super) struct Flow<R> {
     /// Whether the connection is over: a RST, or a FIN each way.
     pub(super) closed: bool,
     opening: Opening,
+    /// Lets the next flow begin as this one does.
+    padding: [u64; 2],
 }
 
 /// What waits on a connection whose segments are not in order.
