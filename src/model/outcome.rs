@@ -52,7 +52,10 @@ impl Outcome {
     #[must_use]
     pub fn is_open(attempt: &Attempt, connection: &Connection) -> bool {
         let earliest = Self::of(attempt, connection, Timestamp::MIN);
-        earliest == Self::Unknown && attempt.response.is_none() && !attempt.response_lost && !attempt.midstream
+        earliest == Self::Unknown
+            && attempt.response.is_none()
+            && !attempt.response_lost
+            && !attempt.midstream
     }
 
     fn without_response(attempt: &Attempt, connection: &Connection, capture_end: Timestamp) -> Self {

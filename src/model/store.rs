@@ -34,13 +34,7 @@ impl Store {
     /// An empty store.
     #[must_use]
     pub fn new(keeps: Keeps) -> Self {
-        Self {
-            keeps,
-            connections: Vec::new(),
-            kept: 0,
-            latencies: Vec::new(),
-            totals: Totals::default(),
-        }
+        Self { keeps, connections: Vec::new(), kept: 0, latencies: Vec::new(), totals: Totals::default() }
     }
 
     /// The totals, for who reads packets to count in.

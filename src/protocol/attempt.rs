@@ -1,7 +1,7 @@
 //! An upgrade attempt: a request that shows WebSocket intent, its answer, and what flowed.
 
 use super::http::{RequestHead, ResponseHead};
-use super::websocket::{Accept, RequestProblem, ResponseProblem, SessionFacts};
+use super::websocket::{Accept, Offer, RequestProblem, ResponseProblem, SessionFacts};
 use crate::units::Origin;
 
 /// One attempt, as far as the capture shows it.
@@ -30,6 +30,8 @@ pub struct RequestFacts {
     pub complete: bool,
     /// What is wrong with it.
     pub problems: Vec<RequestProblem>,
+    /// What it asks for.
+    pub(super) offer: Offer,
 }
 
 /// The answer of an attempt.

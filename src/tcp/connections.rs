@@ -170,7 +170,8 @@ impl<R: Receiver> Connections<R> {
         ended: &mut impl FnMut(Ended<R>, &mut R::Context),
     ) {
         if segment.payload_length > 0 && !segment.flags.has(Flags::RST) {
-            let embryo = self.embryos.take(&segment.flow).unwrap_or_else(|| Embryo::of_first_payload(segment));
+            let embryo =
+                self.embryos.take(&segment.flow).unwrap_or_else(|| Embryo::of_first_payload(segment));
             if self.slots.len() >= self.limits.connections {
                 self.evict_least_recently_used(context, ended);
             }

@@ -103,7 +103,8 @@ impl Embryos {
     /// The set of a connection, and its tag.
     fn home(&self, key: &FlowKey) -> (usize, u32) {
         let hash = self.hasher.hash_one(key);
-        let [high, low] = [hash >> 32, hash & u64::from(u32::MAX)].map(|part| u32::try_from(part).unwrap_or(0));
+        let [high, low] =
+            [hash >> 32, hash & u64::from(u32::MAX)].map(|part| u32::try_from(part).unwrap_or(0));
         (low as usize & self.sets.len().saturating_sub(1), high)
     }
 

@@ -52,7 +52,17 @@ impl<R: Receiver> Flow<R> {
     ) -> Self {
         let receiver = R::open(context, &opening);
         let last = (opening.first.packet, opening.first.time);
-        Self { ending, closed: false, key, receiver, halves: Pair(*halves), last, disorder: None, opening, padding: [0; 2] }
+        Self {
+            ending,
+            closed: false,
+            key,
+            receiver,
+            halves: Pair(*halves),
+            last,
+            disorder: None,
+            opening,
+            padding: [0; 2],
+        }
     }
 
     /// Reads what a segment of this half will need.

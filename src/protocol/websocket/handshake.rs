@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 
 use super::extensions::{self, Extension};
+use crate::protocol::attempt::RequestFacts;
 use crate::protocol::http::{Fields, RequestHead, ResponseHead, has_token};
 
 /// What is wrong with a request (RFC 6455 section 4.2.1).
@@ -174,17 +175,41 @@ impl<'a> Relevant<'a> {
     }
 }
 
-/// Whether a request shows WebSocket intent: an upgrade token, or any of the handshake's own fields.
-#[must_use]
-pub fn shows_intent(request: &RequestHead<'_>) -> bool {
-    let found = Relevant::of(&request.fields);
-    found.upgrades || found.has_handshake_field
+/// What a request asks for, as far as its answer is measured by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// The accept value that belongs to the key, if there is one key.
+    accept: Option<[u8; ACCEPT_BYTES]>,
+    /// The request has to be looked at again for more keys, or for subprotocols.
+    is_manifold: bool,
 }
 
-/// What is wrong with a request. `complete` says whether the capture has the whole head.
+/// What a request shows of the handshake: what is wrong with it, and what it asks for. `None` if it shows no
+/// WebSocket intent: neither an upgrade token nor any of the handshake's own fields. `complete` says whether
+/// the capture has the whole head.
 #[must_use]
-pub fn request_problems(request: &RequestHead<'_>, complete: bool) -> Vec<RequestProblem> {
+pub fn read_request(request: &RequestHead<'_>, complete: bool) -> Option<(Vec<RequestProblem>, Offer)> {
     let fields = Relevant::of(&request.fields);
+    (fields.upgrades || fields.has_handshake_field).then(|| read_fields(request, &fields, complete))
+}
+
+/// The same for a request without intent that was answered as if it had some.
+#[must_use]
+pub fn read_unasked(request: &RequestHead<'_>, complete: bool) -> (Vec<RequestProblem>, Offer) {
+    read_fields(request, &Relevant::of(&request.fields), complete)
+}
+
+fn read_fields(
+    request: &RequestHead<'_>,
+    fields: &Relevant<'_>,
+    complete: bool,
+) -> (Vec<RequestProblem>, Offer) {
+    let accept = fields.key.and_then(|key| accept_for(key).as_bytes().try_into().ok());
+    let offer = Offer { accept, is_manifold: fields.keys > 1 || fields.has_subprotocols };
+    (request_problems(request, fields, complete), offer)
+}
+
+fn request_problems(request: &RequestHead<'_>, fields: &Relevant<'_>, complete: bool) -> Vec<RequestProblem> {
     let missing = |is_missing: bool| complete && is_missing;
     let found = [
         (missing(!fields.upgrades), RequestProblem::UpgradeMissing),
@@ -201,18 +226,20 @@ pub fn request_problems(request: &RequestHead<'_>, complete: bool) -> Vec<Reques
     found.into_iter().filter(|(is_found, _)| *is_found).map(|(_, problem)| problem).collect()
 }
 
-/// What is wrong with a 101, and whether its accept value is right. `request` is what the capture has of the
-/// request, `complete` whether the capture has the whole of each head.
+/// What is wrong with a 101, and whether its accept value is right. `complete` says whether the capture has the
+/// whole head.
 #[must_use]
-pub fn response_problems(
-    request: Option<(&RequestHead<'_>, bool)>,
+pub fn read_response(
+    request: Option<&RequestFacts>,
     response: &ResponseHead<'_>,
     complete: bool,
 ) -> (Vec<ResponseProblem>, Accept) {
     let fields = Relevant::of(&response.fields);
-    let accept = check_accept(request.map(|(request, _)| request), fields.accept, complete);
+    let choses = fields.has_subprotocols || fields.has_extensions;
+    let request_head = request.filter(|request| choses || request.offer.is_manifold).map(RequestFacts::head);
+    let accept = check_accept(request, request_head.as_ref(), fields.accept, complete);
     // What was offered is known only if the whole request is.
-    let whole_request = request.filter(|(_, complete)| *complete).map(|(request, _)| request);
+    let whole_request = request_head.as_ref().filter(|_| request.is_some_and(|request| request.complete));
     let missing = |is_missing: bool| complete && is_missing;
     let subprotocols = check_subprotocol(whole_request, response);
     let extensions =
@@ -244,16 +271,20 @@ pub fn accept_for(key: &[u8]) -> String {
     STANDARD.encode(Sha1::new().chain_update(key).chain_update(GUID).finalize())
 }
 
-fn check_accept(request: Option<&RequestHead<'_>>, accept: Option<&[u8]>, complete: bool) -> Accept {
+fn check_accept(
+    request: Option<&RequestFacts>,
+    head: Option<&RequestHead<'_>>,
+    accept: Option<&[u8]>,
+    complete: bool,
+) -> Accept {
     let Some(accept) = accept else {
         return if complete { Accept::Missing } else { Accept::Unchecked };
     };
-    let mut keys = request.into_iter().flat_map(|request| request.fields.values("sec-websocket-key")).peekable();
-    if keys.peek().is_none() {
-        return Accept::Unchecked;
-    }
+    let Some(expected) = request.and_then(|request| request.offer.accept) else { return Accept::Unchecked };
     // Of repeated keys nobody can tell which one the server took.
-    if keys.any(|key| accept_for(key).as_bytes() == accept) { Accept::Valid } else { Accept::Wrong }
+    let mut keys = head.into_iter().flat_map(|head| head.fields.values("sec-websocket-key"));
+    let is_valid = expected == accept || keys.any(|key| accept_for(key).as_bytes() == accept);
+    if is_valid { Accept::Valid } else { Accept::Wrong }
 }
 
 /// What is wrong with the choice of a subprotocol.
@@ -267,7 +298,9 @@ struct SubprotocolChoice {
 fn check_subprotocol(request: Option<&RequestHead<'_>>, response: &ResponseHead<'_>) -> SubprotocolChoice {
     let chosen = response.fields.list("sec-websocket-protocol");
     let repeated = chosen.len() > 1;
-    let Some(request) = request else { return SubprotocolChoice { repeated, ..SubprotocolChoice::default() } };
+    let Some(request) = request else {
+        return SubprotocolChoice { repeated, ..SubprotocolChoice::default() };
+    };
     let offered = request.fields.list("sec-websocket-protocol");
     SubprotocolChoice {
         not_offered: chosen.iter().any(|chosen| !offered.contains(chosen)),
@@ -314,6 +347,9 @@ fn is_valid_key(key: &[u8]) -> bool {
 }
 
 const PREFIX: &str = "sec-websocket-";
+
+/// The base64 form of a SHA-1.
+const ACCEPT_BYTES: usize = 28;
 
 /// RFC 6455 section 1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";

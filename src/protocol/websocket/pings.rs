@@ -1,7 +1,8 @@
 //! Pairs pings with their pongs: RFC 6455 sections 5.5.2 and 5.5.3.
 
-use std::collections::VecDeque;
 use std::hash::BuildHasher;
+
+use smallvec::SmallVec;
 
 use super::facts::PingFacts;
 use crate::limits;
@@ -18,7 +19,7 @@ pub(super) struct Pings {
 
 /// The pings that one side has sent and the other has not answered yet.
 #[derive(Debug, Default)]
-struct Outstanding(VecDeque<(u64, Timestamp)>);
+struct Outstanding(SmallVec<[(u64, Timestamp); 2]>);
 
 /// The measured times. Bounded: when full, every other one goes and from then on half as many are taken.
 #[derive(Debug, Default)]
@@ -26,7 +27,7 @@ struct RoundTrips {
     answered: u64,
     unanswered: u64,
     extremes: Option<(Span, Span)>,
-    samples: Vec<Span>,
+    samples: SmallVec<[Span; 4]>,
     /// Of how many round trips one is kept, as a power of two.
     stride_log2: u32,
     seen: u64,
@@ -37,10 +38,10 @@ impl Pings {
     pub(super) fn ping(&mut self, by: Role, payload: &[u8], time: Timestamp) {
         let outstanding = if by == Role::Client { &mut self.client } else { &mut self.server };
         if outstanding.0.len() >= limits::OUTSTANDING_PINGS {
-            outstanding.0.pop_front();
+            outstanding.0.remove(0);
             self.trips.unanswered = self.trips.unanswered.saturating_add(1);
         }
-        outstanding.0.push_back((fingerprint(payload), time));
+        outstanding.0.push((fingerprint(payload), time));
     }
 
     /// A pong was sent. It answers the oldest ping of the other side with the same payload; pings before that one
