@@ -6,6 +6,7 @@
 mod count;
 mod json;
 mod notes;
+mod text;
 mod wire;
 
 use std::io;
@@ -81,7 +82,7 @@ pub fn write(
 ) -> io::Result<()> {
     match format {
         Format::Json => json::write(capture, options, out),
-        Format::Text => Ok(()),
+        Format::Text => text::write(capture, options, out),
     }
 }
 
