@@ -7,7 +7,7 @@ use super::page::{BAD, GOOD, MARK, Page, UNSURE};
 use super::time::Clock;
 use super::{sentences, session};
 use crate::model::{Connection, Outcome};
-use crate::protocol::{Attempt, Fields, RequestFacts, ResponseFacts, Role};
+use crate::protocol::{Attempt, Fields, RequestFacts, ResponseFacts, Role, SessionFacts};
 use crate::report::count::{count, span};
 use crate::report::wire::Wire;
 use crate::text;
@@ -48,12 +48,14 @@ pub(super) fn block(
     if let Some(response) = attempt.response.as_ref().filter(|_| outcome.is_failure()) {
         said(response, scene.wire, page);
     }
-    if let Some(session) = &attempt.session {
+    let flowed = |session: &SessionFacts| session.client.frames() > 0 || session.server.frames() > 0;
+    if let Some(session) = attempt.session.as_ref().filter(|session| !outcome.is_failure() || flowed(session))
+    {
         session::rows(session, attempt, connection, scene.wire, page);
     }
-    gaps(connection, page);
-    let is_last = connection.attempts.last().is_some_and(|last| std::ptr::eq(last, attempt));
-    if is_last {
+    // What is true of the connection stands below its last attempt.
+    if connection.attempts.last().is_some_and(|last| std::ptr::eq(last, attempt)) {
+        gaps(connection, page);
         page.row("ended", &ending::sentence(attempt, connection, scene.capture_end));
     }
 }
@@ -88,7 +90,8 @@ fn answer(attempt: &Attempt, outcome: Outcome, connection: &Connection, scene: &
         let head = response.head();
         // The reason of a 101 says nothing new.
         let reason = if response.status == 101 { "" } else { head.reason };
-        let reason = text::escape(reason);
+        let reason = scene.wire.text(reason.as_bytes());
+        let reason = text::escape(&reason);
         let reason = text::truncate(&reason, REASON_COLUMNS, MARK);
         let space = if reason.is_empty() { "" } else { " " };
         let part = if response.complete { "" } else { " (head not in full)" };

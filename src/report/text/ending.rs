@@ -29,7 +29,7 @@ pub(super) fn sentence(attempt: &Attempt, connection: &Connection, capture_end: 
         }
     };
     match duration(attempt, connection, end) {
-        Some(duration) => format!("{how}; the session lasted {}", span(duration)),
+        Some(duration) => format!("{how}; open for {}", span(duration)),
         None => how,
     }
 }

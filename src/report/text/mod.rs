@@ -13,6 +13,7 @@ mod session;
 mod time;
 mod verdict;
 
+use std::collections::BTreeMap;
 use std::io;
 
 use super::count::number;
@@ -82,13 +83,30 @@ fn write_outcome(outcome: Outcome, all: &[Found<'_>], scene: &Scene, page: &mut 
         page.blank()?;
         attempt::block(found.attempt, outcome, found.connection, scene, page);
     }
-    let more = of_outcome.count();
-    if more > 0 {
+    let rest: Vec<&Found<'_>> = of_outcome.collect();
+    if !rest.is_empty() {
         page.blank()?;
-        let more = number(more as u64);
-        page.paragraph("", &format!("and {more} more {} (--format json lists all)", outcome.name()), PLAIN);
+        let more = number(rest.len() as u64);
+        let statuses = if outcome == Outcome::Refused { statuses(&rest) } else { String::new() };
+        let text = format!("and {more} more {}{statuses} (--format json lists all)", outcome.name());
+        page.paragraph("", &text, PLAIN);
     }
     Ok(())
+}
+
+/// The commonest statuses: `: 4,800 with 502, 100 with 404`.
+fn statuses(rest: &[&Found<'_>]) -> String {
+    let mut by_status: BTreeMap<u16, u64> = BTreeMap::new();
+    for response in rest.iter().filter_map(|found| found.attempt.response.as_ref()) {
+        let counter = by_status.entry(response.status).or_default();
+        *counter = counter.saturating_add(1);
+    }
+    let mut commonest: Vec<(u16, u64)> = by_status.into_iter().collect();
+    commonest.sort_by_key(|(_, answers)| std::cmp::Reverse(*answers));
+    let shown = commonest.iter().take(STATUSES_SHOWN);
+    let shown: Vec<String> =
+        shown.map(|(status, answers)| format!("{} with {status}", number(*answers))).collect();
+    format!(": {}", shown.join(", "))
 }
 
 /// What went wrong comes first.
@@ -103,6 +121,8 @@ const ORDER: [Outcome; 6] = [
 
 /// Attempts of one outcome that are shown in full.
 const SHOWN: usize = 100;
+
+const STATUSES_SHOWN: usize = 4;
 
 #[cfg(test)]
 mod tests;

@@ -51,18 +51,15 @@ impl<'a> Page<'a> {
     /// A text on the left and one at the right margin; below one another if they do not fit.
     pub(super) fn ends(&mut self, left: (&str, Style), right: (&str, Style)) {
         let taken = text::width(left.0).saturating_add(text::width(right.0));
-        match self.width.checked_sub(taken) {
-            Some(space @ 2..) => {
-                self.styled(left.0, left.1);
-                self.spaces(space);
-                self.styled(right.0, right.1);
-                self.buffer.push('\n');
-            }
-            _ => {
-                self.paragraph("", left.0, left.1);
-                self.paragraph("", right.0, right.1);
-            }
-        }
+        let Some(space @ 2..) = self.width.checked_sub(taken) else {
+            self.paragraph("", left.0, left.1);
+            self.paragraph("", right.0, right.1);
+            return;
+        };
+        self.styled(left.0, left.1);
+        self.spaces(space);
+        self.styled(right.0, right.1);
+        self.buffer.push('\n');
     }
 
     /// A bold word in the column of labels, a text, and one at the right margin if it fits; whether it did.

@@ -120,7 +120,7 @@ pub(super) const fn close_code(code: u16) -> &'static str {
         3000 => "unauthorized",
         3003 => "forbidden",
         3008 => "timeout",
-        3000..=3999 => "of a library",
+        3001..=3002 | 3004..=3007 | 3009..=3999 => "of a library",
         4000..=4999 => "of the application",
         _ => "not assigned",
     }

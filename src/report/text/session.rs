@@ -3,7 +3,7 @@
 use super::page::{MARK, Page};
 use super::sentences;
 use crate::model::{Connection, SessionEnd};
-use crate::protocol::{Attempt, PingFacts, ResponseFacts, Role, RoleFacts, SessionFacts};
+use crate::protocol::{Attempt, PingFacts, ResponseFacts, RoleFacts, SessionFacts};
 use crate::report::count::{count, number, span};
 use crate::report::wire::Wire;
 use crate::text;
@@ -82,19 +82,16 @@ fn pings(facts: &PingFacts) -> Option<String> {
     if all == 0 {
         return None;
     }
-    let mut words = match (facts.answered, facts.unanswered) {
+    let words = match (facts.answered, facts.unanswered) {
         (_, 0) => format!("{} answered", number(all)),
         (0, _) => format!("none of {} answered", number(all)),
         (answered, _) => format!("{} of {} answered", number(answered), number(all)),
     };
-    if let (Some(median), Some((shortest, longest))) = (facts.median, facts.extremes) {
-        words.push_str(&if shortest == longest {
-            format!(" after {}", span(median))
-        } else {
-            format!(" after {} (median; {} to {})", span(median), span(shortest), span(longest))
-        });
-    }
-    Some(words)
+    let times = facts.median.zip(facts.extremes).map(|(median, (shortest, longest))| {
+        let spread = format!(" (median; {} to {})", span(shortest), span(longest));
+        format!(" after {}{}", span(median), if shortest == longest { "" } else { &spread })
+    });
+    Some(words + &times.unwrap_or_default())
 }
 
 /// The closing handshake, or that there was none.
@@ -118,11 +115,6 @@ fn close(session: &SessionFacts, connection: &Connection, wire: Wire) -> String 
         _ => String::new(),
     };
     format!("{code}{reason} by the {}, {}{answered}", close.by.name(), close.origin.packet)
-}
-
-/// The name of a side at the start of a sentence.
-pub(super) const fn side(role: Role) -> &'static str {
-    role.name()
 }
 
 #[cfg(test)]

@@ -87,6 +87,22 @@ fn many_attempts_are_cut_short() {
     let text = shown(&capture, &ReportOptions::default());
     assert_eq!(text.lines().filter(|line| line.starts_with("+ established")).count(), 100);
     assert!(text.contains("\nand 150 more established (--format json lists all)\n"));
+
+    let mut capture = analysed("nginx-nothing-configured/client-eth.pcap");
+    capture.connections = vec![capture.connections; 80].concat();
+    let text = shown(&capture, &ReportOptions::default());
+    assert!(text.contains("\nand 60 more refused: 60 with 505 (--format json lists all)\n"), "{text}");
+}
+
+#[test]
+fn secrets_are_shown_only_if_wanted() {
+    let mut capture = analysed("chat/client-eth.pcap");
+    let request = capture.connections[0].attempts[0].request.as_mut().unwrap();
+    request.bytes = (*b"GET /ws?token=hunter2\xe2\x80\xae HTTP/1.1\r\n\r\n").into();
+    let hidden = shown(&capture, &ReportOptions::default());
+    assert!(hidden.contains("GET /ws?token=[redacted]"), "{hidden}");
+    let open = shown(&capture, &ReportOptions { shows_secrets: true, ..ReportOptions::default() });
+    assert!(open.contains("GET /ws?token=hunter2\\u{202e}"), "{open}");
 }
 
 fn of(name: &str, options: &ReportOptions) -> String {

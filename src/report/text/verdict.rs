@@ -21,13 +21,11 @@ pub(super) fn verdict(totals: &Totals) -> (String, Style) {
         _ => format!("; {} open before the capture began", verb_count(midstream)),
     };
     if seen == 0 {
-        return match midstream {
-            0 => nothing(totals),
-            _ => {
-                let sessions = count(midstream, "WebSocket session");
-                (format!("{sessions}, open before the capture began; no upgrade attempt"), UNSURE)
-            }
-        };
+        if midstream == 0 {
+            return nothing(totals);
+        }
+        let sessions = count(midstream, "WebSocket session");
+        return (format!("{sessions}, open before the capture began; no upgrade attempt"), UNSURE);
     }
     let attempts = count(seen, "upgrade attempt");
     let undecided = match unknown {
@@ -57,25 +55,23 @@ pub(super) fn extent(totals: &Totals) -> String {
 
 /// The attempts by outcome and how long answers took; none if the verdict says it all.
 pub(super) fn tally(totals: &Totals) -> Option<String> {
-    if totals.attempts_total() < 2 {
-        return None;
-    }
     let by_outcome: Vec<String> = super::ORDER
         .into_iter()
         .map(|outcome| (outcome, totals.attempts_with(outcome)))
         .filter(|(_, attempts)| *attempts > 0)
         .map(|(outcome, attempts)| format!("{} {}", number(attempts), outcome.name()))
         .collect();
-    let latency = totals.latency.filter(|_| totals.attempts_with(Outcome::Established) > 1);
-    let latency = latency.map(|latency| {
-        format!(
-            "; answers took {} (median), 95 % at most {}, the slowest {}",
-            span(latency.median),
-            span(latency.p95),
-            span(latency.max)
-        )
+    let by_outcome = (by_outcome.len() > 1).then(|| by_outcome.join(", "));
+    let established = totals.attempts_with(Outcome::Established);
+    let latency = totals.latency.filter(|_| established > 1).map(|latency| {
+        let (median, max) = (span(latency.median), span(latency.max));
+        match established {
+            ..MANY => format!("upgraded after {median} (median), {max} (slowest)"),
+            _ => format!("upgraded after {median} (median), {} (95 %), {max} (slowest)", span(latency.p95)),
+        }
     });
-    Some(format!("{}{}", by_outcome.join(", "), latency.unwrap_or_default()))
+    let parts: Vec<String> = by_outcome.into_iter().chain(latency).collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 /// What there was instead of attempts.
@@ -120,6 +116,7 @@ fn verb_count(sessions: u64) -> String {
 fn verb_all(attempts: u64, done: &str) -> String {
     match attempts {
         1 => format!("the only upgrade attempt {done}"),
+        2 => format!("both upgrade attempts {done}"),
         _ => format!("all {} upgrade attempts {done}", number(attempts)),
     }
 }
@@ -127,13 +124,18 @@ fn verb_all(attempts: u64, done: &str) -> String {
 fn verb_the(attempts: u64) -> String {
     match attempts {
         1 => "the only upgrade attempt".to_owned(),
+        2 => "both upgrade attempts".to_owned(),
         _ => format!("all {} upgrade attempts", number(attempts)),
     }
 }
 
+/// From so many on, a percentile means something.
+const MANY: u64 = 20;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Latency;
     use crate::tcp::Counts;
     use crate::units::{Span, Timestamp};
 
@@ -158,7 +160,7 @@ mod tests {
                 "1 of 2 upgrade attempts succeeded, the outcome of 1 is not in the capture"
             }),
             (&[(Unknown, 1)], "the outcome of the only upgrade attempt is not in the capture"),
-            (&[(Unknown, 2)], "the outcome of all 2 upgrade attempts is not in the capture"),
+            (&[(Unknown, 2)], "the outcome of both upgrade attempts is not in the capture"),
             (&[(Midstream, 2)], "2 WebSocket sessions, open before the capture began; no upgrade attempt"),
         ];
         for (attempts, expected) in cases {
@@ -193,6 +195,31 @@ mod tests {
         ];
         for (totals, expected) in cases {
             assert_eq!(verdict(&totals).0, expected);
+        }
+    }
+
+    #[test]
+    fn the_tally_says_what_the_verdict_does_not() {
+        let millis = Span::from_millis;
+        let latency = Latency { median: millis(2), p95: millis(30), max: millis(400) };
+        let totals = |attempts: &[(Outcome, u64)]| Totals {
+            attempts: attempts.iter().copied().collect(),
+            latency: Some(latency),
+            ..Totals::default()
+        };
+        let cases = [
+            (vec![], None),
+            (vec![(Outcome::Refused, 4)], None),
+            (vec![(Outcome::Established, 1)], None),
+            (vec![(Outcome::Refused, 1_000), (Outcome::Established, 2)], {
+                Some("1,000 refused, 2 established; upgraded after 2.00 ms (median), 400 ms (slowest)")
+            }),
+            (vec![(Outcome::Established, 20)], {
+                Some("upgraded after 2.00 ms (median), 30.0 ms (95 %), 400 ms (slowest)")
+            }),
+        ];
+        for (attempts, expected) in cases {
+            assert_eq!(tally(&totals(&attempts)).as_deref(), expected);
         }
     }
 
