@@ -16,6 +16,9 @@ pub const REDACTED: &str = "[redacted]";
 /// The value of a header field without its secrets.
 #[must_use]
 pub fn header<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
+    if COMMON.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+        return text(value);
+    }
     let name = name.to_ascii_lowercase();
     match name.as_str() {
         // Parts of the handshake; WWW-Authenticate and the like ask for credentials and carry none.
@@ -113,6 +116,26 @@ fn is_secret_header(name: &str) -> bool {
 fn squeeze(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
 }
+
+/// Fields of most heads whose names need no second look.
+const COMMON: [&str; 16] = [
+    "Host",
+    "Connection",
+    "Upgrade",
+    "Origin",
+    "User-Agent",
+    "Server",
+    "Date",
+    "Content-Type",
+    "Content-Length",
+    "Cache-Control",
+    "Pragma",
+    "Accept",
+    "Accept-Encoding",
+    "Accept-Language",
+    "X-Forwarded-For",
+    "X-Forwarded-Proto",
+];
 
 /// Authentication schemes that may be seen.
 const SCHEMES: [&str; 9] =

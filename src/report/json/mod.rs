@@ -7,6 +7,7 @@
 mod attempt;
 mod connection;
 mod escapes;
+mod frame;
 mod summary;
 mod time;
 
@@ -17,14 +18,14 @@ use serde::Serialize;
 use super::ReportOptions;
 use super::wire::Wire;
 use crate::model::{Capture, Connection};
-use crate::protocol::{FrameRecord, Opcode};
 use crate::units::Timestamp;
 use escapes::Escapes;
-use time::{Clock, TimeText};
+use frame::FrameLines;
+use time::Clock;
 
 /// Writes the report.
 pub(super) fn write(capture: &Capture, options: &ReportOptions, out: &mut dyn io::Write) -> io::Result<()> {
-    let mut lines = Lines { out, buffer: Vec::with_capacity(BUFFER_BYTES) };
+    let mut lines = Lines { out, buffer: Vec::with_capacity(BUFFER_BYTES.saturating_mul(2)) };
     let mut clock = Clock::default();
     let wire = Wire { shows_secrets: options.shows_secrets };
     let capture_end = capture.totals.first_and_last.map_or(Timestamp::MIN, |(_, last)| last);
@@ -43,49 +44,13 @@ pub(super) fn write(capture: &Capture, options: &ReportOptions, out: &mut dyn io
 
 fn write_frames(connection: &Connection, clock: &mut Clock, lines: &mut Lines<'_>) -> io::Result<()> {
     for (attempt, session) in connection.attempts.iter().map(|attempt| &attempt.session).enumerate() {
+        let frames = FrameLines::new(connection.id(), attempt);
         for frame in session.iter().flat_map(|session| session.frames.iter()) {
-            lines.write(&FrameLine::new(connection.id().0, attempt, frame, clock))?;
+            frames.push(frame, clock, &mut lines.buffer);
+            lines.flush_if_full()?;
         }
     }
     Ok(())
-}
-
-/// One frame.
-#[derive(Serialize)]
-#[serde(tag = "type", rename = "frame")]
-struct FrameLine {
-    connection: u64,
-    attempt: usize,
-    packet: u64,
-    time: TimeText,
-    by: &'static str,
-    opcode: &'static str,
-    fin: bool,
-    rsv: u8,
-    masked: bool,
-    length: u64,
-}
-
-impl FrameLine {
-    fn new(connection: u64, attempt: usize, frame: &FrameRecord, clock: &mut Clock) -> Self {
-        Self {
-            connection,
-            attempt,
-            packet: frame.packet.0,
-            time: clock.text(frame.time),
-            by: frame.by.name(),
-            opcode: opcode_name(frame.opcode),
-            fin: frame.fin,
-            rsv: frame.rsv,
-            masked: frame.masked,
-            length: frame.length,
-        }
-    }
-}
-
-/// RFC 6455 section 11.8; what has no meaning is told as a number.
-fn opcode_name(opcode: Opcode) -> &'static str {
-    OPCODES.get(usize::from(opcode.0)).copied().unwrap_or_default()
 }
 
 /// Lines on their way out.
@@ -99,6 +64,10 @@ impl Lines<'_> {
         let mut serializer = serde_json::Serializer::with_formatter(&mut self.buffer, Escapes);
         line.serialize(&mut serializer)?;
         self.buffer.push(b'\n');
+        self.flush_if_full()
+    }
+
+    fn flush_if_full(&mut self) -> io::Result<()> {
         if self.buffer.len() >= BUFFER_BYTES { self.flush() } else { Ok(()) }
     }
 
@@ -110,25 +79,6 @@ impl Lines<'_> {
 }
 
 const BUFFER_BYTES: usize = 64 * 1024;
-
-const OPCODES: [&str; 16] = [
-    "continuation",
-    "text",
-    "binary",
-    "0x3",
-    "0x4",
-    "0x5",
-    "0x6",
-    "0x7",
-    "close",
-    "ping",
-    "pong",
-    "0xb",
-    "0xc",
-    "0xd",
-    "0xe",
-    "0xf",
-];
 
 #[cfg(test)]
 mod tests;

@@ -37,6 +37,11 @@ impl Clock {
 }
 
 impl TimeText {
+    /// As ASCII.
+    pub(super) const fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The fraction is zero.
     fn of_second(second: i64) -> Self {
         let mut bytes = *b"0000-00-00T00:00:00.000000000Z";
