@@ -1,6 +1,6 @@
 //! The line of a frame.
 //!
-//! There may be millions of them, so that this one is put together by hand: eight times faster than through
+//! There may be millions of them, so that this one is put together by hand: five times faster than through
 //! serde. Nothing in it comes from the network but numbers.
 
 use super::time::Clock;

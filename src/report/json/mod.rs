@@ -47,7 +47,7 @@ fn write_frames(connection: &Connection, clock: &mut Clock, lines: &mut Lines<'_
         let frames = FrameLines::new(connection.id(), attempt);
         for frame in session.iter().flat_map(|session| session.frames.iter()) {
             frames.push(frame, clock, &mut lines.buffer);
-            lines.flush_if_full()?;
+            lines.send_if_full()?;
         }
     }
     Ok(())
@@ -64,16 +64,21 @@ impl Lines<'_> {
         let mut serializer = serde_json::Serializer::with_formatter(&mut self.buffer, Escapes);
         line.serialize(&mut serializer)?;
         self.buffer.push(b'\n');
-        self.flush_if_full()
+        self.send_if_full()
     }
 
-    fn flush_if_full(&mut self) -> io::Result<()> {
-        if self.buffer.len() >= BUFFER_BYTES { self.flush() } else { Ok(()) }
+    fn send_if_full(&mut self) -> io::Result<()> {
+        if self.buffer.len() >= BUFFER_BYTES { self.send() } else { Ok(()) }
+    }
+
+    fn send(&mut self) -> io::Result<()> {
+        self.out.write_all(&self.buffer)?;
+        self.buffer.clear();
+        Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.out.write_all(&self.buffer)?;
-        self.buffer.clear();
+        self.send()?;
         self.out.flush()
     }
 }

@@ -36,15 +36,14 @@ pub(super) fn write(capture: &Capture, page: &mut Page<'_>) -> std::io::Result<(
 }
 
 fn row(connection: &Connection) -> [String; COLUMNS.len()] {
-    let bytes = |role| number(connection.half(role).payload_bytes);
+    let bytes = |role| connection.half(role).payload_bytes;
     [
         connection.id().to_string(),
         connection.endpoint(Role::Client).to_string(),
         connection.endpoint(Role::Server).to_string(),
         opened(connection).to_owned(),
         spoken(connection).to_owned(),
-        bytes(Role::Client),
-        bytes(Role::Server),
+        number(bytes(Role::Client).saturating_add(bytes(Role::Server))),
     ]
 }
 
@@ -70,14 +69,14 @@ fn spoken(connection: &Connection) -> &'static str {
     }
 }
 
-/// Numbers stand at the right of their columns.
+/// The number stands at the right of its column.
 fn line(row: &[String; COLUMNS.len()], widths: &[usize; COLUMNS.len()]) -> String {
     let cells: Vec<String> = row
         .iter()
         .zip(widths)
         .enumerate()
         .map(|(at, (cell, width))| {
-            let is_number = at >= COLUMNS.len().saturating_sub(2);
+            let is_number = at.saturating_add(1) == COLUMNS.len();
             if is_number { pad_start(cell, *width) } else { pad(cell, *width) }.into_owned()
         })
         .collect();
@@ -87,4 +86,15 @@ fn line(row: &[String; COLUMNS.len()], widths: &[usize; COLUMNS.len()]) -> Strin
 /// More are not read by anybody.
 const SHOWN: usize = 1_000;
 
-const COLUMNS: [&str; 7] = ["first", "client", "server", "state", "speaks", "bytes sent", "received"];
+const COLUMNS: [&str; 6] = ["first", "client", "server", "state", "speaks", "bytes"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_aligned() {
+        let row = ["#1", "a:1", "b:80", "FIN", "http", "1,234"].map(str::to_owned);
+        assert_eq!(line(&row, &[3, 4, 4, 5, 4, 6]), "#1   a:1   b:80  FIN    http   1,234");
+    }
+}

@@ -45,7 +45,7 @@ impl<'a> Page<'a> {
     /// An empty line, and what was written so far goes out if it is much.
     pub(super) fn blank(&mut self) -> io::Result<()> {
         self.buffer.push('\n');
-        if self.buffer.len() >= BUFFER_BYTES { self.flush() } else { Ok(()) }
+        if self.buffer.len() >= BUFFER_BYTES { self.send() } else { Ok(()) }
     }
 
     /// A text on the left and one at the right margin; below one another if they do not fit.
@@ -119,9 +119,14 @@ impl<'a> Page<'a> {
 
     /// Sends everything out.
     pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.send()?;
+        self.out.flush()
+    }
+
+    fn send(&mut self) -> io::Result<()> {
         self.out.write_all(self.buffer.as_bytes())?;
         self.buffer.clear();
-        self.out.flush()
+        Ok(())
     }
 
     fn labelled(&mut self, label: &str, text: &str, style: Style) {
@@ -161,13 +166,22 @@ fn wrapped(text: &str, room: usize) -> Vec<&str> {
         let fitting = text::truncate(rest, room, "").len();
         // A space just behind what fits is a good place too.
         let window = rest.get(..fitting.saturating_add(1)).unwrap_or(rest);
-        let at = window.rfind(' ').filter(|at| *at > 0).unwrap_or(fitting.max(1));
+        let at = last_break(window).unwrap_or(fitting.max(1));
         let Some((line, after)) = rest.split_at_checked(at) else { break };
         lines.push(line.trim_end());
         rest = after.trim_start();
     }
     lines.push(rest);
     lines
+}
+
+/// The last space, but none at the start; rather none behind a digit, so that numbers stay with their units.
+fn last_break(window: &str) -> Option<usize> {
+    let mut spaces = window.rmatch_indices(' ').map(|(at, _)| at).filter(|at| *at > 0);
+    let last = spaces.next()?;
+    let is_behind_digit =
+        |at: &usize| window.as_bytes().get(at.saturating_sub(1)).is_some_and(u8::is_ascii_digit);
+    std::iter::once(last).chain(spaces).find(|at| !is_behind_digit(at)).or(Some(last))
 }
 
 /// What stands for the end of a text that was cut: reports are ASCII where the wire is.
@@ -181,13 +195,15 @@ mod tests {
 
     #[test]
     fn text_is_wrapped_at_spaces() {
-        let cases: [(&str, usize, &[&str]); 6] = [
+        let cases: [(&str, usize, &[&str]); 8] = [
             ("one two three", 20, &["one two three"]),
             ("one two three", 7, &["one two", "three"]),
             ("one two three", 8, &["one two", "three"]),
             ("abcdefghij k", 4, &["abcd", "efgh", "ij k"]),
             ("世界世界", 5, &["世界", "世界"]),
             ("", 5, &[""]),
+            ("open for 7.1 s", 12, &["open for", "7.1 s"]),
+            ("1 2 3 4", 3, &["1 2", "3 4"]),
         ];
         for (text, room, expected) in cases {
             assert_eq!(wrapped(text, room), expected);
