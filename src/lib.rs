@@ -9,5 +9,8 @@ pub mod limits;
 pub mod model;
 pub mod pipeline;
 pub mod protocol;
+pub mod redact;
+pub mod report;
 pub mod tcp;
+pub mod text;
 pub mod units;
