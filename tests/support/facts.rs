@@ -18,10 +18,17 @@ pub(crate) fn read(file: Vec<u8>, options: Options) -> Capture {
 
 /// The attempts of a capture, in the order of their connections.
 pub(crate) fn attempts(capture: &Capture) -> Vec<Value> {
-    let end = capture.totals.first_and_last.map_or(Timestamp::MIN, |(_, last)| last);
-    let of_connection =
-        |connection: &Connection| connection.attempts.iter().map(|it| attempt(it, connection, end)).collect();
-    capture.connections.iter().flat_map(|connection| -> Vec<Value> { of_connection(connection) }).collect()
+    capture.connections.iter().flat_map(|connection| of_connection(connection, end(capture))).collect()
+}
+
+/// The attempts of one connection, in a capture that ends at `end`.
+pub(crate) fn of_connection(connection: &Connection, end: Timestamp) -> Vec<Value> {
+    connection.attempts.iter().map(|it| attempt(it, connection, end)).collect()
+}
+
+/// When a capture ends.
+pub(crate) fn end(capture: &Capture) -> Timestamp {
+    capture.totals.first_and_last.map_or(Timestamp::MIN, |(_, last)| last)
 }
 
 fn attempt(attempt: &Attempt, connection: &Connection, end: Timestamp) -> Value {
