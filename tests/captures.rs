@@ -24,8 +24,15 @@ fn every_capture_shows_what_is_expected_of_it() {
         for (file, expected) in expected["files"].as_object().unwrap() {
             files += 1;
             let name = format!("{}/{file}", scenario.file_name().unwrap().display());
-            let capture = facts::read(fs::read(scenario.join(file)).unwrap(), Options::default());
-            let found = json!({"packets": capture.totals.packets, "attempts": facts::attempts(&capture)});
+            let mut source = facts::open(fs::read(scenario.join(file)).unwrap()).unwrap();
+            let capture = facts::read_from(&mut source, Options::default());
+            let end = facts::end(&capture);
+            let attempts: Vec<Value> = capture
+                .connections
+                .iter()
+                .flat_map(|connection| facts::of_connection(connection, end))
+                .collect();
+            let found = json!({"packets": capture.totals.packets, "attempts": attempts});
             wrong.extend(differences(&name, expected, &found));
         }
     }

@@ -20,7 +20,6 @@ use serde_json::{Value, json};
 // What the shared test support calls `crate::capture`.
 use wsinspect::capture;
 use wsinspect::limits::{Limits, REORDERING_PATIENCE};
-use wsinspect::model::Capture;
 use wsinspect::pipeline::Options;
 use wsinspect::protocol::Role;
 
@@ -34,14 +33,15 @@ mod testing;
 /// What is seen of each connection with an attempt, by its two endpoints.
 type Told = BTreeMap<String, Value>;
 
-fn capture_of(file: Vec<u8>) -> Capture {
+fn options() -> Options {
     // A table of half-open connections as large as the captures need it is quickly made.
     let limits = Limits { embryos: 256, ..Limits::default() };
-    facts::read(file, Options { limits, ..Options::default() })
+    Options { limits, ..Options::default() }
 }
 
 fn told(packets: &[Packet]) -> Told {
-    let capture = capture_of(packets::write(packets));
+    let mut source = facts::open(packets::write(packets)).unwrap();
+    let capture = facts::read_from(&mut source, options());
     let end = facts::end(&capture);
     let connections = capture.connections.iter().map(|connection| {
         let (client, server) = (connection.endpoint(Role::Client), connection.endpoint(Role::Server));
@@ -183,6 +183,126 @@ fn segments_cut_anywhere_are_the_same() {
     }
     assert_none(&wrong);
 }
+
+#[test]
+fn a_capture_that_ends_early_shows_less() {
+    let mut wrong = Vec::new();
+    for (name, path) in packets::shipped() {
+        let packets = packets::of(&path);
+        let whole = packets::write(&packets);
+        // After each packet, and for some captures inside of packets: a record that is cut off is damage.
+        let mut ends: Vec<usize> =
+            (1..=packets.len()).map(|count| packets::write(&packets[..count]).len()).collect();
+        if EXHAUSTIVE.contains(&name.as_str()) {
+            ends = (0..=whole.len()).step_by(if name.starts_with("wrong-accept") { 1 } else { 7 }).collect();
+        }
+        let mut before = 0;
+        for end in ends {
+            let Ok(mut source) = facts::open(whole[..end].to_vec()) else {
+                assert!(end < packets::write(&[]).len(), "{name}: the first {end} bytes are no capture");
+                continue;
+            };
+            let capture = facts::read_from(&mut source, options());
+            let attempts = capture.connections.iter().map(|connection| connection.attempts.len()).sum();
+            if attempts < before {
+                wrong.push(format!("{name}: {attempts} attempts in {end} bytes, {before} in fewer"));
+            }
+            before = attempts;
+        }
+    }
+    assert_none(&wrong);
+}
+
+#[test]
+fn a_lost_packet_makes_nothing_up() {
+    let mut wrong = Vec::new();
+    for (name, path) in packets::shipped() {
+        let packets = packets::of(&path);
+        let expected = told(&packets);
+        for lost in 0..packets.len() {
+            let mut packets = packets.clone();
+            packets.remove(lost);
+            invented(&format!("{name}, #{} lost", lost + 1), &expected, &told(&packets), &mut wrong);
+        }
+    }
+    assert_none(&wrong);
+}
+
+#[test]
+fn a_snap_length_makes_nothing_up() {
+    let mut wrong = Vec::new();
+    for (name, path) in packets::shipped() {
+        let packets = packets::of(&path);
+        let expected = told(&packets);
+        let step = if EXHAUSTIVE.contains(&name.as_str()) { 1 } else { 11 };
+        for snap_length in (54..=200).step_by(step) {
+            let snapped: Vec<Packet> = packets.iter().map(|packet| packet.snapped(snap_length)).collect();
+            invented(&format!("{name}, -s {snap_length}"), &expected, &told(&snapped), &mut wrong);
+        }
+    }
+    assert_none(&wrong);
+}
+
+/// Says what is seen of a capture that lacks something and not of the whole one.
+fn invented(what: &str, whole: &Told, part: &Told, wrong: &mut Vec<String>) {
+    for (key, part) in part {
+        let none = Vec::new();
+        let of_whole = whole.get(key).map_or(&none, |whole| whole["attempts"].as_array().unwrap());
+        for attempt in part["attempts"].as_array().unwrap() {
+            let closest =
+                of_whole.iter().map(|whole| invented_of_attempt(whole, attempt)).min_by_key(Vec::len);
+            match closest {
+                None => wrong.push(format!("{what}: {key}: an attempt that is not there: {attempt}")),
+                Some(places) if places.is_empty() => {}
+                Some(places) => wrong.push(format!("{what}: {key}:\n    {}", places.join("\n    "))),
+            }
+        }
+    }
+}
+
+fn invented_of_attempt(whole: &Value, part: &Value) -> Vec<String> {
+    let mut places = Vec::new();
+    let mut check = |place: &str, is_right: bool, whole: &Value, part: &Value| {
+        if !is_right {
+            places.push(format!("{place}: {whole} became {part}"));
+        }
+    };
+    for key in ["client", "server", "target", "http_version", "status", "accept", "outcome"] {
+        let (whole, part) = (&whole[key], &part[key]);
+        let is_unknown = part.is_null() || LESS_IS_KNOWN.contains(&part.as_str().unwrap_or_default());
+        // A line that is cut off is shown as far as it goes.
+        let is_start =
+            key == "target" && whole.as_str().zip(part.as_str()).is_some_and(|(a, b)| a.starts_with(b));
+        check(key, part == whole || is_start || is_unknown, whole, part);
+    }
+    for key in ["request_problems", "response_problems"] {
+        let known = |problem: &Value| whole[key].as_array().unwrap().contains(problem);
+        check(key, part[key].as_array().unwrap().iter().all(known), &whole[key], &part[key]);
+    }
+    let (whole, part) = (&whole["websocket"], &part["websocket"]);
+    if part.is_null() || whole.is_null() {
+        check("websocket", part.is_null(), whole, part);
+        return places;
+    }
+    for role in ["client", "server"] {
+        for key in ["text", "binary", "continuation", "ping", "pong", "close", "other", "payload_bytes"] {
+            let (whole, part) = (&whole[role][key], &part[role][key]);
+            check(&format!("{role} {key}"), part.as_u64() <= whole.as_u64(), whole, part);
+        }
+    }
+    // If the first close frame is lost, the first one seen is the other side's answer to it.
+    let (whole_close, part_close) = (&whole["close"], &part["close"]);
+    let same_close =
+        part_close["code"] == whole_close["code"] && part_close["reason"] == whole_close["reason"];
+    check("close", part_close.is_null() || same_close, whole_close, part_close);
+    let known = |anomaly: &Value| whole["anomalies"].as_array().unwrap().contains(anomaly);
+    let all_known = part["anomalies"].as_array().unwrap().iter().all(known);
+    check("anomalies", all_known, &whole["anomalies"], &part["anomalies"]);
+    places
+}
+
+/// What stands for a thing that the capture does not show.
+const LESS_IS_KNOWN: &[&str] = &["unknown", "midstream", "unchecked"];
 
 /// A capture that begins in the middle: a half begins with the first packet seen of it, whatever comes behind it, and
 /// frames are recognised by segments that they fill.

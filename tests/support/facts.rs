@@ -4,21 +4,20 @@
 use std::io::Cursor;
 
 use serde_json::{Map, Value, json};
-use wsinspect::capture::CaptureFile;
+use wsinspect::capture::{CaptureError, CaptureFile};
 use wsinspect::model::{Capture, Connection, Outcome, SessionEnd};
 use wsinspect::pipeline::{Options, analyse};
 use wsinspect::protocol::{Accept, Attempt, Role, RoleFacts, SessionFacts};
 use wsinspect::units::Timestamp;
 
-/// Reads a capture that is in memory.
-pub(crate) fn read(file: Vec<u8>, options: Options) -> Capture {
-    let mut source = CaptureFile::from_reader("test", Box::new(Cursor::new(file))).unwrap();
-    analyse(&mut source, None, options, |_| {}).unwrap()
+/// Opens a capture that is in memory.
+pub(crate) fn open(file: Vec<u8>) -> Result<CaptureFile, CaptureError> {
+    CaptureFile::from_reader("test", Box::new(Cursor::new(file)))
 }
 
-/// The attempts of a capture, in the order of their connections.
-pub(crate) fn attempts(capture: &Capture) -> Vec<Value> {
-    capture.connections.iter().flat_map(|connection| of_connection(connection, end(capture))).collect()
+/// Reads a capture to its end.
+pub(crate) fn read_from(source: &mut CaptureFile, options: Options) -> Capture {
+    analyse(source, None, options, |_| {}).unwrap()
 }
 
 /// The attempts of one connection, in a capture that ends at `end`.
