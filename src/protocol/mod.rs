@@ -125,3 +125,8 @@ pub enum ProxyProtocol {
     /// Binary.
     V2,
 }
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

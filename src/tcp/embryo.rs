@@ -178,9 +178,12 @@ impl Embryo {
         let side = self.side_mut(half);
         side.packets = side.packets.saturating_add(1);
         side.last = (segment.origin.packet, time);
-        side.syn |= segment.flags.has(Flags::SYN);
         let after = SequenceNumber(segment.sequence).advanced(segment.sequence_length());
-        if side.next.is_none_or(|next| after.ahead_of(next) > 0) {
+        if segment.flags.has(Flags::SYN) {
+            side.syn = true;
+            side.next = Some(after);
+        } else if !side.syn && side.next.is_none_or(|next| after.ahead_of(next) > 0) {
+            // What stands further than the SYN says only that the bytes between them are still to come.
             side.next = Some(after);
         }
         let Flags(bits) = segment.flags;

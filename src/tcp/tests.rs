@@ -217,6 +217,18 @@ fn an_answer_does_not_overtake_its_question() {
 }
 
 #[test]
+fn an_acknowledgment_that_overtakes_the_first_bytes_hides_none_of_them() {
+    let mut wire = Wire::new();
+    wire.handshake(100, 900);
+    wire.send(Half::Lo, 103, 906, Flags::ACK, b"");
+    wire.send(Half::Lo, 100, 900, Flags::ACK, b"ask");
+    wire.send(Half::Hi, 900, 103, Flags::ACK, b"answer");
+    let (facts, up) = wire.only();
+    assert_eq!(up, [data(Half::Lo, b"ask"), data(Half::Hi, b"answer")]);
+    assert_eq!((facts.half(Half::Lo).retransmitted, facts.half(Half::Lo).missing_bytes), (0, 0));
+}
+
+#[test]
 fn a_question_that_the_capture_lost_is_a_gap_before_its_answer() {
     for wait_ns in [0, 200_000_000] {
         let mut wire = Wire::new();

@@ -63,6 +63,17 @@ struct Held {
     bytes: usize,
 }
 
+impl Held {
+    /// The bytes up to the first gap behind them, however they were cut.
+    fn first_run(&self) -> Vec<u8> {
+        let bytes = self.pieces.iter().map(|piece| match piece {
+            HeldPiece::Data(kept) => Some(&kept.bytes[..]),
+            HeldPiece::Gap(..) => None,
+        });
+        bytes.skip_while(Option::is_none).map_while(|bytes| bytes).collect::<Vec<_>>().concat()
+    }
+}
+
 /// A part of what is held back.
 #[derive(Debug)]
 pub enum HeldPiece {
@@ -409,16 +420,11 @@ impl Http {
 
     /// Whether the client went on with frames though no answer was seen.
     fn frames_held(&self) -> bool {
-        let first = self.held.as_ref().and_then(|held| {
-            held.pieces.iter().find_map(|piece| match piece {
-                HeldPiece::Data(kept) => Some(frames_in(&kept.bytes, Role::Client, None)),
-                HeldPiece::Gap(..) => None,
-            })
-        });
+        let held = self.held.as_ref().map(Held::first_run).unwrap_or_default();
         let answer_may_be_missing = self.server.is_seeking() || !self.server_was_seen;
         answer_may_be_missing
             && self.waiting_attempt().is_some()
-            && first.is_some_and(|found| found != Evidence::None)
+            && frames_in(&held, Role::Client, None) != Evidence::None
     }
 
     fn waiting_attempt(&self) -> Option<usize> {

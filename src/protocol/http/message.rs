@@ -181,6 +181,9 @@ impl MessageReader {
             return (bytes.len(), Step::Malformed);
         }
         if let Some(end) = find_end(part, *searched) {
+            if end > limits::HEAD_BYTES {
+                return (bytes.len(), Step::TooLong);
+            }
             let origin = *origin;
             let mut head = std::mem::take(part);
             head.truncate(end);

@@ -16,3 +16,6 @@ pub use handshake::{
 pub use header::{FrameHeader, Opcode};
 pub use resync::{Evidence, frames_in};
 pub use session::{Session, Start};
+
+#[cfg(test)]
+mod tests;
