@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::capture::CaptureFile;
-use crate::model::Capture;
+use crate::model::{Capture, Keeps};
 use crate::pipeline::{Options, analyse};
 
 /// All shipped capture files, by name within `captures/`, each with what `expected.json` says of it.
@@ -28,7 +28,7 @@ pub(super) fn captures() -> Vec<(String, Value)> {
 /// A shipped capture, with its frames and all connections.
 pub(super) fn analysed(name: &str) -> Capture {
     let mut file = CaptureFile::open(&root().join(name)).unwrap();
-    let options = Options { keeps_all: true, keeps_frames: true, ..Options::default() };
+    let options = Options { keeps: Keeps::Connections, keeps_frames: true, ..Options::default() };
     analyse(&mut file, None, options, |_| {}).unwrap()
 }
 
