@@ -85,4 +85,4 @@ fn take_damage<S: Source>(source: &mut S, warnings: &mut Vec<String>) {
 
 /// Segments that are looked up before the first of them is worked on: enough to overlap the waits for memory,
 /// few enough to stay in the first-level cache.
-const BATCH: usize = 64;
+const BATCH: usize = 128;

@@ -347,10 +347,15 @@ fn is_handshake_field(name: &str) -> bool {
 
 /// RFC 6455 section 4.1, item 7: 16 bytes in base64, so 24 characters of which the last two are padding.
 fn is_valid_key(key: &[u8]) -> bool {
-    STANDARD.decode(key).is_ok_and(|bytes| bytes.len() == 16)
+    let mut bytes = [0; KEY_BYTES + 2];
+    key.len() == KEY_CHARACTERS && STANDARD.decode_slice(key, &mut bytes) == Ok(KEY_BYTES)
 }
 
 const PREFIX: &str = "sec-websocket-";
+
+/// RFC 6455 section 4.1, item 7: a nonce of so many bytes, which are so many characters in base64.
+const KEY_BYTES: usize = 16;
+const KEY_CHARACTERS: usize = 24;
 
 /// The base64 form of a SHA-1.
 const ACCEPT_BYTES: usize = 28;
