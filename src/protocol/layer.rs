@@ -64,6 +64,8 @@ pub enum OpaqueReason {
     HeldTooLong,
     /// More than [`crate::limits::PENDING_REQUESTS`] requests without an answer.
     TooManyRequests,
+    /// All connections together buffered more than [`crate::limits::BUFFERED_TOTAL_BYTES`].
+    TooMuchBuffered,
 }
 
 impl OpaqueReason {
@@ -79,6 +81,7 @@ impl OpaqueReason {
             Self::HeadTooLong => "head-too-long",
             Self::HeldTooLong => "held-too-long",
             Self::TooManyRequests => "too-many-requests",
+            Self::TooMuchBuffered => "too-much-buffered",
         }
     }
 }

@@ -153,6 +153,15 @@ impl Http {
         Finished::Attempts(self.attempts)
     }
 
+    /// What is held in buffers: heads in pieces, the latest request, what waits for an answer.
+    pub(crate) fn buffered_bytes(&self) -> usize {
+        let held = self.held.as_ref().map_or(0, |held| {
+            held.bytes.saturating_add(held.pieces.len().saturating_mul(PIECE_OVERHEAD_BYTES))
+        });
+        let heads = self.client.buffered_bytes().saturating_add(self.server.buffered_bytes());
+        held.saturating_add(heads).saturating_add(self.latest.bytes.len())
+    }
+
     /// The attempts so far.
     pub(crate) fn into_attempts(self) -> Vec<Attempt> {
         self.attempts
@@ -487,5 +496,8 @@ impl OpaqueReason {
         }
     }
 }
+
+/// What a held piece costs besides its bytes: a thousand pieces of one byte are more than a thousand bytes.
+const PIECE_OVERHEAD_BYTES: usize = 128;
 
 const SWITCHING_PROTOCOLS: u16 = 101;
