@@ -14,8 +14,12 @@ pub const BLOCK_BYTES: usize = 256 * 1024;
 /// any packet that carries TCP.
 pub const RECORD_BYTES: usize = 16 * 1024 * 1024;
 
-/// Bytes of the latest delivered segment of a half that are kept to notice a retransmission that differs.
-pub const OVERLAP_MEMORY_BYTES: usize = 32;
+/// Bytes of the latest delivered segment of a half that are kept to notice a retransmission that differs:
+/// enough for an HTTP status line's code, few enough to share a cache line with the half's state.
+pub const OVERLAP_MEMORY_BYTES: usize = 16;
+
+/// [`OVERLAP_MEMORY_BYTES`] as it is stored.
+pub(crate) const OVERLAP_MEMORY_BYTES_U8: u8 = 16;
 
 /// How long a hole that the other side has acknowledged, or a segment that acknowledges what was not seen,
 /// waits for the missing bytes: captures on several queues or interfaces come slightly out of order.

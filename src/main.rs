@@ -1,13 +1,26 @@
 //! The `wsinspect` program: the thin edge over the library.
 
-use wsinspect::capture::CaptureFile;
-use wsinspect::pipeline::{Options, analyse};
+use std::process::ExitCode;
 
-fn main() -> anyhow::Result<()> {
-    let path = std::env::args().nth(1).unwrap_or_default();
-    let mut file = CaptureFile::open(std::path::Path::new(&path))?;
-    let capture = analyse(&mut file, None, Options::default(), |_| {})?;
-    println!("{:#?}", capture.totals);
-    std::mem::forget(capture);
-    Ok(())
+use clap::Parser;
+use wsinspect::app;
+use wsinspect::cli::Cli;
+
+fn main() -> ExitCode {
+    match app::run(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::from(COULD_NOT_BE_DONE)
+        }
+    }
 }
+
+/// One line: the thing, the reason, the hint.
+#[expect(clippy::print_stderr, reason = "this is where errors go")]
+fn complain(error: &anyhow::Error) {
+    eprintln!("wsinspect: {error:#}");
+}
+
+/// The exit status for work that could not be done.
+const COULD_NOT_BE_DONE: u8 = 2;

@@ -128,6 +128,13 @@ impl FlowKey {
         (Self { words: [lo_first, lo_last, hi_first, hi_last, FAMILY_IPV6 | ports] }, half)
     }
 
+    /// Whether the endpoints have IPv6 addresses.
+    #[must_use]
+    pub const fn is_ipv6(&self) -> bool {
+        let [.., last] = self.words;
+        last != FAMILY_IPV4
+    }
+
     /// The endpoint that sends a half.
     #[must_use]
     pub fn endpoint(&self, half: Half) -> Endpoint {

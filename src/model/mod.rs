@@ -9,4 +9,4 @@ mod store;
 pub use capture::{Capture, Latency, Totals};
 pub use connection::Connection;
 pub use outcome::{Outcome, SessionEnd};
-pub use store::Store;
+pub use store::{Keeps, Store};

@@ -48,6 +48,16 @@ impl Outcome {
         }
     }
 
+    /// Whether the outcome depends on how long the capture goes on.
+    #[must_use]
+    pub fn is_open(attempt: &Attempt, connection: &Connection) -> bool {
+        let earliest = Self::of(attempt, connection, Timestamp::MIN);
+        earliest == Self::Unknown
+            && attempt.response.is_none()
+            && !attempt.response_lost
+            && !attempt.midstream
+    }
+
     fn without_response(attempt: &Attempt, connection: &Connection, capture_end: Timestamp) -> Self {
         if attempt.midstream {
             return Self::Midstream;

@@ -8,27 +8,33 @@ use crate::protocol::{Context, Role, Spoken, Stack, StreamFacts};
 use crate::tcp::{Counts, Ended};
 use crate::units::{Span, Timestamp};
 
+/// What is kept besides the totals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keeps {
+    /// Nothing: whoever wants totals only pays for no more.
+    Totals,
+    /// Connections with an attempt.
+    #[default]
+    Attempts,
+    /// All connections.
+    Connections,
+}
+
 /// Collects what connections come to.
 #[derive(Debug)]
 pub struct Store {
-    keeps_all: bool,
+    keeps: Keeps,
     connections: Vec<Connection>,
-    kept_attempts: usize,
+    kept: usize,
     latencies: Vec<Span>,
     totals: Totals,
 }
 
 impl Store {
-    /// `keeps_all` says whether connections without an attempt are kept too.
+    /// An empty store.
     #[must_use]
-    pub fn new(keeps_all: bool) -> Self {
-        Self {
-            keeps_all,
-            connections: Vec::new(),
-            kept_attempts: 0,
-            latencies: Vec::new(),
-            totals: Totals::default(),
-        }
+    pub fn new(keeps: Keeps) -> Self {
+        Self { keeps, connections: Vec::new(), kept: 0, latencies: Vec::new(), totals: Totals::default() }
     }
 
     /// The totals, for who reads packets to count in.
@@ -43,19 +49,23 @@ impl Store {
             Ended::WithoutPayload(facts) => Connection::new(facts, StreamFacts::default()),
         };
         self.count(&connection);
-        if connection.attempts.is_empty() && !self.keeps_all {
+        let is_wanted = match self.keeps {
+            Keeps::Totals => connection.attempts.iter().any(|attempt| Outcome::is_open(attempt, &connection)),
+            Keeps::Attempts => !connection.attempts.is_empty(),
+            Keeps::Connections => true,
+        };
+        let is_full = self.kept >= ATTEMPTS_KEPT;
+        if is_wanted && !is_full {
+            self.kept = self.kept.saturating_add(connection.attempts.len().max(1));
+            self.connections.push(connection);
             return;
         }
-        if self.kept_attempts >= ATTEMPTS_KEPT {
-            // What is not kept has its outcome decided now; the list no longer grows.
-            let now = connection.tcp.last.1;
-            self.classify(&connection, now);
+        // What is not kept has its outcome decided now.
+        self.classify(&connection, connection.tcp.last.1);
+        if is_wanted {
             let forgotten = connection.attempts.len() as u64;
             self.totals.forgotten_attempts = self.totals.forgotten_attempts.saturating_add(forgotten);
-            return;
         }
-        self.kept_attempts = self.kept_attempts.saturating_add(connection.attempts.len().max(1));
-        self.connections.push(connection);
     }
 
     /// Everything, once all connections are added.
@@ -63,9 +73,12 @@ impl Store {
     pub fn finish(mut self, tcp: Counts, context: &Context) -> Capture {
         self.connections.sort_by_key(Connection::id);
         let end = self.totals.first_and_last.map_or(Timestamp::MIN, |(_, last)| last);
-        let connections = std::mem::take(&mut self.connections);
+        let mut connections = std::mem::take(&mut self.connections);
         for connection in &connections {
             self.classify(connection, end);
+        }
+        if self.keeps == Keeps::Totals {
+            connections.clear();
         }
         self.totals.tcp = tcp;
         self.totals.forgotten_attempts =

@@ -8,15 +8,15 @@ mod shard;
 use crate::capture::{Block, CaptureError, Filter, Source};
 use crate::decode::decode;
 use crate::limits::Limits;
-use crate::model::Capture;
+use crate::model::{Capture, Keeps};
 use crate::units::{Origin, PacketNumber};
 use shard::Shard;
 
 /// What is wanted.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// Connections without an attempt are kept too.
-    pub keeps_all: bool,
+    /// What is to be kept besides the totals.
+    pub keeps: Keeps,
     /// Each frame is kept.
     pub keeps_frames: bool,
     /// The limits.
@@ -85,4 +85,4 @@ fn take_damage<S: Source>(source: &mut S, warnings: &mut Vec<String>) {
 
 /// Segments that are looked up before the first of them is worked on: enough to overlap the waits for memory,
 /// few enough to stay in the first-level cache.
-const BATCH: usize = 32;
+const BATCH: usize = 64;

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use super::Options;
 use crate::capture::PacketMeta;
 use crate::decode::{Segment, Skip};
-use crate::model::{Capture, Store};
+use crate::model::{Capture, Keeps, Store};
 use crate::protocol::{Context, Stack};
 use crate::tcp::{Connections, Place};
 
@@ -22,9 +22,9 @@ impl Shard {
     pub(super) fn new(options: Options) -> Self {
         Self {
             connections: Connections::new(options.limits),
-            context: Context::new(options.keeps_frames),
+            context: Context::new(options.keeps != Keeps::Totals, options.keeps_frames),
             places: Vec::new(),
-            store: Store::new(options.keeps_all),
+            store: Store::new(options.keeps),
         }
     }
 
@@ -57,16 +57,8 @@ impl Shard {
     }
 
     /// Takes the next segments, in order.
-    ///
-    /// First all are looked up and what they need is touched, then each is worked on: the waits for memory
-    /// overlap. This alone makes a capture with many connections at once about twice as fast.
     pub(super) fn segments(&mut self, segments: &[Segment<'_>]) {
-        self.places.clear();
-        self.places.extend(segments.iter().map(|segment| self.connections.locate(segment)));
-        let touched = self.places.iter().zip(segments);
-        black_box(touched.fold(0, |sum: u64, (place, segment)| {
-            sum.wrapping_add(self.connections.warm(*place, segment.half))
-        }));
+        black_box(self.connections.locate(segments, &mut self.places));
         for (place, segment) in self.places.iter().zip(segments) {
             let store = &mut self.store;
             let mut ended = |connection, context: &mut Context| store.add(connection, context);

@@ -1,7 +1,7 @@
 //! An upgrade attempt: a request that shows WebSocket intent, its answer, and what flowed.
 
 use super::http::{RequestHead, ResponseHead};
-use super::websocket::{Accept, RequestProblem, ResponseProblem, SessionFacts};
+use super::websocket::{Accept, Offer, RequestProblem, ResponseProblem, SessionFacts};
 use crate::units::Origin;
 
 /// One attempt, as far as the capture shows it.
@@ -24,12 +24,14 @@ pub struct Attempt {
 pub struct RequestFacts {
     /// Where it begins.
     pub origin: Origin,
-    /// The head's bytes, or the whole lines of it that the capture has.
+    /// The head's bytes, or the whole lines of it that the capture has; empty if nobody wants them.
     pub bytes: Box<[u8]>,
     /// Whether the capture has the whole head.
     pub complete: bool,
     /// What is wrong with it.
     pub problems: Vec<RequestProblem>,
+    /// What it asks for.
+    pub(super) offer: Offer,
 }
 
 /// The answer of an attempt.
@@ -37,7 +39,7 @@ pub struct RequestFacts {
 pub struct ResponseFacts {
     /// Where it begins.
     pub origin: Origin,
-    /// The head's bytes, or the whole lines of it that the capture has.
+    /// The head's bytes, or the whole lines of it that the capture has; empty if nobody wants them.
     pub bytes: Box<[u8]>,
     /// Whether the capture has the whole head.
     pub complete: bool,

@@ -54,22 +54,27 @@ impl Role {
 /// What all connections of a shard share.
 #[derive(Debug)]
 pub struct Context {
+    keeps_heads: bool,
     keeps_frames: bool,
     frame_room: usize,
     forgotten_attempts: u64,
 }
 
 impl Context {
-    /// `keeps_frames` says whether somebody wants to see each frame.
+    /// Whether somebody wants to see the heads of attempts, and each frame.
     #[must_use]
-    pub const fn new(keeps_frames: bool) -> Self {
-        Self { keeps_frames, frame_room: limits::FRAMES_KEPT_TOTAL, forgotten_attempts: 0 }
+    pub const fn new(keeps_heads: bool, keeps_frames: bool) -> Self {
+        Self { keeps_heads, keeps_frames, frame_room: limits::FRAMES_KEPT_TOTAL, forgotten_attempts: 0 }
     }
 
     /// Attempts beyond [`limits::ATTEMPTS_OF_CONNECTION`].
     #[must_use]
     pub const fn forgotten_attempts(&self) -> u64 {
         self.forgotten_attempts
+    }
+
+    const fn keeps_heads(&self) -> bool {
+        self.keeps_heads
     }
 
     const fn keeps_frames(&self) -> bool {

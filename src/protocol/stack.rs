@@ -22,12 +22,14 @@ pub struct Stack {
     preface: Option<ProxyProtocol>,
 }
 
+/// Each variant is a pointer at most, so that a stack stays small beside the connection's own state.
 #[derive(Debug)]
 enum Layer {
-    Probe(Probe),
+    /// Nothing was seen yet, or not enough.
+    Probe(Option<Box<Probe>>),
     Http(Box<Http>),
     WebSocket(Box<Tunnel>),
-    Opaque(OpaqueReason, Vec<Attempt>),
+    Opaque(OpaqueReason, Option<Box<Vec<Attempt>>>),
 }
 
 /// A session, and the attempts up to it.
@@ -42,7 +44,7 @@ impl Receiver for Stack {
 
     fn open(_: &mut Context, opening: &Opening) -> Self {
         Self {
-            layer: Layer::Probe(Probe::default()),
+            layer: Layer::Probe(None),
             client: None,
             opener: opening.opener,
             midstream: opening.opened == Opened::Midstream,
@@ -58,7 +60,7 @@ impl Receiver for Stack {
                 Layer::WebSocket(tunnel) => return tunnel.session.data(context, role, chunk),
                 Layer::Http(http) => http.data(context, role, chunk),
                 Layer::Probe(probe) => {
-                    let found = probe.data(half, self.opener, chunk);
+                    let found = probe.get_or_insert_default().data(half, self.opener, chunk);
                     self.client = found.client.or(self.client);
                     self.preface = self.preface.or(found.preface);
                     let consumed = self.follow(context, found.next);
@@ -123,22 +125,30 @@ impl Stack {
                 Finished::Frames(upgrade) => self.begin_session(context, *upgrade),
             }
         }
-        let (spoken, attempts) = match self.layer {
-            Layer::Probe(probe) => (Spoken::Nothing, probe.into_attempts()),
-            Layer::Http(http) => (Spoken::Http, http.into_attempts()),
-            Layer::WebSocket(tunnel) => (Spoken::WebSocket, tunnel.into_attempts()),
-            Layer::Opaque(reason, attempts) => (Spoken::Opaque(reason), attempts),
+        let spoken = match self.layer {
+            Layer::Probe(_) => Spoken::Nothing,
+            Layer::Http(_) => Spoken::Http,
+            Layer::WebSocket(_) => Spoken::WebSocket,
+            Layer::Opaque(reason, _) => Spoken::Opaque(reason),
         };
-        StreamFacts { client: self.client, spoken, attempts, proxy_protocol: self.preface }
+        StreamFacts {
+            client: self.client,
+            spoken,
+            attempts: self.take_attempts(),
+            proxy_protocol: self.preface,
+        }
     }
 
     /// Does what a layer asked for. `None` if it wants no more than further bytes, else how many are used.
     fn follow(&mut self, context: &mut Context, next: Next) -> Option<usize> {
         let Next::Switch { to, consumed } = next else { return None };
         match to {
-            Protocol::Probe => self.layer = Layer::Probe(Probe::after(self.take_attempts())),
+            Protocol::Probe => self.layer = Layer::Probe(Some(Box::new(Probe::after(self.take_attempts())))),
             Protocol::Http => self.layer = Layer::Http(Box::new(Http::after(self.take_attempts()))),
-            Protocol::Opaque(reason) => self.layer = Layer::Opaque(reason, self.take_attempts()),
+            Protocol::Opaque(reason) => {
+                let attempts = self.take_attempts();
+                self.layer = Layer::Opaque(reason, (!attempts.is_empty()).then(|| Box::new(attempts)));
+            }
             Protocol::WebSocket(upgrade) => self.begin_session(context, *upgrade),
         }
         Some(consumed)
@@ -177,11 +187,11 @@ impl Stack {
     }
 
     fn take_attempts(&mut self) -> Vec<Attempt> {
-        match std::mem::replace(&mut self.layer, Layer::Opaque(OpaqueReason::NotHttp, Vec::new())) {
-            Layer::Probe(probe) => probe.into_attempts(),
+        match std::mem::replace(&mut self.layer, Layer::Probe(None)) {
+            Layer::Probe(probe) => probe.map(|probe| probe.into_attempts()).unwrap_or_default(),
             Layer::Http(http) => http.into_attempts(),
             Layer::WebSocket(tunnel) => tunnel.into_attempts(),
-            Layer::Opaque(_, attempts) => attempts,
+            Layer::Opaque(_, attempts) => attempts.map(|attempts| *attempts).unwrap_or_default(),
         }
     }
 

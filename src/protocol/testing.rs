@@ -57,7 +57,7 @@ pub(crate) fn in_pieces(
     opener: Option<Half>,
     cut: impl for<'a> Fn(usize, &'a [u8]) -> Vec<&'a [u8]>,
 ) -> StreamFacts {
-    let mut context = Context::new(true);
+    let mut context = Context::new(true, true);
     let opening = Opening {
         first: Origin::default(),
         opened: if opener.is_some() { Opened::Handshake } else { Opened::Midstream },

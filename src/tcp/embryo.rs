@@ -7,18 +7,31 @@
 use std::hash::BuildHasher;
 
 use super::facts::{ConnectionFacts, EndedBy, Ending, Opened, Opening};
+use super::flow::Flow;
 use super::half::HalfState;
+use super::receiver::Receiver;
 use super::sequence::SequenceNumber;
 use crate::decode::{Flags, FlowKey, Half, Segment};
 use crate::units::{Origin, PacketNumber, Span, Timestamp};
 
-/// The table.
+/// The table. What a search looks at is kept apart from the connections, so that it stays in the cache.
 #[derive(Debug)]
 pub(super) struct Embryos {
-    sets: Vec<[Option<Embryo>; WAYS]>,
+    sets: Vec<Set>,
+    /// [`WAYS`] places a set.
+    embryos: Vec<Option<Embryo>>,
     /// Fixed, so that which one is pushed out never depends on chance. Guessing it gains an attacker
     /// nothing that sending more SYNs would not.
     hasher: foldhash::fast::FixedState,
+}
+
+/// What is to know of the places of a set before looking at them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Set {
+    /// A part of the hash.
+    tags: [u32; WAYS],
+    /// The number of the latest packet; 0 if the place is free.
+    used: [PacketNumber; WAYS],
 }
 
 /// One connection without payload.
@@ -46,41 +59,62 @@ impl Embryos {
     /// A table for about `limit` connections.
     pub(super) fn new(limit: usize) -> Self {
         let sets = limit.div_ceil(WAYS).max(1).next_power_of_two();
-        let mut table = Vec::new();
-        table.resize_with(sets, || [const { None }; WAYS]);
-        Self { sets: table, hasher: foldhash::fast::FixedState::default() }
+        let mut embryos = Vec::new();
+        embryos.resize_with(sets.saturating_mul(WAYS), || None);
+        Self { sets: vec![Set::default(); sets], embryos, hasher: foldhash::fast::FixedState::default() }
     }
 
     /// Adds a segment without payload to its connection. What had to make room, or was ended by a new
     /// connection between the same endpoints, comes back.
     pub(super) fn observe(&mut self, segment: &Segment<'_>) -> Option<Embryo> {
-        let set = self.set(&segment.flow)?;
-        if let Some(known) = set.iter_mut().flatten().find(|embryo| embryo.key == segment.flow) {
-            if known.is_reused_by(segment) {
-                return Some(std::mem::replace(known, Embryo::new(segment)));
+        let (at, tag) = self.home(&segment.flow);
+        let known = self.find(&segment.flow, at, tag);
+        let set = self.sets.get_mut(at)?;
+        let way = known.unwrap_or_else(|| {
+            let by_age = (0..WAYS).zip(set.used);
+            by_age.min_by_key(|(_, used)| *used).map_or(0, |(way, _)| way)
+        });
+        *set.used.get_mut(way)? = segment.origin.packet;
+        *set.tags.get_mut(way)? = tag;
+        let place = self.embryos.get_mut(at.saturating_mul(WAYS).saturating_add(way))?;
+        match place {
+            Some(embryo) if known.is_some() && !embryo.is_reused_by(segment) => {
+                embryo.segment(segment);
+                None
             }
-            known.segment(segment);
-            return None;
+            _ => place.replace(Embryo::new(segment)),
         }
-        let place = set.iter_mut().min_by_key(|place| place.as_ref().map(Embryo::last))?;
-        place.replace(Embryo::new(segment))
     }
 
     /// Takes a connection out: it carries its first payload now.
     pub(super) fn take(&mut self, key: &FlowKey) -> Option<Embryo> {
-        let set = self.set(key)?;
-        set.iter_mut().find(|place| place.as_ref().is_some_and(|embryo| embryo.key == *key))?.take()
+        let (at, tag) = self.home(key);
+        let way = self.find(key, at, tag)?;
+        *self.sets.get_mut(at)?.used.get_mut(way)? = PacketNumber::default();
+        self.embryos.get_mut(at.saturating_mul(WAYS).saturating_add(way))?.take()
     }
 
     /// Takes out all that are left.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Embryo> + use<> {
-        std::mem::take(&mut self.sets).into_iter().flatten().flatten()
+        self.sets.clear();
+        std::mem::take(&mut self.embryos).into_iter().flatten()
     }
 
-    fn set(&mut self, key: &FlowKey) -> Option<&mut [Option<Embryo>; WAYS]> {
-        let hash = usize::try_from(self.hasher.hash_one(key) & u64::from(u32::MAX)).unwrap_or(0);
-        let mask = self.sets.len().checked_sub(1)?;
-        self.sets.get_mut(hash & mask)
+    /// The set of a connection, and its tag.
+    fn home(&self, key: &FlowKey) -> (usize, u32) {
+        let hash = self.hasher.hash_one(key);
+        let [high, low] =
+            [hash >> 32, hash & u64::from(u32::MAX)].map(|part| u32::try_from(part).unwrap_or(0));
+        (low as usize & self.sets.len().saturating_sub(1), high)
+    }
+
+    /// The place of a connection in its set.
+    fn find(&self, key: &FlowKey, at: usize, tag: u32) -> Option<usize> {
+        let candidates = (0..WAYS).zip(self.sets.get(at)?.tags).filter(|(_, known)| *known == tag);
+        candidates.map(|(way, _)| way).find(|way| {
+            let embryo = self.embryos.get(at.saturating_mul(WAYS).saturating_add(*way));
+            embryo.and_then(Option::as_ref).is_some_and(|embryo| embryo.key == *key)
+        })
     }
 }
 
@@ -173,9 +207,9 @@ impl Embryo {
     }
 
     /// As a connection that is about to carry payload.
-    pub(super) fn promote(self) -> (FlowKey, Opening, [HalfState; 2], Option<Ending>) {
+    pub(super) fn promote<R: Receiver>(self, context: &mut R::Context) -> Flow<R> {
         let opening = self.opening(if self.opener.is_some() { Opened::Handshake } else { Opened::Midstream });
-        (self.key, opening, self.half_states(), self.ending)
+        Flow::new(self.key, opening, &self.half_states(), self.ending, context)
     }
 
     /// As a connection that never carried any.
@@ -186,7 +220,7 @@ impl Embryo {
             opening: self.opening(self.opened()),
             last: self.last(),
             ending: self.ending,
-            halves: [lo.facts, hi.facts],
+            halves: [lo.facts(), hi.facts()],
             evicted: false,
         }
     }
@@ -196,13 +230,7 @@ impl Embryo {
     }
 
     fn half_states(&self) -> [HalfState; 2] {
-        self.halves.map(|side| {
-            let mut state = HalfState { known: side.next.is_some(), last: side.last, ..HalfState::default() };
-            state.next = side.next.unwrap_or_default();
-            state.anchored = side.syn;
-            state.facts.packets = u64::from(side.packets);
-            state
-        })
+        self.halves.map(|side| HalfState::without_payload(side.packets, side.next, side.syn))
     }
 
     fn side(&self, half: Half) -> &Side {

@@ -14,16 +14,25 @@ use crate::limits::{REORDERING_PATIENCE, SEQUENCE_JUMP_BYTES};
 use crate::units::{Origin, PacketNumber, Timestamp};
 
 /// One connection and what stands above it.
+///
+/// The order is that of the memory: an ordinary segment reads two cache lines, that of `key` and `receiver` and the
+/// first of its half, and writes `last`. Big allocations begin 16 bytes after a cache line (the allocator's header
+/// comes first), so 48 bytes of what is seldom needed put `key` on the start of one.
+#[repr(C)]
 #[derive(Debug)]
 pub(super) struct Flow<R> {
+    ending: Option<Ending>,
+    /// The number and time of the latest packet.
+    pub(super) last: (PacketNumber, Timestamp),
     pub(super) key: FlowKey,
+    receiver: R,
     halves: Pair<HalfState>,
     disorder: Option<Box<Disorder>>,
-    receiver: R,
-    opening: Opening,
-    ending: Option<Ending>,
     /// Whether the connection is over: a RST, or a FIN each way.
     pub(super) closed: bool,
+    opening: Opening,
+    /// Lets the next flow begin as this one does.
+    padding: [u64; 2],
 }
 
 /// What waits on a connection whose segments are not in order.
@@ -42,19 +51,36 @@ impl<R: Receiver> Flow<R> {
         context: &mut R::Context,
     ) -> Self {
         let receiver = R::open(context, &opening);
-        Self { key, halves: Pair(*halves), disorder: None, receiver, opening, ending, closed: false }
+        let last = (opening.first.packet, opening.first.time);
+        Self {
+            ending,
+            closed: false,
+            key,
+            receiver,
+            halves: Pair(*halves),
+            last,
+            disorder: None,
+            opening,
+            padding: [0; 2],
+        }
     }
 
-    /// The number and time of the latest packet.
-    pub(super) fn last(&self) -> (PacketNumber, Timestamp) {
-        self.halves.of(Half::Lo).last.max(self.halves.of(Half::Hi).last)
+    /// Reads what a segment of this half will need.
+    #[inline]
+    pub(super) fn warm(&self, half: Half) -> u64 {
+        self.halves.of(half).warm().wrapping_add(u64::from(self.key.is_ipv6()))
     }
 
     /// See [`Receiver::warm`].
     #[inline]
-    pub(super) fn warm(&self, half: Half) -> u64 {
-        let half_state = self.halves.of(half);
-        half_state.position.wrapping_add(half_state.recent.warm()).wrapping_add(self.receiver.warm(half))
+    pub(super) fn warm_receiver(&self, half: Half) -> u64 {
+        self.receiver.warm(half)
+    }
+
+    /// Whether something waits, in either half.
+    #[inline]
+    pub(super) fn is_disordered(&self, half: Half) -> bool {
+        self.halves.of(half).disordered
     }
 
     /// What the out-of-order bytes keep alive.
@@ -72,14 +98,15 @@ impl<R: Receiver> Flow<R> {
 
     /// Takes the next captured segment.
     pub(super) fn segment(&mut self, segment: &Segment<'_>, context: &mut R::Context) {
+        self.last = (segment.origin.packet, segment.origin.time);
         let (half, other) = self.halves.both(segment.half);
         half.count(segment);
         let acknowledges_unseen = segment.flags.has(Flags::ACK)
             && other.known
             && SequenceNumber(segment.acknowledgment).ahead_of(other.next) > 0;
-        let in_order = half.known && half.next.0 == segment.sequence;
         let special = segment.flags.has(Flags::SYN.with(Flags::RST).with(Flags::FIN));
-        if in_order && !special && !acknowledges_unseen && self.disorder.is_none() {
+        let in_order = half.known && half.next.0 == segment.sequence && !half.disordered;
+        if in_order && !special && !acknowledges_unseen {
             if segment.payload_length > 0 {
                 let chunk = Chunk { bytes: segment.payload, origin: segment.origin };
                 let length = u64::from(segment.payload_length);
@@ -94,14 +121,14 @@ impl<R: Receiver> Flow<R> {
     /// Gives up what is still waited for and says what was seen.
     pub(super) fn end(mut self, evicted: bool, context: &mut R::Context) -> (ConnectionFacts, R) {
         self.settle(Patience::AtAnEnd, context);
-        let last = self.last();
+        let last = self.last;
         let Pair([lo, hi]) = self.halves;
         let facts = ConnectionFacts {
             flow: self.key,
             opening: self.opening,
             last,
             ending: self.ending,
-            halves: [lo.facts, hi.facts],
+            halves: [lo.facts(), hi.facts()],
             evicted,
         };
         (facts, self.receiver)
@@ -112,7 +139,7 @@ impl<R: Receiver> Flow<R> {
         while self.held_bytes() > limit {
             let Some(mut disorder) = self.disorder.take() else { return };
             let fullest = disorder.fullest();
-            self.halves.of_mut(fullest).facts.hole_limit_hit = true;
+            self.halves.of_mut(fullest).rare.hole_limit_hit = true;
             // What is held waits for a hole of its own half, or for bytes of the other that it acknowledges.
             let given_up = self.give_up_hole_of(&mut disorder, fullest, Patience::AtAnEnd, context)
                 || self.give_up_hole_of(&mut disorder, fullest.other(), Patience::AtAnEnd, context);
@@ -137,8 +164,8 @@ impl<R: Receiver> Flow<R> {
         let start = SequenceNumber(segment.sequence).advanced(syn);
         // A keep-alive probe stands one before what is due. If it was the first packet seen, the half begins
         // one later than it made believe.
-        let first_payload = half.facts.payload_bytes == u64::from(segment.payload_length);
-        let began_with_probe = !half.anchored && first_payload && start.ahead_of(half.next) == 1;
+        let first_payload = half.payload_bytes == u64::from(segment.payload_length);
+        let began_with_probe = !half.rare.anchored && first_payload && start.ahead_of(half.next) == 1;
         if !half.known || began_with_probe {
             half.known = true;
             half.next = start;
@@ -175,12 +202,12 @@ impl<R: Receiver> Flow<R> {
         let fin = segment.flags.has(Flags::FIN);
         if length == 0 && !fin {
             if ahead == -1 && !segment.flags.has(Flags::SYN) {
-                half.facts.keep_alives = half.facts.keep_alives.saturating_add(1);
+                half.rare.keep_alives = half.rare.keep_alives.saturating_add(1);
             }
             return;
         }
         if ahead == -1 && length == 1 && !fin {
-            half.facts.keep_alives = half.facts.keep_alives.saturating_add(1);
+            half.rare.keep_alives = half.rare.keep_alives.saturating_add(1);
             return;
         }
         if ahead > SEQUENCE_JUMP_BYTES && !self.is_believed(segment, start) {
@@ -192,7 +219,7 @@ impl<R: Receiver> Flow<R> {
         let mut position = half.position.saturating_add_signed(ahead);
         if fin {
             let at = position.saturating_add(piece.length);
-            if at >= half.position && lane.fin.is_none() && !half.finished {
+            if at >= half.position && lane.fin.is_none() && !half.rare.finished {
                 lane.fin = Some(at);
             }
         }
@@ -201,10 +228,10 @@ impl<R: Receiver> Flow<R> {
         }
         let seen = u64::try_from(ahead.saturating_neg()).unwrap_or(0);
         if seen > 0 {
-            half.facts.retransmitted = half.facts.retransmitted.saturating_add(1);
+            half.rare.retransmitted = half.rare.retransmitted.saturating_add(1);
             // The position of a segment from before the first byte seen cannot be told.
-            if half.position >= seen && half.recent.conflicts(position, segment.payload) {
-                half.facts.conflicting_overlaps = half.facts.conflicting_overlaps.saturating_add(1);
+            if half.position >= seen && half.conflicts(position, segment.payload) {
+                half.rare.conflicting_overlaps = half.rare.conflicting_overlaps.saturating_add(1);
             }
             if seen >= piece.length {
                 return;
@@ -213,7 +240,7 @@ impl<R: Receiver> Flow<R> {
             position = half.position;
         }
         let inserted = lane.insert(position, &piece);
-        let facts = &mut half.facts;
+        let facts = &mut half.rare;
         facts.retransmitted = facts.retransmitted.saturating_add(u32::from(inserted.repeated && seen == 0));
         facts.conflicting_overlaps =
             facts.conflicting_overlaps.saturating_add(u32::from(inserted.conflicting));
@@ -230,7 +257,7 @@ impl<R: Receiver> Flow<R> {
             return true;
         }
         lane.stray_end = Some(start.advanced(segment.payload_length).0);
-        half.facts.stray = half.facts.stray.saturating_add(1);
+        half.rare.stray = half.rare.stray.saturating_add(1);
         false
     }
 
@@ -258,8 +285,10 @@ impl<R: Receiver> Flow<R> {
                 break;
             }
         }
-        if !disorder.lanes.of(Half::Lo).is_idle() || !disorder.lanes.of(Half::Hi).is_idle() {
-            self.disorder = Some(disorder);
+        let idle = disorder.lanes.of(Half::Lo).is_idle() && disorder.lanes.of(Half::Hi).is_idle();
+        self.disorder = (!idle).then_some(disorder);
+        for half in [Half::Lo, Half::Hi] {
+            self.halves.of_mut(half).disordered = !idle;
         }
     }
 
@@ -320,11 +349,11 @@ impl<R: Receiver> Flow<R> {
         if missing == 0 {
             return false;
         }
-        let at = lane.first().map_or_else(|| origin_of(half.last), |(_, piece)| piece.origin);
+        let at = lane.first().map_or_else(|| origin_of(self.last), |(_, piece)| piece.origin);
         half.advance(missing);
         // A single number at the end of what is known is a FIN that the capture lacks, not a byte.
         if missing > 1 || next.is_some() {
-            half.facts.missing_bytes = half.facts.missing_bytes.saturating_add(missing);
+            half.rare.missing_bytes = half.rare.missing_bytes.saturating_add(missing);
             self.receiver.gap(context, of, missing, at);
         }
         true
@@ -395,5 +424,22 @@ impl<T> Pair<T> {
             Half::Lo => (lo, hi),
             Half::Hi => (hi, lo),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Stands for what is above: as large as the stack that is there in earnest.
+    type Above = [u64; 3];
+
+    #[test]
+    fn what_every_segment_needs_begins_on_a_cache_line() {
+        let header = 16;
+        assert_eq!((header + std::mem::offset_of!(Flow<Above>, key)) % 64, 0);
+        assert_eq!((header + std::mem::offset_of!(Flow<Above>, halves)) % 64, 0);
+        assert_eq!(size_of::<HalfState>() % 64, 0);
+        assert_eq!(size_of::<Option<Flow<Above>>>(), 448);
     }
 }

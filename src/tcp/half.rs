@@ -7,58 +7,119 @@ use crate::decode::{Half, Segment};
 use crate::limits;
 use crate::units::{PacketNumber, Timestamp};
 
-/// The state of one half. Small and flat: it is touched for every packet.
+/// The state of one half. What every segment needs comes first and fills one cache line: tens of thousands of
+/// connections are touched at random, and waiting for memory is most of the work.
+#[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct HalfState {
     /// The sequence number that is due next; meaningless until `known`.
     pub(super) next: SequenceNumber,
     /// Whether a packet of this half has been seen, so that `next` means something.
     pub(super) known: bool,
+    /// Whether something waits on this connection, in either half.
+    pub(super) disordered: bool,
+    /// How many bytes of `recent` mean something.
+    recent_length: u8,
+    /// How far it is: sequence space passed since its first byte, FIN included.
+    pub(super) position: u64,
+    packets: u32,
+    /// How far `position` has moved on since `recent`.
+    since_recent: u32,
+    pub(super) payload_bytes: u64,
+    last_payload: (PacketNumber, Timestamp),
+    /// The first bytes of the latest delivered segment, to notice a retransmission that differs.
+    ///
+    /// Whoever injects an answer before the real one makes the real one look like a retransmission with
+    /// other contents; that shows in its first bytes. Keeping more would mean copying every payload.
+    recent: [u8; limits::OVERLAP_MEMORY_BYTES],
+    pub(super) rare: Rare,
+    /// Lets the other half begin on a cache line too.
+    padding: [u64; 4],
+}
+
+/// The part of the state that ordinary segments do not touch.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Rare {
     /// Whether `next` was counted from a SYN, so that it is sure where the half begins.
     pub(super) anchored: bool,
     /// Whether its FIN has been reached.
     pub(super) finished: bool,
-    /// How far it is: sequence space passed since its first byte, FIN included.
-    pub(super) position: u64,
-    /// Its latest packet.
-    pub(super) last: (PacketNumber, Timestamp),
-    pub(super) facts: HalfFacts,
-    pub(super) recent: Recent,
+    pub(super) hole_limit_hit: bool,
+    pub(super) retransmitted: u32,
+    pub(super) out_of_order: u32,
+    pub(super) conflicting_overlaps: u32,
+    pub(super) keep_alives: u32,
+    pub(super) stray: u32,
+    pub(super) missing_bytes: u64,
 }
 
 impl HalfState {
+    /// The state after `packets` packets without payload, the latest of which left off at `next`, if any did;
+    /// `anchored` says whether one of them was the SYN.
+    pub(super) fn without_payload(packets: u32, next: Option<SequenceNumber>, anchored: bool) -> Self {
+        let rare = Rare { anchored, ..Rare::default() };
+        Self { packets, known: next.is_some(), next: next.unwrap_or_default(), rare, ..Self::default() }
+    }
+
+    /// What was seen.
+    pub(super) fn facts(&self) -> HalfFacts {
+        let Rare { retransmitted, out_of_order, conflicting_overlaps, keep_alives, stray, .. } = self.rare;
+        HalfFacts {
+            packets: u64::from(self.packets),
+            payload_bytes: self.payload_bytes,
+            retransmitted,
+            out_of_order,
+            missing_bytes: self.rare.missing_bytes,
+            conflicting_overlaps,
+            keep_alives,
+            stray,
+            hole_limit_hit: self.rare.hole_limit_hit,
+            last_payload: Some(self.last_payload).filter(|_| self.payload_bytes > 0),
+        }
+    }
+
     /// Where the sequence space begins: the byte after the SYN, or the first seen.
     pub(super) fn base(&self) -> SequenceNumber {
         #[expect(clippy::cast_possible_truncation, reason = "sequence numbers count modulo 2^32")]
         SequenceNumber(self.next.0.wrapping_sub(self.position as u32))
     }
 
+    /// Reads both ends of what every segment needs.
+    #[inline]
+    pub(super) fn warm(&self) -> u64 {
+        let [.., last] = self.recent;
+        u64::from(self.next.0).wrapping_add(u64::from(last))
+    }
+
     /// Counts a packet.
+    #[inline]
     pub(super) fn count(&mut self, segment: &Segment<'_>) {
-        self.last = (segment.origin.packet, segment.origin.time);
-        self.facts.packets = self.facts.packets.saturating_add(1);
+        self.packets = self.packets.saturating_add(1);
         if segment.payload_length > 0 {
-            self.facts.payload_bytes =
-                self.facts.payload_bytes.saturating_add(u64::from(segment.payload_length));
-            self.facts.last_payload = Some(self.last);
+            self.payload_bytes = self.payload_bytes.saturating_add(u64::from(segment.payload_length));
+            self.last_payload = (segment.origin.packet, segment.origin.time);
         }
     }
 
     /// Moves on by `length` of sequence space.
+    #[inline]
     pub(super) fn advance(&mut self, length: u64) {
         #[expect(clippy::cast_possible_truncation, reason = "sequence numbers count modulo 2^32")]
         let step = length as u32;
         self.next = self.next.advanced(step);
         self.position = self.position.saturating_add(length);
+        self.since_recent = self.since_recent.saturating_add(step);
     }
 
     /// Passes the FIN.
     pub(super) fn finish(&mut self) {
-        self.finished = true;
+        self.rare.finished = true;
         self.advance(1);
     }
 
-    /// Hands the next bytes up: `length` on the wire, of which the first `chunk.bytes.len()` were captured.
+    /// Hands the next bytes up: `length` on the wire, of which the first `captured` were captured. The chunk is
+    /// empty if nobody wants them.
+    #[inline]
     pub(super) fn deliver<R: Receiver>(
         &mut self,
         half: Half,
@@ -69,49 +130,34 @@ impl HalfState {
         context: &mut R::Context,
     ) {
         if !chunk.bytes.is_empty() {
-            self.recent.remember(self.position, chunk.bytes);
+            self.remember(chunk.bytes);
             receiver.data(context, half, chunk);
         }
         self.advance(length);
         let cut = length.saturating_sub(captured);
         if cut > 0 {
-            self.facts.missing_bytes = self.facts.missing_bytes.saturating_add(cut);
+            self.rare.missing_bytes = self.rare.missing_bytes.saturating_add(cut);
             receiver.gap(context, half, cut, chunk.origin);
         }
     }
-}
 
-/// The first bytes of the latest delivered segment, to notice a retransmission that differs.
-///
-/// Whoever injects an answer before the real one makes the real one look like a retransmission with other
-/// contents; that shows in its first bytes. Keeping more would mean copying every payload.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Recent {
-    position: u64,
-    length: u8,
-    bytes: [u8; limits::OVERLAP_MEMORY_BYTES],
-}
-
-impl Recent {
-    /// See [`Receiver::warm`].
     #[inline]
-    pub(super) fn warm(&self) -> u64 {
-        self.position
-    }
-
-    fn remember(&mut self, position: u64, bytes: &[u8]) {
-        let length = bytes.len().min(self.bytes.len());
-        if let (Some(to), Some(from)) = (self.bytes.get_mut(..length), bytes.get(..length)) {
-            to.copy_from_slice(from);
+    fn remember(&mut self, bytes: &[u8]) {
+        self.since_recent = 0;
+        if let Some(start) = bytes.first_chunk() {
+            self.recent = *start;
+            self.recent_length = limits::OVERLAP_MEMORY_BYTES_U8;
+        } else {
+            self.recent.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+            self.recent_length = u8::try_from(bytes.len()).unwrap_or_default();
         }
-        self.position = position;
-        self.length = u8::try_from(length).unwrap_or_default();
     }
 
     /// Whether `bytes`, said to stand at `position`, differ from what was delivered there.
     pub(super) fn conflicts(&self, position: u64, bytes: &[u8]) -> bool {
-        let known = self.bytes.get(..usize::from(self.length)).unwrap_or_default();
-        differ(self.position, known, position, bytes)
+        let known = self.recent.get(..usize::from(self.recent_length)).unwrap_or_default();
+        let known_position = self.position.saturating_sub(u64::from(self.since_recent));
+        self.since_recent < u32::MAX && differ(known_position, known, position, bytes)
     }
 }
 
@@ -142,8 +188,13 @@ mod tests {
     }
 
     #[test]
+    fn what_every_segment_needs_fills_one_cache_line() {
+        assert_eq!(std::mem::offset_of!(HalfState, rare), 64);
+    }
+
+    #[test]
     fn the_base_is_found_again_after_a_wrap() {
-        let mut half = HalfState { next: SequenceNumber(u32::MAX - 1), known: true, ..HalfState::default() };
+        let mut half = HalfState::without_payload(1, Some(SequenceNumber(u32::MAX - 1)), true);
         half.advance(10);
         assert_eq!(half.next, SequenceNumber(8));
         assert_eq!(half.base(), SequenceNumber(u32::MAX - 1));

@@ -3,6 +3,7 @@
 //! Facts of this room are about sequence numbers, acknowledgments and control bits. What the bytes mean is the
 //! business of the [`Receiver`] above. No I/O, no clock: time is that of the segments.
 
+mod budget;
 mod connections;
 mod embryo;
 mod facts;
@@ -11,6 +12,7 @@ mod half;
 mod lane;
 mod receiver;
 mod sequence;
+mod slots;
 
 pub use connections::{Connections, Counts, Ended, Place};
 pub use facts::{ConnectionFacts, EndedBy, Ending, HalfFacts, Opened, Opening};

@@ -61,10 +61,8 @@ pub trait Receiver: Sized {
     /// `length` bytes of a half are not in the capture. `at` is the segment that showed it.
     fn gap(&mut self, context: &mut Self::Context, half: Half, length: u64, at: Origin);
 
-    /// Reads a little of what the next bytes of a half will need and returns anything that depends on it.
-    ///
-    /// Connections lie all over the memory. Whoever knows the next few segments calls this for all of them first,
-    /// so that the processor fetches for several at once instead of waiting for each.
+    /// Reads what the next bytes of a half will need and returns something that depends on it; see
+    /// [`super::Connections::locate`].
     fn warm(&self, half: Half) -> u64;
 
     /// Whether the bytes matter. If not, out-of-order segments are tracked by length alone.

@@ -84,13 +84,19 @@ impl Wire {
         let payload_length = u32::try_from(payload.len()).unwrap();
         let segment =
             Segment { flow, half, sequence, acknowledgment, flags, payload, payload_length, origin };
-        let place = self.table.locate(&segment);
+        let place = self.place(&segment);
         let ended = &mut self.ended;
         self.table.segment(place, &segment, &mut (), &mut |connection, ()| ended.push(connection));
     }
 
     fn send(&mut self, half: Half, sequence: u32, acknowledgment: u32, flags: Flags, payload: &[u8]) {
         self.send_on(40_000, half, sequence, acknowledgment, flags, payload);
+    }
+
+    fn place(&self, segment: &Segment<'_>) -> Place {
+        let mut places = Vec::new();
+        let _ = self.table.locate(&[*segment], &mut places);
+        places[0]
     }
 
     fn handshake(&mut self, client: u32, server: u32) {
@@ -274,7 +280,7 @@ fn what_a_snap_length_cut_is_a_gap() {
         payload_length: 300,
         origin: Origin { packet: PacketNumber(4), ..Origin::default() },
     };
-    let place = wire.table.locate(&segment);
+    let place = wire.place(&segment);
     let ended = &mut wire.ended;
     wire.table.segment(place, &segment, &mut (), &mut |connection, ()| ended.push(connection));
     wire.send(Half::Lo, 400, 900, Flags::ACK, b"next");

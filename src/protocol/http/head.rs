@@ -4,7 +4,7 @@
 
 use std::mem::MaybeUninit;
 
-use super::list::split_list;
+use super::list::{has_token, split_list};
 use crate::limits;
 
 /// A request's head, borrowed from its bytes.
@@ -142,11 +142,7 @@ impl<'a> Fields<'a> {
     /// Whether a list has a token, in any case.
     #[must_use]
     pub fn has_token(&self, name: &str, token: &str) -> bool {
-        self.values(name).any(|value| {
-            value
-                .split(|byte| *byte == b',')
-                .any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
-        })
+        self.values(name).any(|value| has_token(value, token))
     }
 }
 

@@ -8,7 +8,8 @@ use crate::limits;
 use crate::protocol::attempt::{Attempt, RequestFacts, ResponseFacts};
 use crate::protocol::layer::{Next, OpaqueReason, Protocol, Upgrade};
 use crate::protocol::websocket::{
-    Evidence, Start, agreed_deflate, frames_in, request_problems, response_problems, shows_intent,
+    Evidence, Offer, RequestProblem, Start, agreed_deflate, frames_in, read_request, read_response,
+    read_unasked,
 };
 use crate::protocol::{Context, Role};
 use crate::tcp::{Chunk, Kept};
@@ -228,8 +229,9 @@ impl Http {
     ) -> Next {
         let framing = request_framing(request);
         self.client.body(framing);
-        let is_attempt = shows_intent(request);
-        let attempt = self.note(context, is_attempt.then_some(request), bytes, true, origin);
+        let handshake = read_request(request, true);
+        let is_attempt = handshake.is_some();
+        let attempt = self.note(context, handshake, bytes, true, origin);
         let method = match request.method {
             "HEAD" => Method::Head,
             "CONNECT" => Method::Connect,
@@ -247,24 +249,23 @@ impl Http {
 
     /// What the capture has of a request whose head it lacks in part.
     fn partial_request(&mut self, context: &mut Context, part: &[u8], origin: Origin) {
-        let request = Some(RequestHead::parse_kept(part)).filter(shows_intent);
-        let attempt = self.note(context, request.as_ref(), part, false, origin);
+        let handshake = read_request(&RequestHead::parse_kept(part), false);
+        let attempt = self.note(context, handshake, part, false, origin);
         self.pending.push_back(Pending { attempt, method: Method::Other });
     }
 
-    /// Keeps a request: if it is an `attempt` among the attempts, and then where it stands there; else until the
-    /// next one.
+    /// Keeps a request: if it shows a handshake among the attempts, and then where it stands there; else until
+    /// the next one.
     fn note(
         &mut self,
         context: &mut Context,
-        attempt: Option<&RequestHead<'_>>,
+        handshake: Option<(Vec<RequestProblem>, Offer)>,
         bytes: &[u8],
         complete: bool,
         origin: Origin,
     ) -> Option<usize> {
-        if let Some(head) = attempt {
-            let problems = request_problems(head, complete);
-            let request = RequestFacts { origin, bytes: bytes.into(), complete, problems };
+        if let Some((problems, offer)) = handshake {
+            let request = RequestFacts { origin, bytes: bytes.into(), complete, problems, offer };
             return self.remember(context, Attempt { request: Some(request), ..Attempt::default() });
         }
         self.latest.bytes.clear();
@@ -280,6 +281,8 @@ impl Http {
             context.forget_attempt();
             return None;
         }
+        // Most connections have one: a vector that doubles would keep room for four.
+        self.attempts.reserve_exact(1);
         self.attempts.push(attempt);
         self.attempts.len().checked_sub(1)
     }
@@ -290,7 +293,8 @@ impl Http {
             return self.remember(context, Attempt::default());
         }
         let Latest { bytes, complete, origin } = std::mem::take(&mut self.latest);
-        self.note(context, Some(&RequestHead::parse_kept(&bytes)), &bytes, complete, origin)
+        let handshake = read_unasked(&RequestHead::parse_kept(&bytes), complete);
+        self.note(context, Some(handshake), &bytes, complete, origin)
     }
 
     /// A response head; `complete` unless the capture has only a part of it.
@@ -319,17 +323,18 @@ impl Http {
         }
         let deflate = agreed_deflate(response);
         if let Some(attempt) = place.and_then(|place| self.attempts.get_mut(place)) {
-            let (problems, accept) = match &attempt.request {
-                _ if !switches => Default::default(),
-                Some(request) => {
-                    response_problems(Some((&request.head(), request.complete)), response, complete)
-                }
-                None => response_problems(None, response, complete),
+            let (problems, accept) = if switches {
+                read_response(attempt.request.as_ref(), response, complete)
+            } else {
+                Default::default()
             };
-            let bytes = bytes.into();
+            let bytes = if context.keeps_heads() { bytes.into() } else { Box::default() };
             let body_start = Vec::new();
             attempt.response =
                 Some(ResponseFacts { origin, bytes, complete, status, accept, problems, body_start });
+            if let Some(request) = attempt.request.as_mut().filter(|_| !context.keeps_heads()) {
+                request.bytes = Box::default();
+            }
         }
         if switches {
             let start = if complete { Start::Handshake { deflate } } else { Start::Midstream };

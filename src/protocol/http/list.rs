@@ -2,21 +2,26 @@
 
 /// Splits a header value at `separator`, but not inside quoted strings; parts are trimmed, empty ones left out.
 pub fn split_list(value: &str, separator: char) -> impl Iterator<Item = &str> {
+    // Quotes are rare, and without them nothing has to be remembered.
+    let may_be_quoted = value.contains('"');
     let mut quoted = false;
     let mut escaped = false;
     value
         .split(move |character: char| {
             let splits = character == separator && !quoted;
-            if escaped {
-                escaped = false;
-            } else {
-                escaped = quoted && character == '\\';
-                quoted ^= character == '"';
+            if may_be_quoted {
+                quoted ^= character == '"' && !escaped;
+                escaped = quoted && character == '\\' && !escaped;
             }
             splits
         })
         .map(|part| part.trim_matches([' ', '\t']))
         .filter(|part| !part.is_empty())
+}
+
+/// Whether a list has a token, in any case.
+pub fn has_token(value: &[u8], token: &str) -> bool {
+    value.split(|byte| *byte == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
 }
 
 #[cfg(test)]

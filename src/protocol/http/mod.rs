@@ -8,4 +8,4 @@ mod message;
 
 pub use head::{Fields, RequestHead, ResponseHead, may_start_request, may_start_response};
 pub use layer::{Finished, HeldPiece, Http};
-pub use list::split_list;
+pub use list::{has_token, split_list};

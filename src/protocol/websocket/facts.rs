@@ -35,22 +35,6 @@ impl SessionFacts {
             Role::Server => &self.server,
         }
     }
-
-    /// What one side sent, to be added to.
-    pub(super) const fn role_mut(&mut self, role: Role) -> &mut RoleFacts {
-        match role {
-            Role::Client => &mut self.client,
-            Role::Server => &mut self.server,
-        }
-    }
-
-    /// Counts an anomaly.
-    pub(super) fn anomaly(&mut self, kind: Anomaly, by: Role, at: Origin) {
-        match self.anomalies.iter_mut().find(|known| known.kind == kind && known.by == by) {
-            Some(known) => known.count = known.count.saturating_add(1),
-            None => self.anomalies.push(AnomalyFact { kind, by, count: 1, first: at }),
-        }
-    }
 }
 
 /// What one side sent: frames by opcode, messages, bytes.
@@ -105,22 +89,6 @@ impl RoleFacts {
             undecoded_bytes: self.undecoded_bytes.saturating_add(other.undecoded_bytes),
             resyncs: self.resyncs.saturating_add(other.resyncs),
         }
-    }
-
-    /// Counts a frame.
-    #[inline]
-    pub(super) const fn count(&mut self, opcode: Opcode, length: u64) {
-        let counter = match opcode {
-            Opcode::TEXT => &mut self.text,
-            Opcode::BINARY => &mut self.binary,
-            Opcode::CONTINUATION => &mut self.continuation,
-            Opcode::PING => &mut self.ping,
-            Opcode::PONG => &mut self.pong,
-            Opcode::CLOSE => &mut self.close,
-            _ => &mut self.other,
-        };
-        *counter = counter.saturating_add(1);
-        self.payload_bytes = self.payload_bytes.saturating_add(length);
     }
 }
 

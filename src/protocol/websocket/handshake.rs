@@ -8,7 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 
 use super::extensions::{self, Extension};
-use crate::protocol::http::{RequestHead, ResponseHead};
+use crate::protocol::attempt::RequestFacts;
+use crate::protocol::http::{Fields, RequestHead, ResponseHead, has_token};
 
 /// What is wrong with a request (RFC 6455 section 4.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -120,70 +121,140 @@ pub enum Accept {
     Unchecked,
 }
 
-/// Whether a request shows WebSocket intent: an upgrade token, or any of the handshake's own fields.
-#[must_use]
-pub fn shows_intent(request: &RequestHead<'_>) -> bool {
-    request.fields.iter().any(|(name, value)| {
-        let first = name.as_bytes().first().map(u8::to_ascii_lowercase);
-        (first == Some(b's') && is_handshake_field(name))
-            || (first == Some(b'u') && name.eq_ignore_ascii_case("upgrade") && has_token(value, "websocket"))
-    })
+/// The fields of a head that matter to the handshake, found in one pass.
+#[derive(Clone, Copy, Debug, Default)]
+struct Relevant<'a> {
+    /// `Upgrade` has the token `websocket`.
+    upgrades: bool,
+    /// `Connection` has the token `upgrade`.
+    connection_upgrades: bool,
+    key: Option<&'a [u8]>,
+    keys: u32,
+    version: Option<&'a [u8]>,
+    accept: Option<&'a [u8]>,
+    has_subprotocols: bool,
+    has_extensions: bool,
+    has_handshake_field: bool,
+    announces_body: bool,
 }
 
-/// What is wrong with a request. `complete` says whether the capture has the whole head.
+impl<'a> Relevant<'a> {
+    fn of(fields: &Fields<'a>) -> Self {
+        let mut found = Self::default();
+        for (name, value) in fields.iter() {
+            let is = |known: &str| name.eq_ignore_ascii_case(known);
+            let value = value.trim_ascii();
+            // The length alone leaves one or two names to compare with.
+            match name.len() {
+                7 if is("upgrade") => found.upgrades |= has_token(value, "websocket"),
+                10 if is("connection") => found.connection_upgrades |= has_token(value, "upgrade"),
+                14 if is("content-length") => {
+                    found.announces_body |= value.iter().any(|digit| *digit != b'0');
+                }
+                17 if is("transfer-encoding") => found.announces_body = true,
+                15.. if is_handshake_field(name) => found.handshake_field(name, value),
+                _ => {}
+            }
+        }
+        found
+    }
+
+    fn handshake_field(&mut self, name: &str, value: &'a [u8]) {
+        self.has_handshake_field = true;
+        match name.get(PREFIX.len()..).map(str::to_ascii_lowercase).as_deref() {
+            Some("key") => {
+                self.key = self.key.or(Some(value));
+                self.keys = self.keys.saturating_add(1);
+            }
+            Some("version") => self.version = self.version.or(Some(value)),
+            Some("accept") => self.accept = self.accept.or(Some(value)),
+            Some("protocol") => self.has_subprotocols = true,
+            Some("extensions") => self.has_extensions = true,
+            _ => {}
+        }
+    }
+}
+
+/// What a request asks for, as far as its answer is measured by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// The accept value that belongs to the key, if there is one key.
+    accept: Option<[u8; ACCEPT_BYTES]>,
+    /// The request has to be looked at again for more keys, or for subprotocols.
+    is_manifold: bool,
+}
+
+/// What a request shows of the handshake: what is wrong with it, and what it asks for. `None` if it shows no
+/// WebSocket intent: neither an upgrade token nor any of the handshake's own fields. `complete` says whether
+/// the capture has the whole head.
 #[must_use]
-pub fn request_problems(request: &RequestHead<'_>, complete: bool) -> Vec<RequestProblem> {
-    let keys: Vec<&[u8]> = request.fields.values("sec-websocket-key").collect();
-    let mut versions = request.fields.values("sec-websocket-version");
-    let version = versions.next();
+pub fn read_request(request: &RequestHead<'_>, complete: bool) -> Option<(Vec<RequestProblem>, Offer)> {
+    let fields = Relevant::of(&request.fields);
+    (fields.upgrades || fields.has_handshake_field).then(|| read_fields(request, &fields, complete))
+}
+
+/// The same for a request without intent that was answered as if it had some.
+#[must_use]
+pub fn read_unasked(request: &RequestHead<'_>, complete: bool) -> (Vec<RequestProblem>, Offer) {
+    read_fields(request, &Relevant::of(&request.fields), complete)
+}
+
+fn read_fields(
+    request: &RequestHead<'_>,
+    fields: &Relevant<'_>,
+    complete: bool,
+) -> (Vec<RequestProblem>, Offer) {
+    let accept = fields.key.and_then(|key| accept_for(key).as_bytes().try_into().ok());
+    let offer = Offer { accept, is_manifold: fields.keys > 1 || fields.has_subprotocols };
+    (request_problems(request, fields, complete), offer)
+}
+
+fn request_problems(request: &RequestHead<'_>, fields: &Relevant<'_>, complete: bool) -> Vec<RequestProblem> {
     let missing = |is_missing: bool| complete && is_missing;
-    let has_body = request.fields.values("transfer-encoding").next().is_some()
-        || announces_body(request.fields.values("content-length"));
     let found = [
-        (missing(!request.fields.has_token("upgrade", "websocket")), RequestProblem::UpgradeMissing),
-        (missing(!request.fields.has_token("connection", "upgrade")), RequestProblem::ConnectionTokenMissing),
-        (missing(keys.is_empty()), RequestProblem::KeyMissing),
-        (keys.first().is_some_and(|key| !is_valid_key(key)), RequestProblem::KeyInvalid),
-        (keys.len() > 1, RequestProblem::KeyRepeated),
-        (missing(version.is_none()), RequestProblem::VersionMissing),
-        (version.is_some_and(|version| version != b"13"), RequestProblem::VersionUnsupported),
+        (missing(!fields.upgrades), RequestProblem::UpgradeMissing),
+        (missing(!fields.connection_upgrades), RequestProblem::ConnectionTokenMissing),
+        (missing(fields.key.is_none()), RequestProblem::KeyMissing),
+        (fields.key.is_some_and(|key| !is_valid_key(key)), RequestProblem::KeyInvalid),
+        (fields.keys > 1, RequestProblem::KeyRepeated),
+        (missing(fields.version.is_none()), RequestProblem::VersionMissing),
+        (fields.version.is_some_and(|version| version != b"13"), RequestProblem::VersionUnsupported),
         (request.version == Some(0), RequestProblem::HttpVersionTooLow),
         (!request.method.is_empty() && request.method != "GET", RequestProblem::MethodNotGet),
-        (has_body, RequestProblem::BodyPresent),
+        (fields.announces_body, RequestProblem::BodyPresent),
     ];
     found.into_iter().filter(|(is_found, _)| *is_found).map(|(_, problem)| problem).collect()
 }
 
-/// What is wrong with a 101, and whether its accept value is right. `request` is what the capture has of the
-/// request, `complete` whether the capture has the whole of each head.
+/// What is wrong with a 101, and whether its accept value is right. `complete` says whether the capture has the
+/// whole head.
 #[must_use]
-pub fn response_problems(
-    request: Option<(&RequestHead<'_>, bool)>,
+pub fn read_response(
+    request: Option<&RequestFacts>,
     response: &ResponseHead<'_>,
     complete: bool,
 ) -> (Vec<ResponseProblem>, Accept) {
-    let accept = check_accept(request.map(|(request, _)| request), response, complete);
+    let fields = Relevant::of(&response.fields);
+    let choses = fields.has_subprotocols || fields.has_extensions;
+    let request_head = request.filter(|request| choses || request.offer.is_manifold).map(RequestFacts::head);
+    let accept = check_accept(request, request_head.as_ref(), fields.accept, complete);
     // What was offered is known only if the whole request is.
-    let whole_request = request.filter(|(_, complete)| *complete).map(|(request, _)| request);
+    let whole_request = request_head.as_ref().filter(|_| request.is_some_and(|request| request.complete));
     let missing = |is_missing: bool| complete && is_missing;
-    let (subprotocol_not_offered, subprotocol_missing) = check_subprotocol(whole_request, response);
-    let (extension_not_offered, extension_parameter_invalid) = check_extensions(whole_request, response);
-    let has_body = response.fields.values("transfer-encoding").next().is_some()
-        || announces_body(response.fields.values("content-length"));
+    let subprotocols = check_subprotocol(whole_request, response);
+    let extensions =
+        whole_request.filter(|_| fields.has_extensions).map(|request| check_extensions(request, response));
     let found = [
         (accept == Accept::Wrong, ResponseProblem::AcceptWrong),
         (accept == Accept::Missing, ResponseProblem::AcceptMissing),
-        (missing(!response.fields.has_token("upgrade", "websocket")), ResponseProblem::UpgradeMissing),
-        (
-            missing(!response.fields.has_token("connection", "upgrade")),
-            ResponseProblem::ConnectionTokenMissing,
-        ),
-        (subprotocol_not_offered, ResponseProblem::SubprotocolNotOffered),
-        (missing(subprotocol_missing), ResponseProblem::SubprotocolMissing),
-        (response.fields.list("sec-websocket-protocol").len() > 1, ResponseProblem::SubprotocolRepeated),
-        (extension_not_offered, ResponseProblem::ExtensionNotOffered),
-        (extension_parameter_invalid, ResponseProblem::ExtensionParameterInvalid),
-        (has_body, ResponseProblem::BodyPresent),
+        (missing(!fields.upgrades), ResponseProblem::UpgradeMissing),
+        (missing(!fields.connection_upgrades), ResponseProblem::ConnectionTokenMissing),
+        (subprotocols.not_offered, ResponseProblem::SubprotocolNotOffered),
+        (missing(subprotocols.missing), ResponseProblem::SubprotocolMissing),
+        (subprotocols.repeated, ResponseProblem::SubprotocolRepeated),
+        (extensions.is_some_and(|found| found.not_offered), ResponseProblem::ExtensionNotOffered),
+        (extensions.is_some_and(|found| found.illegal), ResponseProblem::ExtensionParameterInvalid),
+        (fields.announces_body, ResponseProblem::BodyPresent),
     ];
     (found.into_iter().filter(|(is_found, _)| *is_found).map(|(_, problem)| problem).collect(), accept)
 }
@@ -191,8 +262,7 @@ pub fn response_problems(
 /// Whether an answer agrees on permessage-deflate.
 #[must_use]
 pub fn agreed_deflate(response: &ResponseHead<'_>) -> bool {
-    let values: Vec<&str> = response.fields.texts("sec-websocket-extensions").collect();
-    values.iter().flat_map(|value| extensions::parse(value)).any(|extension| extension.is_deflate())
+    extensions_of(&response.fields).iter().any(Extension::is_deflate)
 }
 
 /// The accept value for a key (RFC 6455 section 4.2.2, item 5.4).
@@ -201,42 +271,69 @@ pub fn accept_for(key: &[u8]) -> String {
     STANDARD.encode(Sha1::new().chain_update(key).chain_update(GUID).finalize())
 }
 
-fn check_accept(request: Option<&RequestHead<'_>>, response: &ResponseHead<'_>, complete: bool) -> Accept {
-    let keys: Vec<&[u8]> =
-        request.map(|request| request.fields.values("sec-websocket-key").collect()).unwrap_or_default();
-    match (response.fields.values("sec-websocket-accept").next(), keys.as_slice()) {
-        (None, _) if complete => Accept::Missing,
-        (None, _) | (Some(_), []) => Accept::Unchecked,
-        (Some(accept), keys) if keys.iter().any(|key| accept_for(key).as_bytes() == accept) => Accept::Valid,
-        (Some(_), _) => Accept::Wrong,
+fn check_accept(
+    request: Option<&RequestFacts>,
+    head: Option<&RequestHead<'_>>,
+    accept: Option<&[u8]>,
+    complete: bool,
+) -> Accept {
+    let Some(accept) = accept else {
+        return if complete { Accept::Missing } else { Accept::Unchecked };
+    };
+    let Some(expected) = request.and_then(|request| request.offer.accept) else { return Accept::Unchecked };
+    // Of repeated keys nobody can tell which one the server took.
+    let mut keys = head.into_iter().flat_map(|head| head.fields.values("sec-websocket-key"));
+    let is_valid = expected == accept || keys.any(|key| accept_for(key).as_bytes() == accept);
+    if is_valid { Accept::Valid } else { Accept::Wrong }
+}
+
+/// What is wrong with the choice of a subprotocol.
+#[derive(Clone, Copy, Debug, Default)]
+struct SubprotocolChoice {
+    not_offered: bool,
+    missing: bool,
+    repeated: bool,
+}
+
+fn check_subprotocol(request: Option<&RequestHead<'_>>, response: &ResponseHead<'_>) -> SubprotocolChoice {
+    let chosen = response.fields.list("sec-websocket-protocol");
+    let repeated = chosen.len() > 1;
+    let Some(request) = request else {
+        return SubprotocolChoice { repeated, ..SubprotocolChoice::default() };
+    };
+    let offered = request.fields.list("sec-websocket-protocol");
+    SubprotocolChoice {
+        not_offered: chosen.iter().any(|chosen| !offered.contains(chosen)),
+        missing: chosen.is_empty() && !offered.is_empty(),
+        repeated,
     }
 }
 
-/// Whether the chosen subprotocol was not offered, and whether none was chosen though some were offered.
-fn check_subprotocol(request: Option<&RequestHead<'_>>, response: &ResponseHead<'_>) -> (bool, bool) {
-    let Some(request) = request else { return (false, false) };
-    let offered = request.fields.list("sec-websocket-protocol");
-    let chosen = response.fields.list("sec-websocket-protocol");
-    (chosen.iter().any(|chosen| !offered.contains(chosen)), chosen.is_empty() && !offered.is_empty())
+/// What is wrong with the extensions that were accepted.
+#[derive(Clone, Copy, Debug, Default)]
+struct ExtensionChoice {
+    not_offered: bool,
+    /// permessage-deflate that is no answer to any of its offers, or is there twice.
+    illegal: bool,
 }
 
-/// Whether an extension was not offered, and whether one came with parameters that are no answer to the offer.
-fn check_extensions(request: Option<&RequestHead<'_>>, response: &ResponseHead<'_>) -> (bool, bool) {
-    let Some(request) = request else { return (false, false) };
-    let offer_values: Vec<&str> = request.fields.texts("sec-websocket-extensions").collect();
-    let answer_values: Vec<&str> = response.fields.texts("sec-websocket-extensions").collect();
-    let offered: Vec<Extension<'_>> =
-        offer_values.iter().flat_map(|value| extensions::parse(value)).collect();
-    let answered: Vec<Extension<'_>> =
-        answer_values.iter().flat_map(|value| extensions::parse(value)).collect();
+fn check_extensions(request: &RequestHead<'_>, response: &ResponseHead<'_>) -> ExtensionChoice {
+    let offered = extensions_of(&request.fields);
+    let answered = extensions_of(&response.fields);
     let same = |a: &Extension<'_>, b: &Extension<'_>| a.name.eq_ignore_ascii_case(b.name);
-    let not_offered = answered.iter().any(|answer| !offered.iter().any(|offer| same(offer, answer)));
-    let illegal = answered.iter().filter(|answer| answer.is_deflate()).any(|answer| {
-        let mut offers = offered.iter().filter(|offer| offer.is_deflate()).peekable();
-        offers.peek().is_some() && !offers.any(|offer| answer.is_legal_answer_to(offer))
-    });
-    let repeated = answered.iter().filter(|answer| answer.is_deflate()).count() > 1;
-    (not_offered, illegal || repeated)
+    let answers_an_offer = |answer: &Extension<'_>| {
+        offered.iter().any(|offer| offer.is_deflate() && answer.is_legal_answer_to(offer))
+    };
+    let deflate: Vec<&Extension<'_>> = answered.iter().filter(|answer| answer.is_deflate()).collect();
+    let is_offered = offered.iter().any(Extension::is_deflate);
+    ExtensionChoice {
+        not_offered: answered.iter().any(|answer| !offered.iter().any(|offer| same(offer, answer))),
+        illegal: deflate.len() > 1 || (is_offered && deflate.iter().any(|answer| !answers_an_offer(answer))),
+    }
+}
+
+fn extensions_of<'a>(fields: &Fields<'a>) -> Vec<Extension<'a>> {
+    fields.texts("sec-websocket-extensions").flat_map(extensions::parse).collect()
 }
 
 /// `Sec-WebSocket-Key`, `-Version`, `-Protocol`, `-Extensions`, and the `Key1`, `Key2` of the drafts.
@@ -249,16 +346,10 @@ fn is_valid_key(key: &[u8]) -> bool {
     STANDARD.decode(key).is_ok_and(|bytes| bytes.len() == 16)
 }
 
-fn announces_body<'a>(mut lengths: impl Iterator<Item = &'a [u8]>) -> bool {
-    lengths.any(|length| length.iter().any(|digit| *digit != b'0'))
-}
-
-/// Whether a comma-separated list has a token, in any case.
-fn has_token(value: &[u8], token: &str) -> bool {
-    value.split(|byte| *byte == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
-}
-
 const PREFIX: &str = "sec-websocket-";
+
+/// The base64 form of a SHA-1.
+const ACCEPT_BYTES: usize = 28;
 
 /// RFC 6455 section 1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";

@@ -10,8 +10,8 @@ mod session;
 
 pub use facts::{Anomaly, AnomalyFact, CloseFact, FrameLog, FrameRecord, PingFacts, RoleFacts, SessionFacts};
 pub use handshake::{
-    Accept, RequestProblem, ResponseProblem, accept_for, agreed_deflate, request_problems, response_problems,
-    shows_intent,
+    Accept, Offer, RequestProblem, ResponseProblem, accept_for, agreed_deflate, read_request, read_response,
+    read_unasked,
 };
 pub use header::{FrameHeader, Opcode};
 pub use resync::{Evidence, frames_in};

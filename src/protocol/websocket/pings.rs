@@ -1,46 +1,70 @@
 //! Pairs pings with their pongs: RFC 6455 sections 5.5.2 and 5.5.3.
 
-use std::collections::VecDeque;
 use std::hash::BuildHasher;
+
+use smallvec::SmallVec;
 
 use super::facts::PingFacts;
 use crate::limits;
+use crate::protocol::Role;
 use crate::units::{Span, Timestamp, median};
+
+/// The pings of a session and what became of them.
+#[derive(Debug, Default)]
+pub(super) struct Pings {
+    client: Outstanding,
+    server: Outstanding,
+    trips: RoundTrips,
+}
 
 /// The pings that one side has sent and the other has not answered yet.
 #[derive(Debug, Default)]
-pub(super) struct Outstanding(VecDeque<(u64, Timestamp)>);
+struct Outstanding(SmallVec<[(u64, Timestamp); 2]>);
 
 /// The measured times. Bounded: when full, every other one goes and from then on half as many are taken.
 #[derive(Debug, Default)]
-pub(super) struct RoundTrips {
+struct RoundTrips {
     answered: u64,
     unanswered: u64,
     extremes: Option<(Span, Span)>,
-    samples: Vec<Span>,
+    samples: SmallVec<[Span; 4]>,
     /// Of how many round trips one is kept, as a power of two.
     stride_log2: u32,
     seen: u64,
 }
 
-impl Outstanding {
+impl Pings {
     /// A ping with this (unmasked) payload was sent.
-    pub(super) fn sent(&mut self, payload: &[u8], time: Timestamp, trips: &mut RoundTrips) {
-        if self.0.len() >= limits::OUTSTANDING_PINGS {
-            self.0.pop_front();
-            trips.unanswered = trips.unanswered.saturating_add(1);
+    pub(super) fn ping(&mut self, by: Role, payload: &[u8], time: Timestamp) {
+        let outstanding = if by == Role::Client { &mut self.client } else { &mut self.server };
+        if outstanding.0.len() >= limits::OUTSTANDING_PINGS {
+            outstanding.0.remove(0);
+            self.trips.unanswered = self.trips.unanswered.saturating_add(1);
         }
-        self.0.push_back((fingerprint(payload), time));
+        outstanding.0.push((fingerprint(payload), time));
     }
 
-    /// The other side sent a pong. It answers the oldest ping with the same payload; pings before that one
+    /// A pong was sent. It answers the oldest ping of the other side with the same payload; pings before that one
     /// need no answer any more. A pong that answers none is a heartbeat of its own and means nothing.
-    pub(super) fn answered(&mut self, payload: &[u8], time: Timestamp, trips: &mut RoundTrips) {
+    pub(super) fn pong(&mut self, by: Role, payload: &[u8], time: Timestamp) {
+        let outstanding = if by == Role::Client { &mut self.server } else { &mut self.client };
         let wanted = fingerprint(payload);
-        let Some(at) = self.0.iter().position(|(payload, _)| *payload == wanted) else { return };
-        trips.answered = trips.answered.saturating_add(at as u64).saturating_add(1);
-        if let Some((_, sent)) = self.0.drain(..=at).next_back() {
-            trips.measured(time.since(sent));
+        let Some(at) = outstanding.0.iter().position(|(payload, _)| *payload == wanted) else { return };
+        self.trips.answered = self.trips.answered.saturating_add(at as u64).saturating_add(1);
+        if let Some((_, sent)) = outstanding.0.drain(..=at).next_back() {
+            self.trips.measured(time.since(sent));
+        }
+    }
+
+    /// What they come to. Pings that are still outstanding are unanswered.
+    pub(super) fn facts(mut self) -> PingFacts {
+        let outstanding = self.client.0.len().saturating_add(self.server.0.len());
+        self.trips.samples.sort_unstable();
+        PingFacts {
+            answered: self.trips.answered,
+            unanswered: self.trips.unanswered.saturating_add(outstanding as u64),
+            extremes: self.trips.extremes,
+            median: median(&self.trips.samples),
         }
     }
 }
@@ -64,18 +88,6 @@ impl RoundTrips {
         }
         self.seen = self.seen.saturating_add(1);
     }
-
-    /// What they come to; `left` are the pings that are still outstanding at the end.
-    pub(super) fn facts(mut self, left: [Outstanding; 2]) -> PingFacts {
-        self.samples.sort_unstable();
-        let outstanding: usize = left.iter().map(|Outstanding(pings)| pings.len()).sum();
-        PingFacts {
-            answered: self.answered,
-            unanswered: self.unanswered.saturating_add(outstanding as u64),
-            extremes: self.extremes,
-            median: median(&self.samples),
-        }
-    }
 }
 
 /// Stands for a payload of up to 125 bytes. Seeded alike in every run; two payloads of one session that
@@ -94,25 +106,26 @@ mod tests {
 
     #[test]
     fn a_pong_answers_the_ping_with_its_payload_and_frees_the_earlier_ones() {
-        let (mut pings, mut trips) = (Outstanding::default(), RoundTrips::default());
-        pings.sent(b"a", ms(0), &mut trips);
-        pings.sent(b"b", ms(10), &mut trips);
-        pings.sent(b"c", ms(20), &mut trips);
-        pings.answered(b"b", ms(13), &mut trips);
-        pings.answered(b"a heartbeat", ms(14), &mut trips);
-        let facts = trips.facts([pings, Outstanding::default()]);
+        let mut pings = Pings::default();
+        pings.ping(Role::Client, b"a", ms(0));
+        pings.ping(Role::Client, b"b", ms(10));
+        pings.ping(Role::Client, b"c", ms(20));
+        pings.pong(Role::Client, b"b", ms(12));
+        pings.pong(Role::Server, b"b", ms(13));
+        pings.pong(Role::Server, b"a heartbeat", ms(14));
+        let facts = pings.facts();
         assert_eq!((facts.answered, facts.unanswered), (2, 1));
         assert_eq!(facts.extremes, Some((Span::from_millis(3), Span::from_millis(3))));
     }
 
     #[test]
     fn pings_without_payload_are_answered_in_order() {
-        let (mut pings, mut trips) = (Outstanding::default(), RoundTrips::default());
+        let mut pings = Pings::default();
         for at in [0, 100, 200] {
-            pings.sent(b"", ms(at), &mut trips);
-            pings.answered(b"", ms(at + 1 + at / 100), &mut trips);
+            pings.ping(Role::Server, b"", ms(at));
+            pings.pong(Role::Client, b"", ms(at + 1 + at / 100));
         }
-        let facts = trips.facts([pings, Outstanding::default()]);
+        let facts = pings.facts();
         assert_eq!((facts.answered, facts.unanswered), (3, 0));
         assert_eq!(facts.median, Some(Span::from_millis(2)));
         assert_eq!(facts.extremes, Some((Span::from_millis(1), Span::from_millis(3))));
@@ -120,18 +133,17 @@ mod tests {
 
     #[test]
     fn endless_pings_stay_within_their_limits() {
-        let (mut pings, mut trips) = (Outstanding::default(), RoundTrips::default());
+        let mut pings = Pings::default();
         for at in 0..10_000 {
-            pings.sent(b"x", ms(at), &mut trips);
+            pings.ping(Role::Client, b"x", ms(at));
         }
-        assert_eq!(pings.0.len(), limits::OUTSTANDING_PINGS);
-        let mut answered = Outstanding::default();
+        assert_eq!(pings.client.0.len(), limits::OUTSTANDING_PINGS);
         for at in 0..100_000 {
-            answered.sent(b"", ms(at), &mut trips);
-            answered.answered(b"", ms(at + at % 101), &mut trips);
+            pings.ping(Role::Server, b"", ms(at));
+            pings.pong(Role::Client, b"", ms(at + at % 101));
         }
-        assert!(trips.samples.len() <= limits::PING_SAMPLES);
-        let facts = trips.facts([pings, answered]);
+        assert!(pings.trips.samples.len() <= limits::PING_SAMPLES);
+        let facts = pings.facts();
         assert_eq!((facts.answered, facts.unanswered), (100_000, 10_000));
         let median = facts.median.unwrap().as_nanos() / 1_000_000;
         assert!((40..=60).contains(&median), "{median}");

@@ -5,9 +5,9 @@
 
 use std::ops::ControlFlow;
 
-use super::facts::{Anomaly, CloseFact, FrameRecord, SessionFacts};
+use super::facts::{Anomaly, AnomalyFact, CloseFact, FrameLog, FrameRecord, RoleFacts, SessionFacts};
 use super::header::{FrameHeader, Opcode};
-use super::pings::{Outstanding, RoundTrips};
+use super::pings::Pings;
 use super::resync::{Evidence, frames_in};
 use crate::limits;
 use crate::protocol::{Context, Role};
@@ -17,12 +17,15 @@ use crate::units::{Origin, Timestamp};
 /// A session.
 #[derive(Debug)]
 pub struct Session {
-    client: Decoder,
-    server: Decoder,
-    facts: SessionFacts,
-    trips: RoundTrips,
+    client: Side,
+    server: Side,
     /// Whether permessage-deflate was agreed on; `None` if the capture does not show it.
     deflate: Option<bool>,
+    close: Option<Box<CloseFact>>,
+    pings: Option<Box<Pings>>,
+    anomalies: Vec<AnomalyFact>,
+    frames: Option<Box<FrameLog>>,
+    early_client_bytes: u64,
 }
 
 /// How a session came to be.
@@ -37,25 +40,43 @@ pub enum Start {
     Midstream,
 }
 
-/// Where one side's stream of frames stands.
+/// Where one side's stream of frames stands, and what it has sent. What a data frame needs comes first and stays
+/// together: sessions are touched at random, and waiting for memory is most of the work.
+#[repr(C)]
 #[derive(Debug, Default)]
-struct Decoder {
+struct Side {
     state: State,
     message: Message,
     closed: bool,
-    pings: Outstanding,
+    messages: u64,
+    payload_bytes: u64,
+    /// Frames by opcode.
+    frames: [u32; 16],
+    undecoded_bytes: u64,
+    resyncs: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum State {
-    /// A header is due; some of its bytes may be there already.
-    Header { bytes: [u8; FrameHeader::MAX_BYTES], have: u8, origin: Origin },
+    /// A header is due.
+    #[default]
+    Header,
     /// This many bytes of payload are still to be skipped.
     Payload(u64),
+    /// Some bytes of a header are there already.
+    PartOfHeader(Box<PartOfHeader>),
     /// The payload of a control frame comes in pieces.
     Control(Box<Control>),
     /// Where the next frame begins is not known.
     Lost,
+}
+
+/// The first bytes of a header.
+#[derive(Debug)]
+struct PartOfHeader {
+    bytes: [u8; FrameHeader::MAX_BYTES],
+    have: usize,
+    origin: Origin,
 }
 
 /// Whether a fragmented message is open.
@@ -68,18 +89,20 @@ enum Message {
     Unknown,
 }
 
+/// What is wrong with where a data frame stands; nothing by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct MessagePlace {
+    is_orphan: bool,
+    interrupts: bool,
+    is_after_close: bool,
+}
+
 /// A control frame and what is there of its payload.
 #[derive(Debug)]
 struct Control {
     header: FrameHeader,
     payload: Vec<u8>,
     origin: Origin,
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self::Header { bytes: [0; FrameHeader::MAX_BYTES], have: 0, origin: Origin::default() }
-    }
 }
 
 impl Session {
@@ -90,43 +113,46 @@ impl Session {
             Start::Handshake { deflate } => (Message::None, Some(deflate)),
             Start::Midstream => (Message::Unknown, None),
         };
-        let decoder = || Decoder { message, ..Decoder::default() };
+        let side = || Side { message, ..Side::default() };
         Self {
-            client: decoder(),
-            server: decoder(),
-            facts: SessionFacts::default(),
-            trips: RoundTrips::default(),
+            client: side(),
+            server: side(),
             deflate,
+            close: None,
+            pings: None,
+            anomalies: Vec::new(),
+            frames: None,
+            early_client_bytes: 0,
         }
     }
 
     /// Notes that the client sent `count` bytes before it can have seen the answer.
     pub fn note_early_client_bytes(&mut self, count: u64) {
-        self.facts.early_client_bytes = self.facts.early_client_bytes.saturating_add(count);
+        self.early_client_bytes = self.early_client_bytes.saturating_add(count);
     }
 
     /// From here on it is not known where this side's next frame begins.
     pub fn lose(&mut self, by: Role) {
-        let decoder = self.decoder_mut(by);
-        decoder.state = State::Lost;
-        decoder.message = Message::Unknown;
+        let side = self.side_mut(by);
+        side.state = State::Lost;
+        side.message = Message::Unknown;
     }
 
     /// The next bytes of one side.
     pub fn data(&mut self, context: &mut Context, by: Role, chunk: Chunk<'_>) {
         let mut rest = chunk.bytes;
         while !rest.is_empty() {
-            rest = match &mut self.decoder_mut(by).state {
+            rest = match &mut self.side_mut(by).state {
                 State::Payload(remaining) => {
                     let skipped = rest.len().min(usize::try_from(*remaining).unwrap_or(usize::MAX));
                     *remaining = remaining.saturating_sub(skipped as u64);
                     if *remaining == 0 {
-                        self.decoder_mut(by).state = State::default();
+                        self.side_mut(by).state = State::Header;
                     }
                     rest.get(skipped..).unwrap_or_default()
                 }
-                State::Header { have: 0, .. } => self.header_in_place(context, by, rest, chunk.origin),
-                State::Header { .. } => self.header_in_pieces(context, by, rest),
+                State::Header => self.header_in_place(context, by, rest, chunk.origin),
+                State::PartOfHeader(_) => self.header_in_pieces(context, by, rest),
                 State::Control(_) => self.control_in_pieces(by, rest, chunk.origin.time),
                 State::Lost => match self.find_again(by, rest) {
                     ControlFlow::Continue(()) => rest,
@@ -140,32 +166,41 @@ impl Session {
     #[inline]
     #[must_use]
     pub fn warm(&self, by: Role) -> u64 {
-        let decoder = if by == Role::Client { &self.client } else { &self.server };
-        u64::from(decoder.closed).wrapping_add(self.facts.role(by).text)
+        let side = if by == Role::Client { &self.client } else { &self.server };
+        let is_header = matches!(side.state, State::Header);
+        let [first, ..] = side.frames;
+        u64::from(is_header).wrapping_add(u64::from(first))
     }
 
     /// `length` bytes of one side are not in the capture.
     pub fn gap(&mut self, by: Role, length: u64) {
-        let decoder = self.decoder_mut(by);
-        let skippable = match &decoder.state {
+        let side = self.side_mut(by);
+        let skippable = match &side.state {
             State::Payload(remaining) => Some(*remaining),
             State::Control(control) => {
                 Some(control.header.length.saturating_sub(control.payload.len() as u64))
             }
-            State::Header { .. } | State::Lost => None,
+            State::Header | State::PartOfHeader(_) | State::Lost => None,
         };
         match skippable.and_then(|remaining| remaining.checked_sub(length)) {
-            Some(0) => decoder.state = State::default(),
-            Some(remaining) => decoder.state = State::Payload(remaining),
+            Some(0) => side.state = State::Header,
+            Some(remaining) => side.state = State::Payload(remaining),
             None => self.lose(by),
         }
     }
 
     /// What was seen.
     #[must_use]
-    pub fn into_facts(mut self) -> SessionFacts {
-        self.facts.pings = self.trips.facts([self.client.pings, self.server.pings]);
-        self.facts
+    pub fn into_facts(self) -> SessionFacts {
+        SessionFacts {
+            client: self.client.facts(),
+            server: self.server.facts(),
+            close: self.close.map(|close| *close),
+            pings: self.pings.map(|pings| pings.facts()).unwrap_or_default(),
+            anomalies: self.anomalies,
+            frames: self.frames.map(|frames| *frames).unwrap_or_default(),
+            early_client_bytes: self.early_client_bytes,
+        }
     }
 
     /// A header at the front of `bytes`, the usual case: nothing is copied. Returns what follows it.
@@ -178,42 +213,34 @@ impl Session {
         origin: Origin,
     ) -> &'a [u8] {
         let Some((header, header_length)) = FrameHeader::parse(bytes) else {
-            let mut buffer = [0; FrameHeader::MAX_BYTES];
-            buffer.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-            let have = u8::try_from(bytes.len()).unwrap_or_default();
-            self.decoder_mut(by).state = State::Header { bytes: buffer, have, origin };
+            let mut part = PartOfHeader { bytes: [0; FrameHeader::MAX_BYTES], have: bytes.len(), origin };
+            part.bytes.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+            self.side_mut(by).state = State::PartOfHeader(Box::new(part));
             return &[];
         };
         let rest = bytes.get(header_length..).unwrap_or_default();
         self.count(context, by, &header, origin);
         let whole = usize::try_from(header.length).ok().and_then(|length| rest.split_at_checked(length));
-        match whole {
-            Some((payload, after)) => {
-                if header.opcode.is_control() {
-                    self.control(by, &header, payload, origin);
-                }
-                after
-            }
-            None => {
-                self.expect_payload(by, header, origin);
-                rest
-            }
+        let Some((payload, after)) = whole else {
+            self.expect_payload(by, header, origin);
+            return rest;
+        };
+        if header.opcode.is_control() {
+            self.control(by, &header, payload, origin);
         }
+        after
     }
 
     /// A header that began in an earlier chunk.
     fn header_in_pieces<'a>(&mut self, context: &mut Context, by: Role, bytes: &'a [u8]) -> &'a [u8] {
-        let State::Header { bytes: buffer, have, origin } = &mut self.decoder_mut(by).state else {
-            return &[];
-        };
+        let State::PartOfHeader(part) = &mut self.side_mut(by).state else { return &[] };
         let Some((next, rest)) = bytes.split_first() else { return &[] };
-        if let Some(place) = buffer.get_mut(usize::from(*have)) {
+        if let Some(place) = part.bytes.get_mut(part.have) {
             *place = *next;
         }
-        *have = have.saturating_add(1);
-        let header = buffer.get(..usize::from(*have)).and_then(FrameHeader::parse);
-        let origin = *origin;
-        if let Some((header, _)) = header {
+        part.have = part.have.saturating_add(1);
+        let origin = part.origin;
+        if let Some((header, _)) = part.bytes.get(..part.have).and_then(FrameHeader::parse) {
             self.count(context, by, &header, origin);
             self.expect_payload(by, header, origin);
         }
@@ -222,13 +249,13 @@ impl Session {
 
     /// Some bytes of a control frame's payload.
     fn control_in_pieces<'a>(&mut self, by: Role, bytes: &'a [u8], time: Timestamp) -> &'a [u8] {
-        let State::Control(control) = &mut self.decoder_mut(by).state else { return &[] };
+        let State::Control(control) = &mut self.side_mut(by).state else { return &[] };
         let length = usize::try_from(control.header.length).unwrap_or(usize::MAX);
         let missing = length.saturating_sub(control.payload.len());
         let (now, rest) = bytes.split_at(missing.min(bytes.len()));
         control.payload.extend_from_slice(now);
         if now.len() == missing
-            && let State::Control(control) = std::mem::take(&mut self.decoder_mut(by).state)
+            && let State::Control(control) = std::mem::take(&mut self.side_mut(by).state)
         {
             // A ping is sent with its first byte; a pong is there with its last.
             let is_pong = control.header.opcode == Opcode::PONG;
@@ -241,38 +268,41 @@ impl Session {
     /// Counts a frame.
     #[inline]
     fn count(&mut self, context: &mut Context, by: Role, header: &FrameHeader, origin: Origin) {
-        self.facts.role_mut(by).count(header.opcode, header.length);
         if context.keeps_frames() {
-            let record = FrameRecord {
-                packet: origin.packet,
-                time: origin.time,
-                length: header.length,
-                by,
-                opcode: header.opcode,
-                fin: header.fin,
-                rsv: header.rsv,
-                masked: header.masking_key.is_some(),
-            };
-            self.facts.frames.push(record, context.frame_room());
+            self.remember(context, by, header, origin);
         }
+        let is_control = header.opcode.is_control();
+        let side = self.side_mut(by);
+        side.count(header);
+        let place = if is_control { MessagePlace::default() } else { side.follow_message(header) };
         let is_ordinary = header.rsv == 0
-            && header.length_is_minimal
-            && header.length >> 63 == 0
-            && header.masking_key.is_some() == (by == Role::Client)
             && header.opcode.is_defined()
-            && (header.fin || !header.opcode.is_control());
+            && header.length_is_minimal
+            && header.masking_key.is_some() == (by == Role::Client)
+            && (!is_control || (header.fin && header.length <= limits::CONTROL_PAYLOAD_BYTES as u64))
+            && header.length >> 63 == 0
+            && place == MessagePlace::default();
         if !is_ordinary {
-            self.inspect(by, header, origin);
-        }
-        if !header.opcode.is_control() {
-            self.follow_message(by, header, origin);
-        } else if header.length > limits::CONTROL_PAYLOAD_BYTES as u64 {
-            self.facts.anomaly(Anomaly::ControlFrameTooLong, by, origin);
+            self.inspect(by, header, place, origin);
         }
     }
 
+    fn remember(&mut self, context: &mut Context, by: Role, header: &FrameHeader, origin: Origin) {
+        let record = FrameRecord {
+            packet: origin.packet,
+            time: origin.time,
+            length: header.length,
+            by,
+            opcode: header.opcode,
+            fin: header.fin,
+            rsv: header.rsv,
+            masked: header.masking_key.is_some(),
+        };
+        self.frames.get_or_insert_default().push(record, context.frame_room());
+    }
+
     /// What a header can say and must not.
-    fn inspect(&mut self, by: Role, header: &FrameHeader, origin: Origin) {
+    fn inspect(&mut self, by: Role, header: &FrameHeader, place: MessagePlace, origin: Origin) {
         let masked = header.masking_key.is_some();
         // RFC 7692 section 6: RSV1 belongs on the first frame of a compressed message and nowhere else.
         let may_be_compressed =
@@ -285,32 +315,16 @@ impl Session {
             (!header.opcode.is_defined(), Anomaly::ReservedOpcode),
             (!header.length_is_minimal || header.length >> 63 != 0, Anomaly::LengthNotMinimal),
             (header.opcode.is_control() && !header.fin, Anomaly::ControlFrameFragmented),
+            (
+                header.opcode.is_control() && header.length > limits::CONTROL_PAYLOAD_BYTES as u64,
+                Anomaly::ControlFrameTooLong,
+            ),
+            (place.is_orphan, Anomaly::ContinuationWithoutStart),
+            (place.interrupts, Anomaly::MessageInterrupted),
+            (place.is_after_close, Anomaly::DataAfterClose),
         ];
         for (_, kind) in found.into_iter().filter(|(is_found, _)| *is_found) {
-            self.facts.anomaly(kind, by, origin);
-        }
-    }
-
-    /// RFC 6455 section 5.4: how data frames make messages.
-    #[inline]
-    fn follow_message(&mut self, by: Role, header: &FrameHeader, origin: Origin) {
-        let decoder = self.decoder_mut(by);
-        let (before, closed) = (decoder.message, decoder.closed);
-        decoder.message = if header.fin { Message::None } else { Message::Open };
-        let continues = header.opcode == Opcode::CONTINUATION;
-        let orphan = continues && before == Message::None;
-        if header.fin && !orphan {
-            let facts = self.facts.role_mut(by);
-            facts.messages = facts.messages.saturating_add(1);
-        }
-        if orphan {
-            self.facts.anomaly(Anomaly::ContinuationWithoutStart, by, origin);
-        }
-        if !continues && before == Message::Open {
-            self.facts.anomaly(Anomaly::MessageInterrupted, by, origin);
-        }
-        if closed {
-            self.facts.anomaly(Anomaly::DataAfterClose, by, origin);
+            self.anomaly(kind, by, origin);
         }
     }
 
@@ -320,8 +334,8 @@ impl Session {
         if readable && header.length == 0 {
             self.control(by, &header, &[], origin);
         }
-        self.decoder_mut(by).state = match header.length {
-            0 => State::default(),
+        self.side_mut(by).state = match header.length {
+            0 => State::Header,
             _ if readable => State::Control(Box::new(Control { header, payload: Vec::new(), origin })),
             length => State::Payload(length),
         };
@@ -335,14 +349,8 @@ impl Session {
         plain.iter_mut().zip(unmasked).for_each(|(to, byte)| *to = byte);
         let Some(payload) = plain.get(..payload.len()) else { return };
         match header.opcode {
-            Opcode::PING => {
-                let sender = if by == Role::Client { &mut self.client } else { &mut self.server };
-                sender.pings.sent(payload, origin.time, &mut self.trips);
-            }
-            Opcode::PONG => {
-                let pinger = if by == Role::Client { &mut self.server } else { &mut self.client };
-                pinger.pings.answered(payload, origin.time, &mut self.trips);
-            }
+            Opcode::PING => self.pings.get_or_insert_default().ping(by, payload, origin.time),
+            Opcode::PONG => self.pings.get_or_insert_default().pong(by, payload, origin.time),
             Opcode::CLOSE => self.close(by, payload, origin),
             _ => {}
         }
@@ -356,33 +364,82 @@ impl Session {
         };
         let malformed = payload.len() == 1 || (payload.len() >= 2 && !may_be_sent(code));
         if malformed {
-            self.facts.anomaly(Anomaly::CloseMalformed, by, origin);
+            self.anomaly(Anomaly::CloseMalformed, by, origin);
         }
-        self.decoder_mut(by).closed = true;
-        if self.facts.close.is_none() {
-            self.facts.close = Some(CloseFact { by, code, reason: reason.into(), origin });
+        self.side_mut(by).closed = true;
+        if self.close.is_none() {
+            self.close = Some(Box::new(CloseFact { by, code, reason: reason.into(), origin }));
         }
     }
 
     /// Looks for a frame at the start of a segment. Breaks off if there is none.
     fn find_again(&mut self, by: Role, segment: &[u8]) -> ControlFlow<()> {
         let found = frames_in(segment, by, self.deflate) != Evidence::None;
-        let facts = self.facts.role_mut(by);
+        let side = self.side_mut(by);
         if found {
-            facts.resyncs = facts.resyncs.saturating_add(1);
-            self.decoder_mut(by).state = State::default();
+            side.resyncs = side.resyncs.saturating_add(1);
+            side.state = State::Header;
             return ControlFlow::Continue(());
         }
-        facts.undecoded_bytes = facts.undecoded_bytes.saturating_add(segment.len() as u64);
+        side.undecoded_bytes = side.undecoded_bytes.saturating_add(segment.len() as u64);
         ControlFlow::Break(())
     }
 
+    /// Counts an anomaly.
+    fn anomaly(&mut self, kind: Anomaly, by: Role, at: Origin) {
+        match self.anomalies.iter_mut().find(|known| known.kind == kind && known.by == by) {
+            Some(known) => known.count = known.count.saturating_add(1),
+            None => self.anomalies.push(AnomalyFact { kind, by, count: 1, first: at }),
+        }
+    }
+
     #[inline]
-    const fn decoder_mut(&mut self, by: Role) -> &mut Decoder {
+    const fn side_mut(&mut self, by: Role) -> &mut Side {
         match by {
             Role::Client => &mut self.client,
             Role::Server => &mut self.server,
         }
+    }
+}
+
+impl Side {
+    #[inline]
+    fn count(&mut self, header: &FrameHeader) {
+        if let Some(frames) = self.frames.get_mut(usize::from(header.opcode.0)) {
+            *frames = frames.saturating_add(1);
+        }
+        self.payload_bytes = self.payload_bytes.saturating_add(header.length);
+    }
+
+    /// RFC 6455 section 5.4: how data frames make messages.
+    #[inline]
+    fn follow_message(&mut self, header: &FrameHeader) -> MessagePlace {
+        let continues = header.opcode == Opcode::CONTINUATION;
+        let is_orphan = continues && self.message == Message::None;
+        let interrupts = !continues && self.message == Message::Open;
+        self.message = if header.fin { Message::None } else { Message::Open };
+        self.messages = self.messages.saturating_add(u64::from(header.fin && !is_orphan));
+        MessagePlace { is_orphan, interrupts, is_after_close: self.closed }
+    }
+
+    fn facts(&self) -> RoleFacts {
+        let frames = |opcode: Opcode| self.frames.get(usize::from(opcode.0)).copied().map_or(0, u64::from);
+        let all: u64 = self.frames.iter().copied().map(u64::from).sum();
+        let mut facts = RoleFacts {
+            text: frames(Opcode::TEXT),
+            binary: frames(Opcode::BINARY),
+            continuation: frames(Opcode::CONTINUATION),
+            ping: frames(Opcode::PING),
+            pong: frames(Opcode::PONG),
+            close: frames(Opcode::CLOSE),
+            other: 0,
+            messages: self.messages,
+            payload_bytes: self.payload_bytes,
+            undecoded_bytes: self.undecoded_bytes,
+            resyncs: self.resyncs,
+        };
+        facts.other = all.saturating_sub(facts.frames());
+        facts
     }
 }
 

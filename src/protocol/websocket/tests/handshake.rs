@@ -1,8 +1,10 @@
 //! What RFC 6455 asks of a handshake, one line for each thing that can be wrong, with near misses that are not.
 
+use crate::protocol::attempt::RequestFacts;
 use crate::protocol::http::{RequestHead, ResponseHead};
 use crate::protocol::testing::{ANSWER, REQUEST};
-use crate::protocol::websocket::{accept_for, request_problems, response_problems, shows_intent};
+use crate::protocol::websocket::{accept_for, read_request, read_response, read_unasked};
+use crate::units::Origin;
 
 /// The fields of a head with one of them changed, added, or, with an empty value, left out.
 fn with(head: &str, name: &str, value: &str) -> String {
@@ -16,15 +18,19 @@ fn with(head: &str, name: &str, value: &str) -> String {
     format!("{}\r\n\r\n", lines.join("\r\n"))
 }
 
+/// A request as the HTTP layer keeps it.
+fn facts(head: &str, complete: bool) -> RequestFacts {
+    let (problems, offer) = read_unasked(&RequestHead::parse(head.as_bytes()).unwrap(), complete);
+    RequestFacts { origin: Origin::default(), bytes: head.as_bytes().into(), complete, problems, offer }
+}
+
 fn of_request(head: &str) -> Vec<&'static str> {
-    let request = RequestHead::parse(head.as_bytes()).unwrap();
-    request_problems(&request, true).iter().map(|problem| problem.name()).collect()
+    facts(head, true).problems.iter().map(|problem| problem.name()).collect()
 }
 
 fn of_response(request: &str, response: &str) -> Vec<&'static str> {
-    let request = RequestHead::parse(request.as_bytes()).unwrap();
     let response = ResponseHead::parse(response.as_bytes()).unwrap();
-    let (problems, _) = response_problems(Some((&request, true)), &response, true);
+    let (problems, _) = read_response(Some(&facts(request, true)), &response, true);
     problems.iter().map(|problem| problem.name()).collect()
 }
 
@@ -100,8 +106,7 @@ fn all_that_can_be_wrong_with_a_request_is_told_at_once() {
 #[test]
 fn a_request_in_part_has_wrong_fields_and_no_missing_ones() {
     let head = "GET / HTTP/1.0\r\nSec-WebSocket-Key: x\r\n\r\n";
-    let problems = request_problems(&RequestHead::parse(head.as_bytes()).unwrap(), false);
-    let names: Vec<&str> = problems.iter().map(|problem| problem.name()).collect();
+    let names: Vec<&str> = facts(head, false).problems.iter().map(|problem| problem.name()).collect();
     assert_eq!(names, ["key-invalid", "http-version-too-low"]);
 }
 
@@ -156,10 +161,8 @@ fn answers() {
 fn what_the_capture_does_not_show_is_no_problem() {
     let problems = |request: Option<(&str, bool)>, response: &str, complete| -> Vec<&'static str> {
         let response = ResponseHead::parse(response.as_bytes()).unwrap();
-        let request =
-            request.map(|(head, complete)| (RequestHead::parse(head.as_bytes()).unwrap(), complete));
-        let request = request.as_ref().map(|(head, complete)| (head, *complete));
-        response_problems(request, &response, complete).0.iter().map(|problem| problem.name()).collect()
+        let request = request.map(|(head, complete)| facts(head, complete));
+        read_response(request.as_ref(), &response, complete).0.iter().map(|problem| problem.name()).collect()
     };
     let bare = "HTTP/1.1 101 x\r\n\r\n";
     let missing = ["accept-missing", "upgrade-missing", "connection-token-missing"];
@@ -175,7 +178,7 @@ fn what_the_capture_does_not_show_is_no_problem() {
 fn intent() {
     let shows = |fields: &str| {
         let head = format!("GET / HTTP/1.1\r\n{fields}\r\n");
-        shows_intent(&RequestHead::parse(head.as_bytes()).unwrap())
+        read_request(&RequestHead::parse(head.as_bytes()).unwrap(), true).is_some()
     };
     assert!(shows("upgrade: h2c, WebSocket\r\n"));
     assert!(shows("sec-websocket-key: x\r\n"));

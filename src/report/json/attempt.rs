@@ -1,0 +1,243 @@
+//! An upgrade attempt within the line of its connection.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use super::time::{Clock, TimeText, millis};
+use crate::model::{Connection, Outcome, SessionEnd};
+use crate::protocol::{Accept, Attempt, RequestFacts, ResponseFacts, Role, RoleFacts, SessionFacts};
+use crate::report::wire::Wire;
+use crate::units::Timestamp;
+
+/// An attempt.
+#[derive(Serialize)]
+pub(super) struct AttemptView<'a> {
+    request: Option<RequestView<'a>>,
+    response: Option<ResponseView<'a>>,
+    outcome: &'static str,
+    websocket: Option<SessionView<'a>>,
+}
+
+#[derive(Serialize)]
+struct RequestView<'a> {
+    packet: u64,
+    time: TimeText,
+    complete: bool,
+    method: &'a str,
+    target: Cow<'a, str>,
+    http_version: Option<&'static str>,
+    host: Option<Cow<'a, str>>,
+    origin: Option<Cow<'a, str>>,
+    key: Option<Cow<'a, str>>,
+    version: Option<Cow<'a, str>>,
+    subprotocols: Vec<Cow<'a, str>>,
+    extensions: Vec<&'a str>,
+    headers: Vec<(&'a str, Cow<'a, str>)>,
+    problems: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct ResponseView<'a> {
+    packet: u64,
+    time: TimeText,
+    complete: bool,
+    status: u16,
+    reason: Cow<'a, str>,
+    http_version: Option<&'static str>,
+    headers: Vec<(&'a str, Cow<'a, str>)>,
+    after_ms: Option<f64>,
+    accept: &'static str,
+    body_start: Cow<'a, str>,
+    problems: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct SessionView<'a> {
+    subprotocol: Option<String>,
+    extensions: Vec<&'a str>,
+    client: RoleView,
+    server: RoleView,
+    end: &'static str,
+    close: Option<CloseView<'a>>,
+    ping_ms: Option<PingView>,
+    anomalies: Vec<AnomalyView>,
+    early_client_bytes: u64,
+    frames_forgotten: u64,
+}
+
+/// What one side, or both together, sent.
+#[derive(Serialize)]
+pub(super) struct RoleView {
+    text: u64,
+    binary: u64,
+    continuation: u64,
+    ping: u64,
+    pong: u64,
+    close: u64,
+    other: u64,
+    messages: u64,
+    payload_bytes: u64,
+    undecoded_bytes: u64,
+    resyncs: u64,
+}
+
+#[derive(Serialize)]
+struct CloseView<'a> {
+    by: &'static str,
+    code: u16,
+    reason: Cow<'a, str>,
+    packet: u64,
+}
+
+#[derive(Serialize)]
+struct PingView {
+    min: Option<f64>,
+    median: Option<f64>,
+    max: Option<f64>,
+    answered: u64,
+    unanswered: u64,
+}
+
+#[derive(Serialize)]
+struct AnomalyView {
+    name: &'static str,
+    by: &'static str,
+    count: u64,
+    packet: u64,
+}
+
+/// An attempt on a connection, in a capture that ends at `capture_end`.
+pub(super) fn view<'a>(
+    attempt: &'a Attempt,
+    connection: &Connection,
+    wire: Wire,
+    capture_end: Timestamp,
+    clock: &mut Clock,
+) -> AttemptView<'a> {
+    AttemptView {
+        request: attempt.request.as_ref().map(|request| request_view(request, wire, clock)),
+        response: attempt
+            .response
+            .as_ref()
+            .map(|response| response_view(response, attempt.request.as_ref(), wire, clock)),
+        outcome: Outcome::of(attempt, connection, capture_end).name(),
+        websocket: attempt.session.as_ref().map(|session| session_view(session, attempt, connection, wire)),
+    }
+}
+
+fn request_view<'a>(request: &'a RequestFacts, wire: Wire, clock: &mut Clock) -> RequestView<'a> {
+    let head = request.head();
+    let offered = wire.offered(&head.fields);
+    RequestView {
+        packet: request.origin.packet.0,
+        time: clock.text(request.origin.time),
+        complete: request.complete,
+        method: head.method,
+        target: wire.text(head.target.as_bytes()),
+        http_version: head.version.map(http_version),
+        host: wire.first(&head.fields, "Host"),
+        origin: wire.first(&head.fields, "Origin"),
+        key: wire.first(&head.fields, "Sec-WebSocket-Key"),
+        version: wire.first(&head.fields, "Sec-WebSocket-Version"),
+        headers: wire.headers(&head.fields, &offered),
+        subprotocols: offered.into_iter().map(|(_, shown)| shown).collect(),
+        extensions: head.fields.list("Sec-WebSocket-Extensions"),
+        problems: request.problems.iter().map(|problem| problem.name()).collect(),
+    }
+}
+
+fn response_view<'a>(
+    response: &'a ResponseFacts,
+    request: Option<&RequestFacts>,
+    wire: Wire,
+    clock: &mut Clock,
+) -> ResponseView<'a> {
+    let head = response.head();
+    let asked = request.map(RequestFacts::head).unwrap_or_default();
+    ResponseView {
+        packet: response.origin.packet.0,
+        time: clock.text(response.origin.time),
+        complete: response.complete,
+        status: response.status,
+        reason: wire.text(head.reason.as_bytes()),
+        http_version: head.version.map(http_version),
+        headers: wire.headers(&head.fields, &wire.offered(&asked.fields)),
+        after_ms: request.map(|request| millis(response.origin.time.since(request.origin.time))),
+        accept: match response.accept {
+            Accept::Valid => "valid",
+            Accept::Wrong => "wrong",
+            Accept::Missing => "missing",
+            Accept::Unchecked => "unchecked",
+        },
+        body_start: wire.text(&response.body_start),
+        problems: response.problems.iter().map(|problem| problem.name()).collect(),
+    }
+}
+
+fn session_view<'a>(
+    session: &'a SessionFacts,
+    attempt: &'a Attempt,
+    connection: &Connection,
+    wire: Wire,
+) -> SessionView<'a> {
+    let answer = attempt.response.as_ref().map(ResponseFacts::head).unwrap_or_default();
+    let pings = &session.pings;
+    let any_ping = pings.answered > 0 || pings.unanswered > 0;
+    SessionView {
+        subprotocol: wire.chosen(attempt),
+        extensions: answer.fields.list("Sec-WebSocket-Extensions"),
+        client: RoleView::new(session.role(Role::Client)),
+        server: RoleView::new(session.role(Role::Server)),
+        end: SessionEnd::of(session, connection).name(),
+        close: session.close.as_ref().map(|close| CloseView {
+            by: close.by.name(),
+            code: close.code,
+            reason: wire.text(&close.reason),
+            packet: close.origin.packet.0,
+        }),
+        ping_ms: any_ping.then(|| PingView {
+            min: pings.extremes.map(|(shortest, _)| millis(shortest)),
+            median: pings.median.map(millis),
+            max: pings.extremes.map(|(_, longest)| millis(longest)),
+            answered: pings.answered,
+            unanswered: pings.unanswered,
+        }),
+        anomalies: session
+            .anomalies
+            .iter()
+            .map(|anomaly| AnomalyView {
+                name: anomaly.kind.name(),
+                by: anomaly.by.name(),
+                count: anomaly.count,
+                packet: anomaly.first.packet.0,
+            })
+            .collect(),
+        early_client_bytes: session.early_client_bytes,
+        frames_forgotten: session.frames.forgotten,
+    }
+}
+
+impl RoleView {
+    /// Of the facts.
+    pub(super) const fn new(facts: &RoleFacts) -> Self {
+        Self {
+            text: facts.text,
+            binary: facts.binary,
+            continuation: facts.continuation,
+            ping: facts.ping,
+            pong: facts.pong,
+            close: facts.close,
+            other: facts.other,
+            messages: facts.messages,
+            payload_bytes: facts.payload_bytes,
+            undecoded_bytes: facts.undecoded_bytes,
+            resyncs: facts.resyncs,
+        }
+    }
+}
+
+/// Of the minor version.
+const fn http_version(minor: u8) -> &'static str {
+    if minor == 0 { "1.0" } else { "1.1" }
+}

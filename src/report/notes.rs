@@ -1,0 +1,120 @@
+//! What the capture or the program could not do, in words that all outputs share.
+
+use super::count::{count, number, verb};
+use crate::decode::Skip;
+use crate::limits;
+use crate::model::{Capture, Totals};
+
+/// What a reader must know to believe the report: words of the file's reader, packets that are cut, and every
+/// limit that was hit.
+pub(super) fn warnings(capture: &Capture) -> Vec<String> {
+    let cut = capture.totals.cut_packets;
+    let cut = (cut > 0).then(|| cut_packets(cut));
+    let of_reader = capture.totals.warnings.iter().cloned();
+    of_reader.chain(cut).chain(limits_hit(capture)).collect()
+}
+
+/// Packets that are not looked into, by reason.
+pub(super) fn skipped(totals: &Totals) -> impl Iterator<Item = (String, u64)> {
+    let filtered = Some(("filter".to_owned(), totals.filtered)).filter(|(_, packets)| *packets > 0);
+    totals.skipped.iter().map(|(reason, packets)| (skip_reason(*reason), *packets)).chain(filtered)
+}
+
+fn skip_reason(reason: Skip) -> String {
+    match reason {
+        Skip::NotIp => "not IP".to_owned(),
+        Skip::NotTcp => "not TCP".to_owned(),
+        Skip::Fragment => "IP fragment".to_owned(),
+        Skip::Cut => "cut before the TCP header".to_owned(),
+        Skip::Malformed => "malformed".to_owned(),
+        Skip::UnknownLink(number) => format!("link type {number}"),
+    }
+}
+
+fn cut_packets(packets: u64) -> String {
+    format!(
+        "the capture has only the start of {}: capture whole packets with tcpdump -s 0",
+        count(packets, "packet")
+    )
+}
+
+/// A sentence for each limit that was hit: what is not in the report because of it.
+fn limits_hit(capture: &Capture) -> Vec<String> {
+    let Totals { tcp, forgotten_attempts, forgotten_frames, .. } = capture.totals;
+    let told = [
+        (forgotten_attempts, attempts as fn(u64) -> String),
+        (forgotten_frames, frames),
+        (tcp.connections_evicted, connections),
+        (tcp.embryos_evicted, embryos),
+        (tcp.total_limit_hits, out_of_order),
+    ];
+    told.into_iter().filter(|(hits, _)| *hits > 0).map(|(hits, sentence)| sentence(hits)).collect()
+}
+
+fn attempts(hits: u64) -> String {
+    format!("{} {} counted and not listed", count(hits, "more upgrade attempt"), verb(hits, "is", "are"))
+}
+
+fn frames(hits: u64) -> String {
+    format!(
+        "{} {} counted and not listed: a session keeps {} of its frames, all together keep {}",
+        count(hits, "frame"),
+        verb(hits, "is", "are"),
+        number(limits::FRAMES_KEPT as u64),
+        number(limits::FRAMES_KEPT_TOTAL as u64),
+    )
+}
+
+fn connections(hits: u64) -> String {
+    format!(
+        "{} {} not followed to the end: too many were open at once",
+        count(hits, "connection"),
+        verb(hits, "was", "were")
+    )
+}
+
+fn embryos(hits: u64) -> String {
+    format!(
+        "{} without payload {} forgotten: too many were open at once",
+        count(hits, "connection"),
+        verb(hits, "was", "were")
+    )
+}
+
+fn out_of_order(hits: u64) -> String {
+    format!(
+        "{} given up: too many bytes waited for missing ones",
+        verb(hits, "1 hole in a stream was", "several holes in streams were")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tcp::Counts;
+
+    #[test]
+    fn each_limit_has_its_sentence() {
+        let mut capture = Capture::default();
+        assert!(warnings(&capture).is_empty());
+        capture.totals.warnings = vec!["x.pcap: packet 3: odd".to_owned()];
+        capture.totals.cut_packets = 5;
+        capture.totals.forgotten_attempts = 1;
+        capture.totals.forgotten_frames = 2_000;
+        capture.totals.tcp =
+            Counts { embryos_evicted: 1, connections_evicted: 3, total_limit_hits: 2, ..Counts::default() };
+        assert_eq!(
+            warnings(&capture),
+            [
+                "x.pcap: packet 3: odd",
+                "the capture has only the start of 5 packets: capture whole packets with tcpdump -s 0",
+                "1 more upgrade attempt is counted and not listed",
+                "2,000 frames are counted and not listed: a session keeps 10,000 of its frames, \
+                 all together keep 2,000,000",
+                "3 connections were not followed to the end: too many were open at once",
+                "1 connection without payload was forgotten: too many were open at once",
+                "several holes in streams were given up: too many bytes waited for missing ones",
+            ]
+        );
+    }
+}

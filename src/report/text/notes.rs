@@ -1,0 +1,174 @@
+//! What is to be known about the capture itself: what it lacks, and what was not looked into.
+
+use super::page::{PLAIN, Page, UNSURE};
+use crate::model::{Capture, Totals};
+use crate::protocol::{OpaqueReason, Role};
+use crate::report::count::{count, number, verb};
+use crate::report::notes;
+use crate::text;
+
+/// Writes the notes, if there are any.
+pub(super) fn write(capture: &Capture, page: &mut Page<'_>) -> std::io::Result<()> {
+    let notes = sentences(capture);
+    if notes.is_empty() {
+        return Ok(());
+    }
+    page.blank()?;
+    page.paragraph("", "about the capture", UNSURE);
+    for note in notes {
+        page.paragraph("  - ", &text::escape(&note), PLAIN);
+    }
+    Ok(())
+}
+
+fn sentences(capture: &Capture) -> Vec<String> {
+    let totals = &capture.totals;
+    let mut notes: Vec<String> =
+        totals.opaque.iter().map(|(reason, found)| opaque(*reason, *found)).collect();
+    notes.extend(rest(totals));
+    notes.extend(unopened(totals));
+    notes.extend(one_sided(capture));
+    if totals.missing_bytes > 0 {
+        let bytes = count(totals.missing_bytes, "byte");
+        notes.push(format!("{bytes} of the streams are missing: lost by the capture, or cut off by it"));
+    }
+    notes.extend(skipped(totals));
+    notes.extend(notes::warnings(capture));
+    notes
+}
+
+fn opaque(reason: OpaqueReason, found: u64) -> String {
+    let connections = count(found, "connection");
+    let (is, speaks, has) =
+        (verb(found, "is", "are"), verb(found, "speaks", "speak"), verb(found, "has", "have"));
+    match reason {
+        OpaqueReason::Tls => {
+            format!("{connections} {is} encrypted (TLS): whether WebSockets are inside cannot be seen")
+        }
+        OpaqueReason::Http2 => format!("{connections} {speaks} HTTP/2, which is not looked into"),
+        OpaqueReason::NotHttp => format!("{connections} {speaks} something else than HTTP"),
+        OpaqueReason::Malformed => {
+            format!("{connections} began as HTTP and went on as something that is none")
+        }
+        OpaqueReason::OtherUpgrade => format!("{connections} upgraded to another protocol than WebSocket"),
+        OpaqueReason::HeadTooLong => {
+            format!("{connections} {has} an HTTP head that is too long to be looked into")
+        }
+        OpaqueReason::HeldTooLong => {
+            format!("{connections} {has} too many bytes between an upgrade request and its answer")
+        }
+        OpaqueReason::TooManyRequests => format!("{connections} {has} too many requests without an answer"),
+    }
+}
+
+/// Where there is no attempt: what the connections are that can be read.
+fn rest(totals: &Totals) -> Option<String> {
+    let opaque: u64 = totals.opaque.values().sum();
+    let rest = totals.tcp.connections.saturating_sub(opaque);
+    (totals.attempts_total() == 0 && rest > 0).then(|| {
+        format!(
+            "{} {} HTTP without any sign of a WebSocket, or no payload",
+            count(rest, "connection"),
+            verb(rest, "carries", "carry")
+        )
+    })
+}
+
+fn unopened(totals: &Totals) -> Vec<String> {
+    let told = [(totals.tcp.refused, "refused by RST"), (totals.tcp.unanswered, "never answered")];
+    told.into_iter()
+        .filter(|(connections, _)| *connections > 0)
+        .map(|(connections, how)| {
+            format!("{} {} {how}", count(connections, "connection"), verb(connections, "was", "were"))
+        })
+        .collect()
+}
+
+/// Connections of which one direction is not there at all.
+fn one_sided(capture: &Capture) -> Vec<String> {
+    let lacks = |role: Role| {
+        let silent = |role| move |connection: &&crate::model::Connection| connection.half(role).packets == 0;
+        let talks = |connection: &&crate::model::Connection| connection.half(role.other()).payload_bytes > 0;
+        capture.connections.iter().filter(silent(role)).filter(talks).count() as u64
+    };
+    [Role::Client, Role::Server]
+        .into_iter()
+        .map(|role| (lacks(role), role))
+        .filter(|(connections, _)| *connections > 0)
+        .map(|(connections, role)| {
+            format!(
+                "what the {} sends is not in the capture on {}: a capture filter, or another way back",
+                role.name(),
+                count(connections, "connection")
+            )
+        })
+        .collect()
+}
+
+fn skipped(totals: &Totals) -> Option<String> {
+    let reasons: Vec<String> = notes::skipped(totals)
+        .map(|(reason, packets)| match reason.as_str() {
+            "filter" => format!("{} left out by the filter", number(packets)),
+            reason => format!("{} {reason}", number(packets)),
+        })
+        .collect();
+    let packets: u64 = notes::skipped(totals).map(|(_, packets)| packets).sum();
+    (packets > 0).then(|| format!("{} skipped: {}", count(packets, "packet"), reasons.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::Skip;
+    use crate::tcp::Counts;
+
+    #[test]
+    fn notes_are_told_in_words() {
+        let mut capture = Capture::default();
+        assert!(sentences(&capture).is_empty());
+        let totals = &mut capture.totals;
+        totals.tcp = Counts { connections: 4, refused: 1, unanswered: 2, ..Counts::default() };
+        totals.opaque = [(OpaqueReason::Tls, 2), (OpaqueReason::NotHttp, 1)].into();
+        totals.skipped = [(Skip::NotIp, 1_000), (Skip::UnknownLink(147), 1)].into();
+        totals.filtered = 5;
+        totals.missing_bytes = 12_000;
+        totals.warnings = vec!["x.pcap: odd\u{1b}".to_owned()];
+        assert_eq!(
+            sentences(&capture),
+            [
+                "2 connections are encrypted (TLS): whether WebSockets are inside cannot be seen",
+                "1 connection speaks something else than HTTP",
+                "1 connection carries HTTP without any sign of a WebSocket, or no payload",
+                "1 connection was refused by RST",
+                "2 connections were never answered",
+                "12,000 bytes of the streams are missing: lost by the capture, or cut off by it",
+                "1,006 packets skipped: 1,000 not IP, 1 link type 147, 5 left out by the filter",
+                "x.pcap: odd\u{1b}",
+            ]
+        );
+    }
+
+    #[test]
+    fn each_reason_to_look_no_further_has_its_sentence() {
+        let cases = [
+            (OpaqueReason::Tls, 1, {
+                "1 connection is encrypted (TLS): whether WebSockets are inside cannot be seen"
+            }),
+            (OpaqueReason::Http2, 2, "2 connections speak HTTP/2, which is not looked into"),
+            (OpaqueReason::Malformed, 1, "1 connection began as HTTP and went on as something that is none"),
+            (OpaqueReason::OtherUpgrade, 1, "1 connection upgraded to another protocol than WebSocket"),
+            (
+                OpaqueReason::HeadTooLong,
+                2,
+                "2 connections have an HTTP head that is too long to be looked into",
+            ),
+            (OpaqueReason::HeldTooLong, 1, {
+                "1 connection has too many bytes between an upgrade request and its answer"
+            }),
+            (OpaqueReason::TooManyRequests, 1, "1 connection has too many requests without an answer"),
+        ];
+        for (reason, found, expected) in cases {
+            assert_eq!(opaque(reason, found), expected);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Where live connections lie: found by their endpoints, named by a place that stays while they live.
+
+use std::hash::BuildHasher;
+
+use hashbrown::HashTable;
+
+use super::flow::Flow;
+use super::receiver::Receiver;
+use crate::decode::FlowKey;
+
+/// The live connections.
+#[derive(Debug)]
+pub(super) struct Slots<R> {
+    /// The place of each flow, with a part of its hash: eight bytes a flow, so that the table stays in the cache.
+    index: HashTable<Entry>,
+    /// Seeded, since the keys come from the network.
+    hasher: foldhash::fast::RandomState,
+    flows: Vec<Option<Flow<R>>>,
+    /// Distinguishes the flows that use a place one after the other.
+    generations: Vec<u32>,
+    free: Vec<u32>,
+}
+
+/// Where a flow lies. The tag tells it from others with hardly a doubt, without a look at the flow itself.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    tag: u32,
+    place: u32,
+}
+
+impl<R: Receiver> Slots<R> {
+    pub(super) fn new() -> Self {
+        Self {
+            index: HashTable::new(),
+            hasher: foldhash::fast::RandomState::default(),
+            flows: Vec::new(),
+            generations: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Where the connection between these endpoints lies.
+    pub(super) fn find(&self, key: &FlowKey) -> Option<u32> {
+        let hash = self.hasher.hash_one(key);
+        self.index.find(hash, |entry| self.is_at(entry.place, key)).map(|entry| entry.place)
+    }
+
+    /// Where it lies most probably; the flow itself is not touched.
+    #[inline]
+    pub(super) fn guess(&self, key: &FlowKey) -> Option<u32> {
+        let hash = self.hasher.hash_one(key);
+        self.index.find(hash, |entry| entry.tag == tag(hash)).map(|entry| entry.place)
+    }
+
+    /// Whether the connection between these endpoints lies here.
+    #[inline]
+    pub(super) fn is_at(&self, place: u32, key: &FlowKey) -> bool {
+        self.get(place).is_some_and(|flow| flow.key == *key)
+    }
+
+    /// The connection at a place.
+    #[inline]
+    pub(super) fn get(&self, place: u32) -> Option<&Flow<R>> {
+        self.flows.get(place as usize)?.as_ref()
+    }
+
+    /// The connection at a place, to be worked on.
+    #[inline]
+    pub(super) fn get_mut(&mut self, place: u32) -> Option<&mut Flow<R>> {
+        self.flows.get_mut(place as usize)?.as_mut()
+    }
+
+    /// The number of the flow at a place among those that have used it.
+    pub(super) fn generation(&self, place: u32) -> u32 {
+        self.generations.get(place as usize).copied().unwrap_or_default()
+    }
+
+    /// Adds a connection; there must be none between the same endpoints. `None` beyond 2^32 of them.
+    pub(super) fn insert(&mut self, flow: Flow<R>) -> Option<u32> {
+        let hash = self.hasher.hash_one(flow.key);
+        let place = if let Some(place) = self.free.pop() {
+            *self.flows.get_mut(place as usize)? = Some(flow);
+            place
+        } else {
+            let place = u32::try_from(self.flows.len()).ok()?;
+            self.flows.push(Some(flow));
+            self.generations.push(0);
+            place
+        };
+        let (flows, hasher) = (&self.flows, &self.hasher);
+        self.index.insert_unique(hash, Entry { tag: tag(hash), place }, |other| {
+            let flow = flows.get(other.place as usize).and_then(Option::as_ref);
+            flow.map_or(0, |flow| hasher.hash_one(flow.key))
+        });
+        Some(place)
+    }
+
+    /// Takes a connection out.
+    pub(super) fn remove(&mut self, place: u32) -> Option<Flow<R>> {
+        let flow = self.flows.get_mut(place as usize)?.take()?;
+        if let Some(generation) = self.generations.get_mut(place as usize) {
+            *generation = generation.wrapping_add(1);
+        }
+        let hash = self.hasher.hash_one(flow.key);
+        if let Ok(entry) = self.index.find_entry(hash, |other| other.place == place) {
+            entry.remove();
+        }
+        self.free.push(place);
+        Some(flow)
+    }
+
+    /// All of them with their places.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Flow<R>)> {
+        (0..).zip(&self.flows).filter_map(|(place, flow)| Some((place, flow.as_ref()?)))
+    }
+
+    /// Takes all of them out.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Flow<R>> + use<R> {
+        self.index.clear();
+        self.free.clear();
+        self.generations.clear();
+        std::mem::take(&mut self.flows).into_iter().flatten()
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a part of the hash is what is wanted")]
+const fn tag(hash: u64) -> u32 {
+    hash as u32
+}
