@@ -11,7 +11,7 @@ mod stack;
 mod websocket;
 
 pub use attempt::{Attempt, RequestFacts, ResponseFacts};
-pub use http::{Fields, RequestHead, ResponseHead};
+pub use http::{Fields, HeadError, RequestHead, ResponseHead};
 pub use layer::OpaqueReason;
 pub use stack::Stack;
 pub use websocket::{

@@ -29,7 +29,13 @@ enum Layer {
     Probe(Option<Box<Probe>>),
     Http(Box<Http>),
     WebSocket(Box<Tunnel>),
-    Opaque(OpaqueReason, Option<Box<Vec<Attempt>>>),
+    Opaque(OpaqueReason, Option<Box<Earlier>>),
+}
+
+/// Attempts that came before a stream became opaque.
+#[derive(Debug)]
+struct Earlier {
+    attempts: Vec<Attempt>,
 }
 
 /// A session, and the attempts up to it.
@@ -122,7 +128,7 @@ impl Stack {
         if let Layer::Http(http) = &mut self.layer {
             match std::mem::take(&mut **http).finish(context) {
                 Finished::Attempts(attempts) => **http = Http::after(attempts),
-                Finished::Frames(upgrade) => self.begin_session(context, *upgrade),
+                Finished::Frames(upgrade) => self.begin_session(context, upgrade),
             }
         }
         let spoken = match self.layer {
@@ -147,7 +153,8 @@ impl Stack {
             Protocol::Http => self.layer = Layer::Http(Box::new(Http::after(self.take_attempts()))),
             Protocol::Opaque(reason) => {
                 let attempts = self.take_attempts();
-                self.layer = Layer::Opaque(reason, (!attempts.is_empty()).then(|| Box::new(attempts)));
+                self.layer =
+                    Layer::Opaque(reason, (!attempts.is_empty()).then(|| Box::new(Earlier { attempts })));
             }
             Protocol::WebSocket(upgrade) => self.begin_session(context, *upgrade),
         }
@@ -191,7 +198,7 @@ impl Stack {
             Layer::Probe(probe) => probe.map(|probe| probe.into_attempts()).unwrap_or_default(),
             Layer::Http(http) => http.into_attempts(),
             Layer::WebSocket(tunnel) => tunnel.into_attempts(),
-            Layer::Opaque(_, attempts) => attempts.map(|attempts| *attempts).unwrap_or_default(),
+            Layer::Opaque(_, earlier) => earlier.map(|earlier| earlier.attempts).unwrap_or_default(),
         }
     }
 

@@ -123,6 +123,7 @@ pub enum Accept {
 
 /// The fields of a head that matter to the handshake, found in one pass.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field that is there or not")]
 struct Relevant<'a> {
     /// `Upgrade` has the token `websocket`.
     upgrades: bool,
@@ -177,7 +178,7 @@ impl<'a> Relevant<'a> {
 
 /// What a request asks for, as far as its answer is measured by it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Offer {
+pub(crate) struct Offer {
     /// The accept value that belongs to the key, if there is one key.
     accept: Option<[u8; ACCEPT_BYTES]>,
     /// The request has to be looked at again for more keys, or for subprotocols.
@@ -188,14 +189,17 @@ pub struct Offer {
 /// WebSocket intent: neither an upgrade token nor any of the handshake's own fields. `complete` says whether
 /// the capture has the whole head.
 #[must_use]
-pub fn read_request(request: &RequestHead<'_>, complete: bool) -> Option<(Vec<RequestProblem>, Offer)> {
+pub(crate) fn read_request(
+    request: &RequestHead<'_>,
+    complete: bool,
+) -> Option<(Vec<RequestProblem>, Offer)> {
     let fields = Relevant::of(&request.fields);
     (fields.upgrades || fields.has_handshake_field).then(|| read_fields(request, &fields, complete))
 }
 
 /// The same for a request without intent that was answered as if it had some.
 #[must_use]
-pub fn read_unasked(request: &RequestHead<'_>, complete: bool) -> (Vec<RequestProblem>, Offer) {
+pub(crate) fn read_unasked(request: &RequestHead<'_>, complete: bool) -> (Vec<RequestProblem>, Offer) {
     read_fields(request, &Relevant::of(&request.fields), complete)
 }
 
@@ -229,7 +233,7 @@ fn request_problems(request: &RequestHead<'_>, fields: &Relevant<'_>, complete: 
 /// What is wrong with a 101, and whether its accept value is right. `complete` says whether the capture has the
 /// whole head.
 #[must_use]
-pub fn read_response(
+pub(crate) fn read_response(
     request: Option<&RequestFacts>,
     response: &ResponseHead<'_>,
     complete: bool,
@@ -261,7 +265,7 @@ pub fn read_response(
 
 /// Whether an answer agrees on permessage-deflate.
 #[must_use]
-pub fn agreed_deflate(response: &ResponseHead<'_>) -> bool {
+pub(crate) fn agreed_deflate(response: &ResponseHead<'_>) -> bool {
     extensions_of(&response.fields).iter().any(Extension::is_deflate)
 }
 
