@@ -64,7 +64,7 @@ impl<'a> RequestHead<'a> {
         })
     }
 
-    /// Reads what was kept of a head: the whole of it, or what [`mend`] made of a part.
+    /// Reads what was kept of a head: the whole of it, or what `mend` made of a part.
     #[must_use]
     pub fn parse_kept(bytes: &'a [u8]) -> Self {
         Self::parse(bytes).unwrap_or_else(|_| {
@@ -97,7 +97,7 @@ impl<'a> ResponseHead<'a> {
         })
     }
 
-    /// Reads what was kept of a head: the whole of it, or what [`mend`] made of a part.
+    /// Reads what was kept of a head: the whole of it, or what `mend` made of a part.
     #[must_use]
     pub fn parse_kept(bytes: &'a [u8]) -> Self {
         Self::parse(bytes).unwrap_or_else(|_| {
