@@ -162,17 +162,17 @@ impl<'a> Relevant<'a> {
 
     fn handshake_field(&mut self, name: &str, value: &'a [u8]) {
         self.has_handshake_field = true;
-        match name.get(PREFIX.len()..).map(str::to_ascii_lowercase).as_deref() {
-            Some("key") => {
-                self.key = self.key.or(Some(value));
-                self.keys = self.keys.saturating_add(1);
-            }
-            Some("version") => self.version = self.version.or(Some(value)),
-            Some("accept") => self.accept = self.accept.or(Some(value)),
-            Some("protocol") => self.has_subprotocols = true,
-            Some("extensions") => self.has_extensions = true,
-            _ => {}
+        let is = |known: &str| name.get(PREFIX.len()..).is_some_and(|rest| rest.eq_ignore_ascii_case(known));
+        if is("key") {
+            self.key = self.key.or(Some(value));
+            self.keys = self.keys.saturating_add(1);
+        } else if is("version") {
+            self.version = self.version.or(Some(value));
+        } else if is("accept") {
+            self.accept = self.accept.or(Some(value));
         }
+        self.has_subprotocols |= is("protocol");
+        self.has_extensions |= is("extensions");
     }
 }
 
