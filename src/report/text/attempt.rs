@@ -164,7 +164,7 @@ fn said(response: &ResponseFacts, wire: Wire, page: &mut Page<'_>) {
     // Line breaks and indents would take the room that words need.
     let body: Vec<&str> = body.split_whitespace().collect();
     if !body.is_empty() {
-        page.row("body", &text::truncate(&text::escape(&body.join(" ")), page.room(), MARK));
+        page.cut_row("body", &text::escape(&body.join(" ")));
     }
 }
 

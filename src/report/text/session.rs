@@ -1,6 +1,6 @@
 //! What flowed after an upgrade, in rows.
 
-use super::page::{MARK, Page};
+use super::page::Page;
 use super::sentences;
 use crate::model::{Connection, SessionEnd};
 use crate::protocol::{Attempt, PingFacts, ResponseFacts, Role, RoleFacts, SessionFacts};
@@ -17,7 +17,7 @@ pub(super) fn rows(
     page: &mut Page<'_>,
 ) {
     if let Some(agreed) = agreed(attempt, wire) {
-        page.row("agreed", &text::truncate(&agreed, page.room(), MARK));
+        page.cut_row("agreed", &agreed);
     }
     if session.client.frames() == 0 && session.server.frames() == 0 {
         page.row("frames", "none in either direction");
