@@ -170,7 +170,7 @@ fn said(response: &ResponseFacts, wire: Wire, page: &mut Page<'_>) {
 
 fn field(label: &str, name: &str, fields: &Fields<'_>, wire: Wire, page: &mut Page<'_>) {
     if let Some(value) = wire.first(fields, name) {
-        page.row(label, &text::truncate(&text::escape(&value), page.room(), MARK));
+        page.cut_row(label, &text::escape(&value));
     }
 }
 
