@@ -32,7 +32,7 @@ fn read(args: &ReadArgs) -> anyhow::Result<()> {
     let filter = args.filter.as_deref().map(Filter::new).transpose()?;
     let mut file = CaptureFile::open(&args.file)?;
     // The output is opened before the capture is read: minutes of work are not to end in a wrong path.
-    let output = Output::open(args.output.as_deref())?;
+    let output = Output::open(args.output.as_deref(), &args.file)?;
     let progress = Progress::new(&file, args.quiet);
     let capture = analyse(&mut file, filter, options(args, format), |file| progress.update(file))?;
     progress.finish();
@@ -59,8 +59,11 @@ enum Output<'a> {
 }
 
 impl<'a> Output<'a> {
-    fn open(path: Option<&'a Path>) -> anyhow::Result<Self> {
+    fn open(path: Option<&'a Path>, capture: &Path) -> anyhow::Result<Self> {
         let Some(path) = path else { return Ok(Self::Standard) };
+        if is_same_file(path, capture) {
+            bail!("cannot write {}: it is the capture that is to be read", path.display());
+        }
         let file = File::create(path)
             .map_err(|error| anyhow!("cannot write {}: {}", path.display(), reason(&error)))?;
         Ok(Self::File(path, file))
@@ -125,6 +128,14 @@ fn write_report<W: Write + 'static>(
         report::write(format, capture, options, &mut out)?;
     }
     out.flush()
+}
+
+/// Whether two paths lead to one file. What does not exist yet is no other.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
+    }
 }
 
 /// What the system says, without its number.
