@@ -73,6 +73,55 @@ pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// A folder of captures of one test. The program runs in it, so that messages name files without their folder.
+pub(crate) struct Folder(tempfile::TempDir);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// With one file in it.
+    pub(crate) fn with(name: &str, bytes: &[u8]) -> Self {
+        let folder = Self::new();
+        folder.write(name, bytes);
+        folder
+    }
+
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) {
+        std::fs::write(self.0.path().join(name), bytes).unwrap();
+    }
+
+    pub(crate) fn content(&self, name: &str) -> String {
+        std::fs::read_to_string(self.0.path().join(name)).unwrap()
+    }
+
+    /// The program in this folder.
+    pub(crate) fn program(&self) -> Command {
+        let mut program = program();
+        program.current_dir(self.0.path());
+        program
+    }
+
+    /// Runs it with these arguments.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
+        outcome(self.program().args(arguments))
+    }
+}
+
+/// The text report of a capture that is in memory, and the lines of its JSON.
+pub(crate) fn reports(name: &str, bytes: &[u8], options: &[&str]) -> (String, Vec<serde_json::Value>) {
+    let folder = Folder::with(name, bytes);
+    let text = folder.run(&[&["read", name], options].concat()).report();
+    let json = folder.run(&[&["read", name, "--format", "json"], options].concat()).report();
+    (text, json.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+}
+
+/// A text report as words with single spaces, so that it does not matter where its lines were broken.
+pub(crate) fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 impl Outcome {
     /// What a run that went well wrote.
     pub(crate) fn report(self) -> String {
