@@ -1,7 +1,7 @@
 //! Reports are sent around: what they show of the network carries no secrets unless they are asked for, and
 //! nothing that a terminal would obey.
 
-#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that fails may panic")]
 
 use conversation::{Conversation, Ip, Link, SWITCH, client_frame, pcap, server_frame};
 use program::{Folder, run};

@@ -111,15 +111,15 @@ impl Ip {
             packet.extend([0x45, 0]);
             packet.extend(length(20));
             packet.extend([0, 0, 0x40, 0, 64, protocol, 0, 0]);
-            hosts.iter().for_each(|host| packet.extend([10, 77, 1, *host]));
+            packet.extend(hosts.iter().flat_map(|host| [10, 77, 1, *host]));
         } else {
             let extended = self == Self::V6Extended;
             packet.extend([0x60, 0, 0, 0]);
             packet.extend(length(if extended { 24 } else { 0 }));
             packet.extend([if extended { HOP_BY_HOP } else { protocol }, 64]);
-            hosts
-                .iter()
-                .for_each(|host| packet.extend([0xFD, 0x77, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, *host]));
+            packet.extend(
+                hosts.iter().flat_map(|host| [0xFD, 0x77, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, *host]),
+            );
             if extended {
                 // A padding option fills each header up to 8 and 16 bytes.
                 packet.extend([DESTINATION_OPTIONS, 0, 1, 4, 0, 0, 0, 0]);
