@@ -187,7 +187,7 @@ fn gaps(connection: &Connection, page: &mut Page<'_>) {
     }
 }
 
-/// `99999.123456 s` is a day and more.
+/// `999999.123 s` is eleven days.
 const RELATIVE_COLUMNS: usize = 12;
 
 const REASON_COLUMNS: usize = 32;
