@@ -37,6 +37,11 @@ impl<'a> Page<'a> {
         Self { out, buffer: String::with_capacity(BUFFER_BYTES), width }
     }
 
+    /// How many columns there are.
+    pub(super) const fn width(&self) -> usize {
+        self.width
+    }
+
     /// How many columns a row has beside its label.
     pub(super) const fn room(&self) -> usize {
         self.width.saturating_sub(LABELS)
