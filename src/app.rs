@@ -13,15 +13,18 @@ use crate::model::{Capture, Keeps};
 use crate::pipeline::{Options, analyse};
 use crate::progress::Progress;
 use crate::report::{self, Format, MIN_WIDTH, ReportOptions};
+use crate::text;
 
 /// Does what the command line says.
 ///
 /// # Errors
 /// If the work could not be done. A reader of our output that has seen enough and closes the pipe is no error.
 pub fn run(cli: &Cli) -> anyhow::Result<()> {
-    match &cli.command {
+    let done = match &cli.command {
         Command::Read(args) => read(args),
-    }
+    };
+    // One line, whatever is in the name of a file that came from somebody else.
+    done.map_err(|error| anyhow!("{}", text::escape(&format!("{error:#}"))))
 }
 
 fn read(args: &ReadArgs) -> anyhow::Result<()> {

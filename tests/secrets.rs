@@ -65,6 +65,10 @@ fn the_text_has_nothing_that_a_terminal_would_obey() {
         // Escapes are how JSON tells them.
         assert_harmless(&folder.run(&["read", name, "--all", "--frames", "--format", "json"]).report());
     }
+    folder.write(odd_name, b"no capture");
+    for arguments in [&["read", odd_name][..], &["read", "hostile.pcap", "-o", "no/\u{1b}[2J\n"]] {
+        assert_harmless(&folder.run(arguments).complaint());
+    }
     let text = folder.run(&["read", "hostile.pcap"]).report();
     for shown in ["\\x1b[31m", "\\u{202e}", "\\x9b"] {
         assert!(text.contains(shown), "{shown} in {text}");
