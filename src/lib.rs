@@ -2,6 +2,17 @@
 //!
 //! Data flows one way: capture → decode → tcp → protocol → model → report. A room uses rooms upstream of
 //! it only; `tests/arrows.rs` holds it to that. ARCHITECTURE.md is the map.
+//!
+//! ```
+//! use wsinspect::capture::CaptureFile;
+//! use wsinspect::model::Outcome;
+//! use wsinspect::pipeline::{Options, analyse};
+//!
+//! let mut file = CaptureFile::open("captures/chat/proxy-any.pcap".as_ref())?;
+//! let capture = analyse(&mut file, None, Options::default(), |_| {})?;
+//! assert_eq!(capture.totals.attempts_with(Outcome::Established), 2);
+//! # Ok::<(), wsinspect::capture::CaptureError>(())
+//! ```
 
 // The edge: what was typed, what it means, who calls whom.
 pub mod app;

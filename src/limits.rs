@@ -90,6 +90,10 @@ pub const HEAD_FIELDS: usize = 128;
 /// stream opaque; the reason is kept.
 pub const HELD_BYTES: usize = 256 * 1024;
 
+/// What all connections hold of heads in pieces and of bytes that wait for an answer. At the limit the stream that
+/// wants more becomes opaque; the reason is kept.
+pub const BUFFERED_TOTAL_BYTES: usize = 64 * 1024 * 1024;
+
 /// Requests of one connection that wait for their answers. More make the stream opaque; the reason is kept.
 pub const PENDING_REQUESTS: usize = 1_000;
 
@@ -107,6 +111,9 @@ pub const UNANSWERED_AFTER: Span = Span::from_millis(60_000);
 
 /// Attempts kept for reports, and with `--all` connections. At the limit later ones are only counted.
 pub const ATTEMPTS_KEPT: usize = 200_000;
+
+/// Bytes of heads and of bodies' starts that are kept for reports. At the limit later attempts are only counted.
+pub const HEAD_BYTES_KEPT: usize = 256 * 1024 * 1024;
 /// The longest record that a search after damage believes.
 ///
 /// The search looks at chains of records, so it holds a few times this; a packet of 256 KiB is four times

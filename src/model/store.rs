@@ -3,8 +3,8 @@
 use super::capture::{Capture, Latency, Totals};
 use super::connection::Connection;
 use super::outcome::Outcome;
-use crate::limits::ATTEMPTS_KEPT;
-use crate::protocol::{Context, Role, Spoken, Stack, StreamFacts};
+use crate::limits::{ATTEMPTS_KEPT, HEAD_BYTES_KEPT};
+use crate::protocol::{Attempt, Context, Role, Spoken, Stack, StreamFacts};
 use crate::tcp::{Counts, Ended};
 use crate::units::{Span, Timestamp};
 
@@ -26,6 +26,7 @@ pub struct Store {
     keeps: Keeps,
     connections: Vec<Connection>,
     kept: usize,
+    kept_head_bytes: usize,
     latencies: Vec<Span>,
     totals: Totals,
 }
@@ -34,7 +35,14 @@ impl Store {
     /// An empty store.
     #[must_use]
     pub fn new(keeps: Keeps) -> Self {
-        Self { keeps, connections: Vec::new(), kept: 0, latencies: Vec::new(), totals: Totals::default() }
+        Self {
+            keeps,
+            connections: Vec::new(),
+            kept: 0,
+            kept_head_bytes: 0,
+            latencies: Vec::new(),
+            totals: Totals::default(),
+        }
     }
 
     /// The totals, for who reads packets to count in.
@@ -54,9 +62,11 @@ impl Store {
             Keeps::Attempts => !connection.attempts.is_empty(),
             Keeps::Connections => true,
         };
-        let is_full = self.kept >= ATTEMPTS_KEPT;
+        let is_full = self.kept >= ATTEMPTS_KEPT || self.kept_head_bytes >= HEAD_BYTES_KEPT;
         if is_wanted && !is_full {
             self.kept = self.kept.saturating_add(connection.attempts.len().max(1));
+            let head_bytes: usize = connection.attempts.iter().map(Attempt::head_bytes).sum();
+            self.kept_head_bytes = self.kept_head_bytes.saturating_add(head_bytes);
             self.connections.push(connection);
             return;
         }

@@ -1,6 +1,6 @@
 //! Drives the rooms: blocks are decoded, segments put in order, streams read, and the store filled.
 //!
-//! One thread does it all for now. What several would share is cut along [`Shard`]: a shard owns its flows,
+//! One thread does it all for now. What several would share is cut along `Shard`: a shard owns its flows,
 //! and results do not depend on how many shards there are, since a connection's name is its first packet.
 
 mod shard;
@@ -85,4 +85,4 @@ fn take_damage<S: Source>(source: &mut S, warnings: &mut Vec<String>) {
 
 /// Segments that are looked up before the first of them is worked on: enough to overlap the waits for memory,
 /// few enough to stay in the first-level cache.
-const BATCH: usize = 64;
+const BATCH: usize = 128;

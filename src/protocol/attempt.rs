@@ -53,6 +53,18 @@ pub struct ResponseFacts {
     pub body_start: Vec<u8>,
 }
 
+impl Attempt {
+    /// How many bytes of heads and body are kept.
+    #[must_use]
+    pub fn head_bytes(&self) -> usize {
+        let request = self.request.as_ref().map_or(0, |request| request.bytes.len());
+        let response = self.response.as_ref();
+        let response =
+            response.map_or(0, |response| response.bytes.len().saturating_add(response.body_start.len()));
+        request.saturating_add(response)
+    }
+}
+
 impl RequestFacts {
     /// The head, read again.
     #[must_use]

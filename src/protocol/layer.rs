@@ -9,7 +9,7 @@ use super::websocket::Start;
 
 /// What a layer wants to happen after some bytes.
 #[derive(Debug)]
-pub enum Next {
+pub(super) enum Next {
     /// More bytes.
     Continue,
     /// Another layer is to go on after `consumed` bytes of the chunk.
@@ -23,7 +23,7 @@ pub enum Next {
 
 /// What a connection speaks from some byte on.
 #[derive(Debug)]
-pub enum Protocol {
+pub(super) enum Protocol {
     /// To be found out.
     Probe,
     /// HTTP/1.
@@ -36,7 +36,7 @@ pub enum Protocol {
 
 /// What a session takes over from the handshake.
 #[derive(Debug)]
-pub struct Upgrade {
+pub(super) struct Upgrade {
     /// How it came to be.
     pub start: Start,
     /// The connection's attempts; the last one is the session's.
@@ -64,6 +64,8 @@ pub enum OpaqueReason {
     HeldTooLong,
     /// More than [`crate::limits::PENDING_REQUESTS`] requests without an answer.
     TooManyRequests,
+    /// All connections together buffered more than [`crate::limits::BUFFERED_TOTAL_BYTES`].
+    TooMuchBuffered,
 }
 
 impl OpaqueReason {
@@ -79,6 +81,7 @@ impl OpaqueReason {
             Self::HeadTooLong => "head-too-long",
             Self::HeldTooLong => "held-too-long",
             Self::TooManyRequests => "too-many-requests",
+            Self::TooMuchBuffered => "too-much-buffered",
         }
     }
 }
@@ -86,7 +89,7 @@ impl OpaqueReason {
 impl Next {
     /// Nothing more is to be looked into.
     #[must_use]
-    pub const fn opaque(reason: OpaqueReason) -> Self {
+    pub(super) const fn opaque(reason: OpaqueReason) -> Self {
         Self::Switch { to: Protocol::Opaque(reason), consumed: usize::MAX }
     }
 }

@@ -11,7 +11,7 @@ mod stack;
 mod websocket;
 
 pub use attempt::{Attempt, RequestFacts, ResponseFacts};
-pub use http::{Fields, RequestHead, ResponseHead};
+pub use http::{Fields, HeadError, RequestHead, ResponseHead};
 pub use layer::OpaqueReason;
 pub use stack::Stack;
 pub use websocket::{
@@ -57,6 +57,7 @@ pub struct Context {
     keeps_heads: bool,
     keeps_frames: bool,
     frame_room: usize,
+    buffered_bytes: usize,
     forgotten_attempts: u64,
 }
 
@@ -64,7 +65,13 @@ impl Context {
     /// Whether somebody wants to see the heads of attempts, and each frame.
     #[must_use]
     pub const fn new(keeps_heads: bool, keeps_frames: bool) -> Self {
-        Self { keeps_heads, keeps_frames, frame_room: limits::FRAMES_KEPT_TOTAL, forgotten_attempts: 0 }
+        Self {
+            keeps_heads,
+            keeps_frames,
+            frame_room: limits::FRAMES_KEPT_TOTAL,
+            buffered_bytes: 0,
+            forgotten_attempts: 0,
+        }
     }
 
     /// Attempts beyond [`limits::ATTEMPTS_OF_CONNECTION`].
@@ -83,6 +90,12 @@ impl Context {
 
     const fn frame_room(&mut self) -> &mut usize {
         &mut self.frame_room
+    }
+
+    /// A connection buffers `after` bytes instead of `before`. Whether all of them are still below their limit.
+    const fn rebalance(&mut self, before: usize, after: usize) -> bool {
+        self.buffered_bytes = self.buffered_bytes.saturating_sub(before).saturating_add(after);
+        self.buffered_bytes <= limits::BUFFERED_TOTAL_BYTES
     }
 
     const fn forget_attempt(&mut self) {

@@ -29,7 +29,13 @@ enum Layer {
     Probe(Option<Box<Probe>>),
     Http(Box<Http>),
     WebSocket(Box<Tunnel>),
-    Opaque(OpaqueReason, Option<Box<Vec<Attempt>>>),
+    Opaque(OpaqueReason, Option<Box<Earlier>>),
+}
+
+/// Attempts that came before a stream became opaque.
+#[derive(Debug)]
+struct Earlier {
+    attempts: Vec<Attempt>,
 }
 
 /// A session, and the attempts up to it.
@@ -52,7 +58,64 @@ impl Receiver for Stack {
         }
     }
 
-    fn data(&mut self, context: &mut Context, half: Half, mut chunk: Chunk<'_>) {
+    #[inline]
+    fn data(&mut self, context: &mut Context, half: Half, chunk: Chunk<'_>) {
+        let role = self.role(half);
+        if let Layer::WebSocket(tunnel) = &mut self.layer {
+            tunnel.session.data(context, role, chunk);
+            return;
+        }
+        let before = self.buffered_bytes();
+        self.route(context, half, chunk);
+        self.account(context, before);
+    }
+
+    fn gap(&mut self, context: &mut Context, half: Half, length: u64, at: Origin) {
+        let before = self.buffered_bytes();
+        self.route_gap(context, half, length, at);
+        self.account(context, before);
+    }
+
+    #[inline]
+    fn warm(&self, half: Half) -> u64 {
+        match &self.layer {
+            Layer::WebSocket(tunnel) => tunnel.session.warm(self.role(half)),
+            _ => 0,
+        }
+    }
+
+    fn wants_bytes(&self) -> bool {
+        !matches!(self.layer, Layer::Opaque(..)) || self.may_become_http()
+    }
+}
+
+impl Stack {
+    /// What was seen.
+    #[must_use]
+    pub fn finish(mut self, context: &mut Context) -> StreamFacts {
+        context.rebalance(self.buffered_bytes(), 0);
+        if let Layer::Http(http) = &mut self.layer {
+            match std::mem::take(&mut **http).finish(context) {
+                Finished::Attempts(attempts) => **http = Http::after(attempts),
+                Finished::Frames(upgrade) => self.begin_session(context, upgrade),
+            }
+        }
+        let spoken = match self.layer {
+            Layer::Probe(_) => Spoken::Nothing,
+            Layer::Http(_) => Spoken::Http,
+            Layer::WebSocket(_) => Spoken::WebSocket,
+            Layer::Opaque(reason, _) => Spoken::Opaque(reason),
+        };
+        StreamFacts {
+            client: self.client,
+            spoken,
+            attempts: self.take_attempts(),
+            proxy_protocol: self.preface,
+        }
+    }
+
+    /// Hands bytes to the layer that is there, and to those that follow it.
+    fn route(&mut self, context: &mut Context, half: Half, mut chunk: Chunk<'_>) {
         while !chunk.bytes.is_empty() {
             let role = self.role(half);
             let may_become_http = self.may_become_http();
@@ -86,7 +149,7 @@ impl Receiver for Stack {
         }
     }
 
-    fn gap(&mut self, context: &mut Context, half: Half, length: u64, at: Origin) {
+    fn route_gap(&mut self, context: &mut Context, half: Half, length: u64, at: Origin) {
         let role = self.role(half);
         match &mut self.layer {
             Layer::WebSocket(tunnel) => tunnel.session.gap(role, length),
@@ -102,41 +165,22 @@ impl Receiver for Stack {
         }
     }
 
-    #[inline]
-    fn warm(&self, half: Half) -> u64 {
+    /// What is held in buffers for heads and answers that are not there yet.
+    fn buffered_bytes(&self) -> usize {
         match &self.layer {
-            Layer::WebSocket(tunnel) => tunnel.session.warm(self.role(half)),
+            Layer::Http(http) => http.buffered_bytes(),
             _ => 0,
         }
     }
 
-    fn wants_bytes(&self) -> bool {
-        !matches!(self.layer, Layer::Opaque(..)) || self.may_become_http()
-    }
-}
-
-impl Stack {
-    /// What was seen.
-    #[must_use]
-    pub fn finish(mut self, context: &mut Context) -> StreamFacts {
-        if let Layer::Http(http) = &mut self.layer {
-            match std::mem::take(&mut **http).finish(context) {
-                Finished::Attempts(attempts) => **http = Http::after(attempts),
-                Finished::Frames(upgrade) => self.begin_session(context, *upgrade),
-            }
+    /// Keeps what all connections buffer below its limit; `before` is what this one did.
+    fn account(&mut self, context: &mut Context, before: usize) {
+        let after = self.buffered_bytes();
+        if before == after || context.rebalance(before, after) {
+            return;
         }
-        let spoken = match self.layer {
-            Layer::Probe(_) => Spoken::Nothing,
-            Layer::Http(_) => Spoken::Http,
-            Layer::WebSocket(_) => Spoken::WebSocket,
-            Layer::Opaque(reason, _) => Spoken::Opaque(reason),
-        };
-        StreamFacts {
-            client: self.client,
-            spoken,
-            attempts: self.take_attempts(),
-            proxy_protocol: self.preface,
-        }
+        self.follow(context, Next::opaque(OpaqueReason::TooMuchBuffered));
+        context.rebalance(after, 0);
     }
 
     /// Does what a layer asked for. `None` if it wants no more than further bytes, else how many are used.
@@ -147,7 +191,8 @@ impl Stack {
             Protocol::Http => self.layer = Layer::Http(Box::new(Http::after(self.take_attempts()))),
             Protocol::Opaque(reason) => {
                 let attempts = self.take_attempts();
-                self.layer = Layer::Opaque(reason, (!attempts.is_empty()).then(|| Box::new(attempts)));
+                self.layer =
+                    Layer::Opaque(reason, (!attempts.is_empty()).then(|| Box::new(Earlier { attempts })));
             }
             Protocol::WebSocket(upgrade) => self.begin_session(context, *upgrade),
         }
@@ -181,8 +226,8 @@ impl Stack {
     /// Reads what was held back.
     fn held(&mut self, context: &mut Context, half: Half, piece: HeldPiece) {
         match piece {
-            HeldPiece::Data(kept) => self.data(context, half, kept.as_chunk()),
-            HeldPiece::Gap(length, at) => self.gap(context, half, length, at),
+            HeldPiece::Data(kept) => self.route(context, half, kept.as_chunk()),
+            HeldPiece::Gap(length, at) => self.route_gap(context, half, length, at),
         }
     }
 
@@ -191,7 +236,7 @@ impl Stack {
             Layer::Probe(probe) => probe.map(|probe| probe.into_attempts()).unwrap_or_default(),
             Layer::Http(http) => http.into_attempts(),
             Layer::WebSocket(tunnel) => tunnel.into_attempts(),
-            Layer::Opaque(_, attempts) => attempts.map(|attempts| *attempts).unwrap_or_default(),
+            Layer::Opaque(_, earlier) => earlier.map(|earlier| earlier.attempts).unwrap_or_default(),
         }
     }
 

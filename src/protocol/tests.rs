@@ -2,10 +2,13 @@
 
 use super::testing::*;
 use super::{
-    Accept, OpaqueReason, ProxyProtocol, RequestProblem, ResponseProblem, Role, Spoken, StreamFacts,
+    Accept, Context, OpaqueReason, ProxyProtocol, RequestProblem, ResponseProblem, Role, Spoken, Stack,
+    StreamFacts,
 };
 use crate::decode::Half;
 use crate::limits;
+use crate::tcp::{Chunk, Opened, Opening, Receiver};
+use crate::units::Origin;
 
 fn hello() -> Vec<u8> {
     frame(0x81, KEY, b"hello")
@@ -279,6 +282,31 @@ fn what_is_held_stops_at_its_limit() {
     let facts = told(&[client(REQUEST), frames]);
     assert_eq!(facts.spoken, Spoken::WebSocket);
     assert_eq!(only(facts).session.unwrap().client.binary, 300);
+}
+
+#[test]
+fn what_all_connections_leave_unfinished_stops_at_its_limit() {
+    let mut context = Context::new(true, true);
+    let opening = Opening {
+        first: Origin::default(),
+        opened: Opened::Handshake,
+        opener: Some(Half::Lo),
+        connect: None,
+    };
+    let head = format!("GET /{}", "x".repeat(60_000)).into_bytes();
+    let unfinished = |context: &mut Context| {
+        let mut stack = Stack::open(context, &opening);
+        stack.data(context, Half::Lo, Chunk { bytes: &head, origin: Origin::default() });
+        stack
+    };
+    let room = limits::BUFFERED_TOTAL_BYTES / head.len();
+    let mut stacks: Vec<Stack> = (0..room).map(|_| unfinished(&mut context)).collect();
+    let spoken = |stack: Stack, context: &mut Context| stack.finish(context).spoken;
+    let one_more = unfinished(&mut context);
+    assert_eq!(spoken(one_more, &mut context), Spoken::Opaque(OpaqueReason::TooMuchBuffered));
+    assert_eq!(spoken(stacks.pop().unwrap(), &mut context), Spoken::Http);
+    let next = unfinished(&mut context);
+    assert_eq!(spoken(next, &mut context), Spoken::Http);
 }
 
 #[test]

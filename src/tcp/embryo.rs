@@ -19,7 +19,7 @@ use crate::units::{Origin, PacketNumber, Span, Timestamp};
 pub(super) struct Embryos {
     sets: Vec<Set>,
     /// [`WAYS`] places a set.
-    embryos: Vec<Option<Embryo>>,
+    places: Vec<Option<Embryo>>,
     /// Fixed, so that which one is pushed out never depends on chance. Guessing it gains an attacker
     /// nothing that sending more SYNs would not.
     hasher: foldhash::fast::FixedState,
@@ -59,9 +59,9 @@ impl Embryos {
     /// A table for about `limit` connections.
     pub(super) fn new(limit: usize) -> Self {
         let sets = limit.div_ceil(WAYS).max(1).next_power_of_two();
-        let mut embryos = Vec::new();
-        embryos.resize_with(sets.saturating_mul(WAYS), || None);
-        Self { sets: vec![Set::default(); sets], embryos, hasher: foldhash::fast::FixedState::default() }
+        let mut places = Vec::new();
+        places.resize_with(sets.saturating_mul(WAYS), || None);
+        Self { sets: vec![Set::default(); sets], places, hasher: foldhash::fast::FixedState::default() }
     }
 
     /// Adds a segment without payload to its connection. What had to make room, or was ended by a new
@@ -76,7 +76,7 @@ impl Embryos {
         });
         *set.used.get_mut(way)? = segment.origin.packet;
         *set.tags.get_mut(way)? = tag;
-        let place = self.embryos.get_mut(at.saturating_mul(WAYS).saturating_add(way))?;
+        let place = self.places.get_mut(at.saturating_mul(WAYS).saturating_add(way))?;
         match place {
             Some(embryo) if known.is_some() && !embryo.is_reused_by(segment) => {
                 embryo.segment(segment);
@@ -91,13 +91,13 @@ impl Embryos {
         let (at, tag) = self.home(key);
         let way = self.find(key, at, tag)?;
         *self.sets.get_mut(at)?.used.get_mut(way)? = PacketNumber::default();
-        self.embryos.get_mut(at.saturating_mul(WAYS).saturating_add(way))?.take()
+        self.places.get_mut(at.saturating_mul(WAYS).saturating_add(way))?.take()
     }
 
     /// Takes out all that are left.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Embryo> + use<> {
         self.sets.clear();
-        std::mem::take(&mut self.embryos).into_iter().flatten()
+        std::mem::take(&mut self.places).into_iter().flatten()
     }
 
     /// The set of a connection, and its tag.
@@ -112,7 +112,7 @@ impl Embryos {
     fn find(&self, key: &FlowKey, at: usize, tag: u32) -> Option<usize> {
         let candidates = (0..WAYS).zip(self.sets.get(at)?.tags).filter(|(_, known)| *known == tag);
         candidates.map(|(way, _)| way).find(|way| {
-            let embryo = self.embryos.get(at.saturating_mul(WAYS).saturating_add(*way));
+            let embryo = self.places.get(at.saturating_mul(WAYS).saturating_add(*way));
             embryo.and_then(Option::as_ref).is_some_and(|embryo| embryo.key == *key)
         })
     }

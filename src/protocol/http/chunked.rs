@@ -78,9 +78,11 @@ impl State {
     /// The state after one byte of framing; `None` if it cannot stand there.
     fn after(self, byte: u8) -> Option<Self> {
         match (self, byte) {
-            (Self::Size { size: 0, digits: 1.., .. }, b'\n') => Some(Self::Trailer(0)),
+            // The last chunk is followed by the trailer section, whose empty line ends the body.
+            (Self::Size { size: 0, digits: 1.., .. } | Self::Trailer(_), b'\n')
+            | (Self::Trailer(0), b'\r') => Some(Self::Trailer(0)),
             (Self::Size { size, digits: 1.., .. }, b'\n') => Some(Self::Data(size)),
-            (Self::Size { extension: true, .. }, _) => Some(self),
+            (Self::Size { extension: true, .. } | Self::Data(_), _) => Some(self),
             (Self::Size { size, digits: 1.., .. }, b';' | b' ' | b'\t' | b'\r') => {
                 Some(Self::Size { size, digits: 1, extension: true })
             }
@@ -92,10 +94,7 @@ impl State {
             (Self::DataEnd, b'\r') => Some(Self::DataEnd),
             (Self::DataEnd, b'\n') => Some(Self::default()),
             (Self::DataEnd, _) => None,
-            (Self::Trailer(_), b'\n') => Some(Self::Trailer(0)),
-            (Self::Trailer(0), b'\r') => Some(Self::Trailer(0)),
             (Self::Trailer(line), _) => Some(Self::Trailer(line.saturating_add(1))),
-            (Self::Data(_), _) => Some(self),
         }
     }
 }

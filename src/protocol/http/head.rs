@@ -64,7 +64,7 @@ impl<'a> RequestHead<'a> {
         })
     }
 
-    /// Reads what was kept of a head: the whole of it, or what [`mend`] made of a part.
+    /// Reads what was kept of a head: the whole of it, or what `mend` made of a part.
     #[must_use]
     pub fn parse_kept(bytes: &'a [u8]) -> Self {
         Self::parse(bytes).unwrap_or_else(|_| {
@@ -97,7 +97,7 @@ impl<'a> ResponseHead<'a> {
         })
     }
 
-    /// Reads what was kept of a head: the whole of it, or what [`mend`] made of a part.
+    /// Reads what was kept of a head: the whole of it, or what `mend` made of a part.
     #[must_use]
     pub fn parse_kept(bytes: &'a [u8]) -> Self {
         Self::parse(bytes).unwrap_or_else(|_| {
@@ -149,7 +149,7 @@ impl<'a> Fields<'a> {
 /// Where a head ends in `bytes`, searched from `from` on: after its empty line (RFC 9112 section 2.1).
 /// Bare line feeds are taken, as most servers do.
 #[must_use]
-pub fn find_end(bytes: &[u8], from: usize) -> Option<usize> {
+pub(super) fn find_end(bytes: &[u8], from: usize) -> Option<usize> {
     let mut rest_from = from;
     loop {
         let line_end = memchr::memchr(b'\n', bytes.get(rest_from..)?)?.saturating_add(rest_from);
@@ -165,7 +165,7 @@ pub fn find_end(bytes: &[u8], from: usize) -> Option<usize> {
 /// Makes a readable head of the start of one: its whole lines and an empty one. If not even the first line
 /// is whole, what there is of it.
 #[must_use]
-pub fn mend(part: &[u8]) -> Vec<u8> {
+pub(super) fn mend(part: &[u8]) -> Vec<u8> {
     match memchr::memrchr(b'\n', part) {
         Some(end) => [part.get(..=end).unwrap_or_default(), b"\r\n"].concat(),
         None => part.to_vec(),
@@ -175,14 +175,14 @@ pub fn mend(part: &[u8]) -> Vec<u8> {
 /// Whether bytes at the start of a message may be the start of a request line: a method of capital letters
 /// and a space. Shorter bytes may be, as long as nothing speaks against it.
 #[must_use]
-pub fn may_start_request(bytes: &[u8]) -> bool {
+pub(crate) fn may_start_request(bytes: &[u8]) -> bool {
     let method = bytes.iter().take_while(|byte| byte.is_ascii_uppercase() || **byte == b'-').count();
     method > 0 && method <= MAX_METHOD_BYTES && matches!(bytes.get(method), None | Some(b' '))
 }
 
 /// Whether bytes at the start of a message may be the start of a status line.
 #[must_use]
-pub fn may_start_response(bytes: &[u8]) -> bool {
+pub(crate) fn may_start_response(bytes: &[u8]) -> bool {
     let length = bytes.len().min(STATUS_LINE_START.len());
     bytes.get(..length) == STATUS_LINE_START.get(..length)
 }
@@ -226,7 +226,7 @@ fn minor_version(text: &str) -> Option<u8> {
     }
 }
 
-/// `BASELINE-CONTROL` is the longest registered method that uses capitals (16); WebDAV extensions come close.
+/// The longest registered method, `BASELINE-CONTROL`, has 16 characters.
 const MAX_METHOD_BYTES: usize = 20;
 
 const STATUS_LINE_START: &[u8] = b"HTTP/1.";
@@ -266,7 +266,7 @@ mod tests {
             let head = RequestHead::parse_kept(&mended);
             assert!("GET".starts_with(head.method));
             assert!("/ws?x=1".starts_with(head.target));
-            let lines = REQUEST[..cut].iter().filter(|byte| **byte == b'\n').count();
+            let lines = memchr::memchr_iter(b'\n', &REQUEST[..cut]).count();
             assert_eq!(head.fields.iter().count(), lines.saturating_sub(1).min(2), "cut at {cut}");
         }
     }

@@ -17,7 +17,7 @@ use crate::units::Origin;
 
 /// HTTP/1 on a connection.
 #[derive(Debug, Default)]
-pub struct Http {
+pub(crate) struct Http {
     client: MessageReader,
     server: MessageReader,
     /// Requests without a final answer, oldest first.
@@ -76,7 +76,7 @@ impl Held {
 
 /// A part of what is held back.
 #[derive(Debug)]
-pub enum HeldPiece {
+pub(crate) enum HeldPiece {
     /// Bytes.
     Data(Kept),
     /// A number of bytes that the capture lacks, and the segment that showed it.
@@ -86,12 +86,12 @@ pub enum HeldPiece {
 impl Http {
     /// HTTP that goes on after other attempts on the same connection.
     #[must_use]
-    pub fn after(attempts: Vec<Attempt>) -> Self {
+    pub(crate) fn after(attempts: Vec<Attempt>) -> Self {
         Self { attempts, ..Self::default() }
     }
 
     /// The next bytes of one side.
-    pub fn data(&mut self, context: &mut Context, role: Role, chunk: Chunk<'_>) -> Next {
+    pub(crate) fn data(&mut self, context: &mut Context, role: Role, chunk: Chunk<'_>) -> Next {
         match role {
             Role::Client => self.client_data(context, chunk),
             Role::Server => self.server_data(context, chunk),
@@ -99,7 +99,7 @@ impl Http {
     }
 
     /// `length` bytes of one side are not in the capture.
-    pub fn gap(&mut self, context: &mut Context, role: Role, length: u64, at: Origin) -> Next {
+    pub(crate) fn gap(&mut self, context: &mut Context, role: Role, length: u64, at: Origin) -> Next {
         match role {
             Role::Client => {
                 if let Some(held) = &mut self.held {
@@ -133,7 +133,7 @@ impl Http {
     }
 
     /// The attempts, once nothing more comes.
-    pub fn finish(mut self, context: &mut Context) -> Finished {
+    pub(crate) fn finish(mut self, context: &mut Context) -> Finished {
         if self.held.is_none()
             && let Some((part, origin)) = self.client.unfinished()
         {
@@ -153,8 +153,17 @@ impl Http {
         Finished::Attempts(self.attempts)
     }
 
+    /// What is held in buffers: heads in pieces, the latest request, what waits for an answer.
+    pub(crate) fn buffered_bytes(&self) -> usize {
+        let held = self.held.as_ref().map_or(0, |held| {
+            held.bytes.saturating_add(held.pieces.len().saturating_mul(PIECE_OVERHEAD_BYTES))
+        });
+        let heads = self.client.buffered_bytes().saturating_add(self.server.buffered_bytes());
+        held.saturating_add(heads).saturating_add(self.latest.bytes.len())
+    }
+
     /// The attempts so far.
-    pub fn into_attempts(self) -> Vec<Attempt> {
+    pub(crate) fn into_attempts(self) -> Vec<Attempt> {
         self.attempts
     }
 
@@ -190,7 +199,10 @@ impl Http {
             && self.waiting_attempt().is_some()
             && frames_in(chunk.bytes, Role::Server, None) != Evidence::None
         {
-            return Next::Switch { to: Protocol::WebSocket(self.upgrade(Start::Midstream)), consumed: 0 };
+            return Next::Switch {
+                to: Protocol::WebSocket(Box::new(self.upgrade(Start::Midstream))),
+                consumed: 0,
+            };
         }
         let total = chunk.bytes.len();
         while !chunk.bytes.is_empty() {
@@ -339,7 +351,7 @@ impl Http {
         if switches {
             let start = if complete { Start::Handshake { deflate } } else { Start::Midstream };
             let to = match place {
-                Some(_) => Protocol::WebSocket(self.upgrade(start)),
+                Some(_) => Protocol::WebSocket(Box::new(self.upgrade(start))),
                 None => Protocol::Opaque(OpaqueReason::OtherUpgrade),
             };
             return Next::Switch { to, consumed: 0 };
@@ -384,7 +396,7 @@ impl Http {
     fn held_too_long(&mut self) -> Next {
         if self.frames_held() {
             return Next::Switch {
-                to: Protocol::WebSocket(self.upgrade(Start::Midstream)),
+                to: Protocol::WebSocket(Box::new(self.upgrade(Start::Midstream))),
                 consumed: usize::MAX,
             };
         }
@@ -432,20 +444,20 @@ impl Http {
     }
 
     /// Everything that a session needs to go on from here.
-    fn upgrade(&mut self, start: Start) -> Box<Upgrade> {
+    fn upgrade(&mut self, start: Start) -> Upgrade {
         let attempts = std::mem::take(&mut self.attempts);
         let held = self.held.take().map(|held| held.pieces).unwrap_or_default();
-        Box::new(Upgrade { start, attempts, held })
+        Upgrade { start, attempts, held }
     }
 }
 
 /// What a connection's HTTP came to.
 #[derive(Debug)]
-pub enum Finished {
+pub(crate) enum Finished {
     /// The attempts.
     Attempts(Vec<Attempt>),
     /// The attempts, and frames that the last one's client sent.
-    Frames(Box<Upgrade>),
+    Frames(Upgrade),
 }
 
 /// RFC 9112 section 6.3: a request without a length has no body.
@@ -484,5 +496,8 @@ impl OpaqueReason {
         }
     }
 }
+
+/// What a held piece costs besides its bytes: a thousand pieces of one byte are more than a thousand bytes.
+const PIECE_OVERHEAD_BYTES: usize = 128;
 
 const SWITCHING_PROTOCOLS: u16 = 101;

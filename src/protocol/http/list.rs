@@ -1,7 +1,7 @@
 //! Comma-separated lists in header fields (RFC 9110 section 5.6.1).
 
 /// Splits a header value at `separator`, but not inside quoted strings; parts are trimmed, empty ones left out.
-pub fn split_list(value: &str, separator: char) -> impl Iterator<Item = &str> {
+pub(crate) fn split_list(value: &str, separator: char) -> impl Iterator<Item = &str> {
     // Quotes are rare, and without them nothing has to be remembered.
     let may_be_quoted = value.contains('"');
     let mut quoted = false;
@@ -20,7 +20,7 @@ pub fn split_list(value: &str, separator: char) -> impl Iterator<Item = &str> {
 }
 
 /// Whether a list has a token, in any case.
-pub fn has_token(value: &[u8], token: &str) -> bool {
+pub(crate) fn has_token(value: &[u8], token: &str) -> bool {
     value.split(|byte| *byte == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
 }
 

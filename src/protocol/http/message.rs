@@ -134,6 +134,14 @@ impl MessageReader {
         self.gap(u64::MAX)
     }
 
+    /// How much of a head is there.
+    pub(super) fn buffered_bytes(&self) -> usize {
+        match &self.state {
+            State::Head { part, .. } => part.len(),
+            State::Body(_) | State::Seek => 0,
+        }
+    }
+
     /// Whether a gap hid where the next message begins.
     pub(super) const fn is_seeking(&self) -> bool {
         matches!(self.state, State::Seek)

@@ -6,6 +6,7 @@ mod layer;
 mod list;
 mod message;
 
-pub use head::{Fields, RequestHead, ResponseHead, may_start_request, may_start_response};
-pub use layer::{Finished, HeldPiece, Http};
-pub use list::{has_token, split_list};
+pub use head::{Fields, HeadError, RequestHead, ResponseHead};
+pub(super) use head::{may_start_request, may_start_response};
+pub(super) use layer::{Finished, HeldPiece, Http};
+pub(super) use list::{has_token, split_list};

@@ -4,7 +4,7 @@ use crate::protocol::http::split_list;
 
 /// One extension of a list: its name and its parameters, in the order of the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Extension<'a> {
+pub(super) struct Extension<'a> {
     /// The name, as it was written.
     pub name: &'a str,
     /// Parameters; the value without quotes.
@@ -13,7 +13,7 @@ pub struct Extension<'a> {
 
 /// The extensions of a header value. Anything is taken for what it looks like; what is illegal shows when it is
 /// compared.
-pub fn parse(value: &str) -> Vec<Extension<'_>> {
+pub(super) fn parse(value: &str) -> Vec<Extension<'_>> {
     split_list(value, ',')
         .filter_map(|element| {
             let mut parts = split_list(element, ';');
@@ -37,17 +37,23 @@ fn parameter(text: &str) -> (&str, Option<&str>) {
 
 impl Extension<'_> {
     /// Whether it is permessage-deflate.
-    pub fn is_deflate(&self) -> bool {
+    pub(super) fn is_deflate(&self) -> bool {
         self.name.eq_ignore_ascii_case("permessage-deflate")
     }
 
-    fn parameter(&self, name: &str) -> Option<Option<&str>> {
-        self.parameters.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
+    fn has(&self, name: &str) -> bool {
+        self.parameters.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
+    }
+
+    /// The number of window bits that a parameter gives.
+    fn bits(&self, name: &str) -> Option<u8> {
+        let (_, value) = self.parameters.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+        bits((*value)?)
     }
 
     /// Whether the parameters of an accepted permessage-deflate are legal as an answer to `offer`
     /// (RFC 7692 sections 7.1, 7.1.1 and 7.1.2).
-    pub fn is_legal_answer_to(&self, offer: &Self) -> bool {
+    pub(super) fn is_legal_answer_to(&self, offer: &Self) -> bool {
         let each_is_legal = self.parameters.iter().enumerate().all(|(at, (name, value))| {
             let repeated = self.parameters.iter().take(at).any(|(other, _)| other.eq_ignore_ascii_case(name));
             let legal = match name.to_ascii_lowercase().as_str() {
@@ -61,13 +67,10 @@ impl Extension<'_> {
         });
         // Section 7.1.2.1: no more than was offered.
         let at_most_offered = |name: &str| {
-            let offered = offer.parameter(name).flatten().and_then(bits);
-            let answered = self.parameter(name).flatten().and_then(bits);
-            offered.zip(answered).is_none_or(|(offered, answered)| answered <= offered)
+            offer.bits(name).zip(self.bits(name)).is_none_or(|(offered, answered)| answered <= offered)
         };
         // Section 7.1.2.2: only a client that offered it understands it.
-        let client_bits_offered = self.parameter(CLIENT_MAX_WINDOW_BITS).is_none()
-            || offer.parameter(CLIENT_MAX_WINDOW_BITS).is_some();
+        let client_bits_offered = !self.has(CLIENT_MAX_WINDOW_BITS) || offer.has(CLIENT_MAX_WINDOW_BITS);
         each_is_legal
             && client_bits_offered
             && at_most_offered(SERVER_MAX_WINDOW_BITS)

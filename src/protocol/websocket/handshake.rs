@@ -123,6 +123,7 @@ pub enum Accept {
 
 /// The fields of a head that matter to the handshake, found in one pass.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field that is there or not")]
 struct Relevant<'a> {
     /// `Upgrade` has the token `websocket`.
     upgrades: bool,
@@ -161,23 +162,23 @@ impl<'a> Relevant<'a> {
 
     fn handshake_field(&mut self, name: &str, value: &'a [u8]) {
         self.has_handshake_field = true;
-        match name.get(PREFIX.len()..).map(str::to_ascii_lowercase).as_deref() {
-            Some("key") => {
-                self.key = self.key.or(Some(value));
-                self.keys = self.keys.saturating_add(1);
-            }
-            Some("version") => self.version = self.version.or(Some(value)),
-            Some("accept") => self.accept = self.accept.or(Some(value)),
-            Some("protocol") => self.has_subprotocols = true,
-            Some("extensions") => self.has_extensions = true,
-            _ => {}
+        let is = |known: &str| name.get(PREFIX.len()..).is_some_and(|rest| rest.eq_ignore_ascii_case(known));
+        if is("key") {
+            self.key = self.key.or(Some(value));
+            self.keys = self.keys.saturating_add(1);
+        } else if is("version") {
+            self.version = self.version.or(Some(value));
+        } else if is("accept") {
+            self.accept = self.accept.or(Some(value));
         }
+        self.has_subprotocols |= is("protocol");
+        self.has_extensions |= is("extensions");
     }
 }
 
 /// What a request asks for, as far as its answer is measured by it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Offer {
+pub(crate) struct Offer {
     /// The accept value that belongs to the key, if there is one key.
     accept: Option<[u8; ACCEPT_BYTES]>,
     /// The request has to be looked at again for more keys, or for subprotocols.
@@ -188,14 +189,17 @@ pub struct Offer {
 /// WebSocket intent: neither an upgrade token nor any of the handshake's own fields. `complete` says whether
 /// the capture has the whole head.
 #[must_use]
-pub fn read_request(request: &RequestHead<'_>, complete: bool) -> Option<(Vec<RequestProblem>, Offer)> {
+pub(crate) fn read_request(
+    request: &RequestHead<'_>,
+    complete: bool,
+) -> Option<(Vec<RequestProblem>, Offer)> {
     let fields = Relevant::of(&request.fields);
     (fields.upgrades || fields.has_handshake_field).then(|| read_fields(request, &fields, complete))
 }
 
 /// The same for a request without intent that was answered as if it had some.
 #[must_use]
-pub fn read_unasked(request: &RequestHead<'_>, complete: bool) -> (Vec<RequestProblem>, Offer) {
+pub(crate) fn read_unasked(request: &RequestHead<'_>, complete: bool) -> (Vec<RequestProblem>, Offer) {
     read_fields(request, &Relevant::of(&request.fields), complete)
 }
 
@@ -229,7 +233,7 @@ fn request_problems(request: &RequestHead<'_>, fields: &Relevant<'_>, complete: 
 /// What is wrong with a 101, and whether its accept value is right. `complete` says whether the capture has the
 /// whole head.
 #[must_use]
-pub fn read_response(
+pub(crate) fn read_response(
     request: Option<&RequestFacts>,
     response: &ResponseHead<'_>,
     complete: bool,
@@ -261,7 +265,7 @@ pub fn read_response(
 
 /// Whether an answer agrees on permessage-deflate.
 #[must_use]
-pub fn agreed_deflate(response: &ResponseHead<'_>) -> bool {
+pub(crate) fn agreed_deflate(response: &ResponseHead<'_>) -> bool {
     extensions_of(&response.fields).iter().any(Extension::is_deflate)
 }
 
@@ -343,10 +347,15 @@ fn is_handshake_field(name: &str) -> bool {
 
 /// RFC 6455 section 4.1, item 7: 16 bytes in base64, so 24 characters of which the last two are padding.
 fn is_valid_key(key: &[u8]) -> bool {
-    STANDARD.decode(key).is_ok_and(|bytes| bytes.len() == 16)
+    let mut bytes = [0; KEY_BYTES + 2];
+    key.len() == KEY_CHARACTERS && STANDARD.decode_slice(key, &mut bytes) == Ok(KEY_BYTES)
 }
 
 const PREFIX: &str = "sec-websocket-";
+
+/// RFC 6455 section 4.1, item 7: a nonce of so many bytes, which are so many characters in base64.
+const KEY_BYTES: usize = 16;
+const KEY_CHARACTERS: usize = 24;
 
 /// The base64 form of a SHA-1.
 const ACCEPT_BYTES: usize = 28;

@@ -9,13 +9,11 @@ mod resync;
 mod session;
 
 pub use facts::{Anomaly, AnomalyFact, CloseFact, FrameLog, FrameRecord, PingFacts, RoleFacts, SessionFacts};
-pub use handshake::{
-    Accept, Offer, RequestProblem, ResponseProblem, accept_for, agreed_deflate, read_request, read_response,
-    read_unasked,
-};
+pub use handshake::{Accept, RequestProblem, ResponseProblem, accept_for};
+pub(super) use handshake::{Offer, agreed_deflate, read_request, read_response, read_unasked};
 pub use header::{FrameHeader, Opcode};
-pub use resync::{Evidence, frames_in};
-pub use session::{Session, Start};
+pub(super) use resync::{Evidence, frames_in};
+pub(super) use session::{Session, Start};
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use crate::protocol::Role;
 
 /// How likely it is that a segment begins with a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Evidence {
+pub(crate) enum Evidence {
     /// It does not, or nothing says so.
     None,
     /// Plausible frames, of which the last is longer than the segment.
@@ -21,7 +21,7 @@ pub enum Evidence {
 /// Looks at the start of a segment for frames that `by` may have sent. `deflate` says whether RSV1 may be
 /// set; `None` if that is not known.
 #[must_use]
-pub fn frames_in(segment: &[u8], by: Role, deflate: Option<bool>) -> Evidence {
+pub(crate) fn frames_in(segment: &[u8], by: Role, deflate: Option<bool>) -> Evidence {
     let mut rest = segment;
     for found in 1..=MAX_CHAIN {
         let Some((header, header_length)) = FrameHeader::parse(rest) else {

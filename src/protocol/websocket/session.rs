@@ -16,7 +16,7 @@ use crate::units::{Origin, Timestamp};
 
 /// A session.
 #[derive(Debug)]
-pub struct Session {
+pub(crate) struct Session {
     client: Side,
     server: Side,
     /// Whether permessage-deflate was agreed on; `None` if the capture does not show it.
@@ -30,7 +30,7 @@ pub struct Session {
 
 /// How a session came to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
+pub(crate) enum Start {
     /// With a handshake.
     Handshake {
         /// permessage-deflate was agreed on (RFC 7692).
@@ -108,7 +108,7 @@ struct Control {
 impl Session {
     /// A session that begins with the next bytes.
     #[must_use]
-    pub fn new(start: Start) -> Self {
+    pub(crate) fn new(start: Start) -> Self {
         let (message, deflate) = match start {
             Start::Handshake { deflate } => (Message::None, Some(deflate)),
             Start::Midstream => (Message::Unknown, None),
@@ -127,19 +127,19 @@ impl Session {
     }
 
     /// Notes that the client sent `count` bytes before it can have seen the answer.
-    pub fn note_early_client_bytes(&mut self, count: u64) {
+    pub(crate) fn note_early_client_bytes(&mut self, count: u64) {
         self.early_client_bytes = self.early_client_bytes.saturating_add(count);
     }
 
     /// From here on it is not known where this side's next frame begins.
-    pub fn lose(&mut self, by: Role) {
+    pub(crate) fn lose(&mut self, by: Role) {
         let side = self.side_mut(by);
         side.state = State::Lost;
         side.message = Message::Unknown;
     }
 
     /// The next bytes of one side.
-    pub fn data(&mut self, context: &mut Context, by: Role, chunk: Chunk<'_>) {
+    pub(crate) fn data(&mut self, context: &mut Context, by: Role, chunk: Chunk<'_>) {
         let mut rest = chunk.bytes;
         while !rest.is_empty() {
             rest = match &mut self.side_mut(by).state {
@@ -165,7 +165,7 @@ impl Session {
     /// Reads what the next bytes of one side will need; see [`crate::tcp::Receiver::warm`].
     #[inline]
     #[must_use]
-    pub fn warm(&self, by: Role) -> u64 {
+    pub(crate) fn warm(&self, by: Role) -> u64 {
         let side = if by == Role::Client { &self.client } else { &self.server };
         let is_header = matches!(side.state, State::Header);
         let [first, ..] = side.frames;
@@ -173,7 +173,7 @@ impl Session {
     }
 
     /// `length` bytes of one side are not in the capture.
-    pub fn gap(&mut self, by: Role, length: u64) {
+    pub(crate) fn gap(&mut self, by: Role, length: u64) {
         let side = self.side_mut(by);
         let skippable = match &side.state {
             State::Payload(remaining) => Some(*remaining),
@@ -191,7 +191,7 @@ impl Session {
 
     /// What was seen.
     #[must_use]
-    pub fn into_facts(self) -> SessionFacts {
+    pub(crate) fn into_facts(self) -> SessionFacts {
         SessionFacts {
             client: self.client.facts(),
             server: self.server.facts(),

@@ -39,8 +39,8 @@ fn sentences(capture: &Capture) -> Vec<String> {
 
 fn opaque(reason: OpaqueReason, found: u64) -> String {
     let connections = count(found, "connection");
-    let (is, speaks, has) =
-        (verb(found, "is", "are"), verb(found, "speaks", "speak"), verb(found, "has", "have"));
+    let (is, was) = (verb(found, "is", "are"), verb(found, "was", "were"));
+    let (speaks, has) = (verb(found, "speaks", "speak"), verb(found, "has", "have"));
     match reason {
         OpaqueReason::Tls => {
             format!("{connections} {is} encrypted (TLS): whether WebSockets are inside cannot be seen")
@@ -58,6 +58,9 @@ fn opaque(reason: OpaqueReason, found: u64) -> String {
             format!("{connections} {has} too many bytes between an upgrade request and its answer")
         }
         OpaqueReason::TooManyRequests => format!("{connections} {has} too many requests without an answer"),
+        OpaqueReason::TooMuchBuffered => {
+            format!("{connections} {was} given up since all of them together left too much unfinished")
+        }
     }
 }
 

@@ -90,7 +90,7 @@ impl Naive {
             anomaly("continuation-without-start", opcode == 0 && !open);
             anomaly("message-interrupted", opcode != 0 && open);
             anomaly("data-after-close", self.closed.contains_key(&by));
-            if fin && !(opcode == 0 && !open) {
+            if fin && (open || opcode != 0) {
                 facts.messages += 1;
             }
         }

@@ -1,0 +1,88 @@
+//! A conversation in pieces, through a stack, and what holds for everything that is seen of one.
+
+use arbitrary::Arbitrary;
+use wsinspect::decode::Half;
+use wsinspect::limits;
+use wsinspect::protocol::{Context, RoleFacts, SessionFacts, Stack, StreamFacts};
+use wsinspect::tcp::{Chunk, Opened, Opening, Receiver};
+use wsinspect::units::Origin;
+
+/// Something that happens on a connection.
+#[derive(Arbitrary, Debug)]
+pub enum Event<'a> {
+    /// The client sends bytes.
+    Client(&'a [u8]),
+    /// The server sends bytes.
+    Server(&'a [u8]),
+    /// Bytes of the client are lost.
+    ClientLost(u16),
+    /// Bytes of the server are lost.
+    ServerLost(u16),
+}
+
+/// Reads a conversation that begins with `before`, each event in pieces of `piece` bytes.
+pub fn read(before: &[Event<'_>], events: &[Event<'_>], piece: usize, joined: bool) -> StreamFacts {
+    let mut context = Context::new(true);
+    let opener = (!joined).then_some(Half::Lo);
+    let opened = if joined { Opened::Midstream } else { Opened::Handshake };
+    let opening = Opening { first: Origin::default(), opened, opener, connect: None };
+    let mut stack = Stack::open(&mut context, &opening);
+    let mut sent = [0; 2];
+    for event in before.iter().chain(events) {
+        let (half, bytes, lost) = match *event {
+            Event::Client(bytes) => (Half::Lo, bytes, 0),
+            Event::Server(bytes) => (Half::Hi, bytes, 0),
+            Event::ClientLost(length) => (Half::Lo, &[][..], length),
+            Event::ServerLost(length) => (Half::Hi, &[][..], length),
+        };
+        for bytes in bytes.chunks(piece.max(1)) {
+            sent[half as usize] += bytes.len() as u64;
+            stack.data(&mut context, half, Chunk { bytes, origin: Origin::default() });
+        }
+        if lost > 0 {
+            stack.gap(&mut context, half, u64::from(lost), Origin::default());
+        }
+    }
+    let facts = stack.finish(&mut context);
+    check(&facts, sent);
+    facts
+}
+
+/// What holds for any conversation in which so many bytes were sent.
+fn check(facts: &StreamFacts, sent: [u64; 2]) {
+    assert!(facts.attempts.len() <= limits::ATTEMPTS_OF_CONNECTION);
+    for attempt in &facts.attempts {
+        if let Some(request) = &attempt.request {
+            assert!(request.bytes.len() <= limits::HEAD_BYTES + 2);
+            let _ = request.head();
+        }
+        if let Some(response) = &attempt.response {
+            assert!(response.bytes.len() <= limits::HEAD_BYTES + 2);
+            assert!(response.body_start.len() <= limits::BODY_START_BYTES);
+            assert!(response.problems.is_empty() || response.status == 101);
+            let _ = response.head();
+        }
+        if let Some(session) = &attempt.session {
+            check_session(session, sent);
+        }
+    }
+}
+
+fn check_session(session: &SessionFacts, [from_lo, from_hi]: [u64; 2]) {
+    let (client, server) = (&session.client, &session.server);
+    let frames = client.frames() + server.frames();
+    assert_eq!(session.frames.len() as u64 + session.frames.forgotten, frames);
+    let at_most = |facts: &RoleFacts| facts.text + facts.binary + facts.continuation + facts.other;
+    for facts in [client, server] {
+        assert!(facts.messages <= at_most(facts));
+        // A header has two bytes.
+        assert!(facts.frames() * 2 + facts.undecoded_bytes <= from_lo.max(from_hi));
+    }
+    let anomalies: u64 = session.anomalies.iter().map(|anomaly| anomaly.count).sum();
+    assert!(anomalies <= frames * 8);
+    assert!(session.pings.answered + session.pings.unanswered <= client.ping + server.ping);
+    if let Some(close) = &session.close {
+        assert!(close.reason.len() <= limits::CONTROL_PAYLOAD_BYTES - 2);
+        assert!(session.role(close.by).close > 0);
+    }
+}
