@@ -6,7 +6,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::report::{Format, TimeStyle};
 
-/// Reads packet captures and tells which WebSocket upgrade attempts there were, which failed, and what flowed.
+/// Reads packet captures and tells which WebSocket upgrade attempts there were, which failed, and what the wire
+/// says about each.
 #[derive(Debug, Parser)]
 #[command(name = "wsinspect", version, about, arg_required_else_help = true, max_term_width = 100)]
 pub struct Cli {

@@ -1,4 +1,5 @@
-//! wsinspect reads packet captures and tells why a WebSocket does not work.
+//! wsinspect reads packet captures and tells which WebSocket upgrade attempts there were, which failed, and what
+//! the wire says about each.
 //!
 //! Data flows one way: capture → decode → tcp → protocol → model → report. A room uses rooms upstream of
 //! it only; `tests/arrows.rs` holds it to that. ARCHITECTURE.md is the map.

@@ -97,7 +97,7 @@ pub const BUFFERED_TOTAL_BYTES: usize = 64 * 1024 * 1024;
 /// Requests of one connection that wait for their answers. More make the stream opaque; the reason is kept.
 pub const PENDING_REQUESTS: usize = 1_000;
 
-/// Upgrade attempts remembered of one connection. Later ones are counted.
+/// Upgrade attempts of one connection. One more makes the stream opaque; the reason is kept.
 pub const ATTEMPTS_OF_CONNECTION: usize = 1_000;
 
 /// The start of the answer's body that is kept: it often says what is wrong.
@@ -114,6 +114,7 @@ pub const ATTEMPTS_KEPT: usize = 200_000;
 
 /// Bytes of heads and of bodies' starts that are kept for reports. At the limit later attempts are only counted.
 pub const HEAD_BYTES_KEPT: usize = 256 * 1024 * 1024;
+
 /// The longest record that a search after damage believes.
 ///
 /// The search looks at chains of records, so it holds a few times this; a packet of 256 KiB is four times

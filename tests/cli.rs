@@ -58,7 +58,7 @@ fn what_cannot_be_opened_is_told() {
     );
     assert_eq!(
         run(&["read", "captures"]).complaint(),
-        "wsinspect: cannot open captures: it is a directory (name the captures in it)"
+        "wsinspect: cannot open captures: it is a directory (name a capture in it)"
     );
 }
 

@@ -51,7 +51,7 @@ impl CaptureFile {
         let file = File::open(path).map_err(|error| cannot(reason(&error)))?;
         let metadata = file.metadata().map_err(|error| cannot(reason(&error)))?;
         if metadata.is_dir() {
-            return Err(cannot("it is a directory (name the captures in it)".to_owned()));
+            return Err(cannot("it is a directory (name a capture in it)".to_owned()));
         }
         let mut capture = Self::from_reader(&path.display().to_string(), Box::new(file))?;
         capture.size = metadata.is_file().then_some(metadata.len());
@@ -383,7 +383,7 @@ mod tests {
         let open = |path: &Path| CaptureFile::open(path).unwrap_err().to_string();
         assert_eq!(open(Path::new("/no/dump.pcap")), "cannot open /no/dump.pcap: no such file or directory");
         let text = open(folder.path());
-        assert!(text.ends_with(": it is a directory (name the captures in it)"), "{text}");
+        assert!(text.ends_with(": it is a directory (name a capture in it)"), "{text}");
     }
 
     #[test]

@@ -56,6 +56,12 @@ impl Connection {
         Some(if by == self.client { Role::Client } else { Role::Server })
     }
 
+    /// Whether the capture has packets of one side only.
+    #[must_use]
+    pub const fn is_one_sided(&self) -> bool {
+        self.half(Role::Client).packets == 0 || self.half(Role::Server).packets == 0
+    }
+
     /// When its last payload was sent, either way, before it ended.
     #[must_use]
     pub fn last_payload(&self) -> Option<Timestamp> {

@@ -2,7 +2,7 @@
 
 use crate::limits::UNANSWERED_AFTER;
 use crate::model::Connection;
-use crate::protocol::{Attempt, SessionFacts};
+use crate::protocol::{Accept, Attempt, Role, SessionFacts};
 use crate::units::Timestamp;
 
 /// What became of an attempt.
@@ -39,7 +39,7 @@ impl Outcome {
         if response.problems.iter().any(|problem| problem.is_fatal()) {
             return Self::Invalid;
         }
-        let accept_is_valid = response.accept == crate::protocol::Accept::Valid;
+        let accept_is_valid = response.accept == Accept::Valid;
         let request_is_whole = attempt.request.as_ref().is_some_and(|request| request.complete);
         if response.complete && (accept_is_valid || request_is_whole) {
             Self::Established
@@ -62,9 +62,8 @@ impl Outcome {
         if attempt.midstream {
             return Self::Midstream;
         }
-        let answer_may_be_missing = attempt.response_lost
-            || connection.tcp.evicted
-            || connection.half(crate::protocol::Role::Server).packets == 0;
+        let answer_may_be_missing =
+            attempt.response_lost || connection.tcp.evicted || connection.half(Role::Server).packets == 0;
         let Some(request) = attempt.request.as_ref().filter(|_| !answer_may_be_missing) else {
             return Self::Unknown;
         };
@@ -105,12 +104,12 @@ pub enum SessionEnd {
 }
 
 impl SessionEnd {
-    /// Of a session on a connection.
+    /// Of a session on a connection. Where the capture has one side only it does not show an end.
     #[must_use]
     pub const fn of(session: &SessionFacts, connection: &Connection) -> Self {
         if session.client.close > 0 && session.server.close > 0 {
             Self::Clean
-        } else if connection.tcp.ending.is_some() {
+        } else if connection.tcp.ending.is_some() && !connection.is_one_sided() {
             Self::Abnormal
         } else {
             Self::Open

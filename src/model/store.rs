@@ -80,7 +80,7 @@ impl Store {
 
     /// Everything, once all connections are added.
     #[must_use]
-    pub fn finish(mut self, tcp: Counts, context: &Context) -> Capture {
+    pub fn finish(mut self, tcp: Counts) -> Capture {
         self.connections.sort_by_key(Connection::id);
         let end = self.totals.first_and_last.map_or(Timestamp::MIN, |(_, last)| last);
         let mut connections = std::mem::take(&mut self.connections);
@@ -91,8 +91,6 @@ impl Store {
             connections.clear();
         }
         self.totals.tcp = tcp;
-        self.totals.forgotten_attempts =
-            self.totals.forgotten_attempts.saturating_add(context.forgotten_attempts());
         self.totals.latency = Latency::of(self.latencies);
         Capture { connections, totals: self.totals }
     }

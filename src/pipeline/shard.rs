@@ -71,6 +71,6 @@ impl Shard {
         let store = &mut self.store;
         self.connections.finish(&mut self.context, &mut |connection, context| store.add(connection, context));
         self.store.totals_mut().warnings = warnings;
-        self.store.finish(self.connections.counts(), &self.context)
+        self.store.finish(self.connections.counts())
     }
 }

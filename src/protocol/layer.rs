@@ -64,6 +64,8 @@ pub enum OpaqueReason {
     HeldTooLong,
     /// More than [`crate::limits::PENDING_REQUESTS`] requests without an answer.
     TooManyRequests,
+    /// More than [`crate::limits::ATTEMPTS_OF_CONNECTION`] upgrade attempts.
+    TooManyAttempts,
     /// All connections together buffered more than [`crate::limits::BUFFERED_TOTAL_BYTES`].
     TooMuchBuffered,
 }
@@ -81,6 +83,7 @@ impl OpaqueReason {
             Self::HeadTooLong => "head-too-long",
             Self::HeldTooLong => "held-too-long",
             Self::TooManyRequests => "too-many-requests",
+            Self::TooManyAttempts => "too-many-attempts",
             Self::TooMuchBuffered => "too-much-buffered",
         }
     }

@@ -58,26 +58,13 @@ pub struct Context {
     keeps_frames: bool,
     frame_room: usize,
     buffered_bytes: usize,
-    forgotten_attempts: u64,
 }
 
 impl Context {
     /// Whether somebody wants to see the heads of attempts, and each frame.
     #[must_use]
     pub const fn new(keeps_heads: bool, keeps_frames: bool) -> Self {
-        Self {
-            keeps_heads,
-            keeps_frames,
-            frame_room: limits::FRAMES_KEPT_TOTAL,
-            buffered_bytes: 0,
-            forgotten_attempts: 0,
-        }
-    }
-
-    /// Attempts beyond [`limits::ATTEMPTS_OF_CONNECTION`].
-    #[must_use]
-    pub const fn forgotten_attempts(&self) -> u64 {
-        self.forgotten_attempts
+        Self { keeps_heads, keeps_frames, frame_room: limits::FRAMES_KEPT_TOTAL, buffered_bytes: 0 }
     }
 
     const fn keeps_heads(&self) -> bool {
@@ -96,10 +83,6 @@ impl Context {
     const fn rebalance(&mut self, before: usize, after: usize) -> bool {
         self.buffered_bytes = self.buffered_bytes.saturating_sub(before).saturating_add(after);
         self.buffered_bytes <= limits::BUFFERED_TOTAL_BYTES
-    }
-
-    const fn forget_attempt(&mut self) {
-        self.forgotten_attempts = self.forgotten_attempts.saturating_add(1);
     }
 }
 

@@ -78,18 +78,23 @@ fn user_parts(text: &str) -> Vec<Range<usize>> {
 /// The values of `name=value` behind `?`, `&`, `#` or `;`, if the name tells.
 fn parameters(text: &str, levels: u32) -> Vec<Range<usize>> {
     let (mut found, mut covered) = (Vec::new(), 0);
-    for (at, _) in text.match_indices(['?', '&', '#', ';']) {
-        if at < covered {
+    // In running text, `code=7` says what is wrong; in a URL it may be a login.
+    let in_urls = text.match_indices(['?', '&', '#', ';']).map(|(at, _)| (at.saturating_add(1), true));
+    let in_text = text.match_indices([' ', ',', '\t', '\n']).map(|(at, _)| (at.saturating_add(1), false));
+    let mut starts: Vec<(usize, bool)> = in_urls.chain(in_text).chain([(0, false)]).collect();
+    starts.sort_unstable();
+    for (start, is_url) in starts {
+        if start < covered {
             continue;
         }
-        let start = at.saturating_add(1);
         let rest = text.get(start..).unwrap_or_default();
         let Some(length) = rest.find(|letter: char| !is_name_letter(letter)) else { continue };
         let Some((name, value)) = rest.split_at_checked(length) else { continue };
         let Some(value) = value.strip_prefix('=') else { continue };
-        let is_secret = is_secret_parameter(name);
+        let is_telling = contains_telling_word(&squeeze(name));
+        let is_secret = if is_url { is_secret_parameter(name) } else { is_telling };
         // Of what is no secret only the start counts, so that the time does not grow with the square.
-        let ends = if is_secret { "&#;\"'<> \t\r\n" } else { "?&#;\"'<> \t\r\n" };
+        let ends = if is_secret { "&#;,\"'<> \t\r\n" } else { "?&#;,\"'<> \t\r\n" };
         let end = value.find(|letter| ends.contains(letter)).unwrap_or(value.len());
         let value = value.get(..end).unwrap_or_default();
         if !value.is_empty() && (is_secret || hides_secret(value, levels)) {

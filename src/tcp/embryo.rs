@@ -12,7 +12,7 @@ use super::half::HalfState;
 use super::receiver::Receiver;
 use super::sequence::SequenceNumber;
 use crate::decode::{Flags, FlowKey, Half, Segment};
-use crate::units::{Origin, PacketNumber, Span, Timestamp};
+use crate::units::{Origin, PacketNumber, Timestamp};
 
 /// The table. What a search looks at is kept apart from the connections, so that it stays in the cache.
 #[derive(Debug)]
@@ -41,7 +41,10 @@ pub(super) struct Embryo {
     first: Origin,
     opener: Option<Half>,
     answered: bool,
-    connect: Option<Span>,
+    /// The handshake's three steps, as far as they were seen.
+    syn: Option<Timestamp>,
+    syn_ack: Option<Timestamp>,
+    ack: Option<Timestamp>,
     ending: Option<Ending>,
     halves: [Side; 2],
 }
@@ -125,7 +128,9 @@ impl Embryo {
             first: segment.origin,
             opener: None,
             answered: false,
-            connect: None,
+            syn: None,
+            syn_ack: None,
+            ack: None,
             ending: None,
             halves: [Side::default(); 2],
         };
@@ -189,12 +194,13 @@ impl Embryo {
         let Flags(bits) = segment.flags;
         if bits & Flags::SYN.with(Flags::ACK).0 == Flags::SYN.0 {
             self.opener = self.opener.or(Some(half));
+            self.syn = self.syn.or(Some(time));
         } else if segment.flags.has(Flags::SYN) {
             self.opener = self.opener.or(Some(half.other()));
             self.answered = true;
-            self.connect = Some(time.since(self.first.time));
-        } else if self.answered && self.opener == Some(half) && self.side(half).packets == 2 {
-            self.connect = Some(time.since(self.first.time));
+            self.syn_ack = self.syn_ack.or(Some(time));
+        } else if self.answered && self.opener == Some(half) {
+            self.ack = self.ack.or(Some(time));
         }
         let how = if segment.flags.has(Flags::RST) {
             EndedBy::Reset
@@ -226,7 +232,9 @@ impl Embryo {
     }
 
     fn opening(&self, opened: Opened) -> Opening {
-        Opening { first: self.first, opened, opener: self.opener, connect: self.connect }
+        let done = self.ack.or(self.syn_ack);
+        let connect = self.syn.zip(done).map(|(syn, done)| done.since(syn));
+        Opening { first: self.first, opened, opener: self.opener, connect }
     }
 
     fn half_states(&self) -> [HalfState; 2] {

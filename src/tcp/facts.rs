@@ -41,15 +41,15 @@ pub struct Opening {
     pub opened: Opened,
     /// The half of who sent the SYN.
     pub opener: Option<Half>,
-    /// From the first SYN to the acknowledgment of the SYN+ACK, or to the SYN+ACK itself if the capture
-    /// lacks that. At the client's side it is a round trip, at the server's side too.
+    /// From the first SYN to the acknowledgment of the SYN+ACK, or to the SYN+ACK itself if the client's first
+    /// payload came with the acknowledgment; none without the SYN. It is a round trip wherever it was captured.
     pub connect: Option<Span>,
 }
 
 /// What the capture has of a connection's opening handshake (RFC 9293 section 3.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opened {
-    /// A SYN, and an answer that is no refusal.
+    /// A SYN or the answer to one, and nothing that refuses it. A capture of one side may lack the other.
     Handshake,
     /// The connection was there before the capture.
     Midstream,

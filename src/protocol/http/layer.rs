@@ -93,7 +93,7 @@ impl Http {
     /// The next bytes of one side.
     pub(crate) fn data(&mut self, context: &mut Context, role: Role, chunk: Chunk<'_>) -> Next {
         match role {
-            Role::Client => self.client_data(context, chunk),
+            Role::Client => self.client_data(chunk),
             Role::Server => self.server_data(context, chunk),
         }
     }
@@ -105,7 +105,7 @@ impl Http {
                 if let Some(held) = &mut self.held {
                     held.pieces.push(HeldPiece::Gap(length, at));
                 } else if let Some((part, origin)) = self.client.gap(length) {
-                    self.partial_request(context, &part, origin);
+                    self.partial_request(&part, origin);
                 }
                 Next::Continue
             }
@@ -137,7 +137,7 @@ impl Http {
         if self.held.is_none()
             && let Some((part, origin)) = self.client.unfinished()
         {
-            self.partial_request(context, &part, origin);
+            self.partial_request(&part, origin);
         }
         if let Some((part, origin)) = self.server.unfinished() {
             let head = ResponseHead::parse_kept(&part);
@@ -167,7 +167,7 @@ impl Http {
         self.attempts
     }
 
-    fn client_data(&mut self, context: &mut Context, mut chunk: Chunk<'_>) -> Next {
+    fn client_data(&mut self, mut chunk: Chunk<'_>) -> Next {
         while !chunk.bytes.is_empty() {
             if let Some(held) = &mut self.held {
                 held.bytes = held.bytes.saturating_add(chunk.bytes.len());
@@ -179,7 +179,7 @@ impl Http {
             let next = match step {
                 Step::More | Step::Body(_) => Next::Continue,
                 Step::Head(head, origin) => match RequestHead::parse(&head) {
-                    Ok(request) => self.request(context, &request, &head, origin),
+                    Ok(request) => self.request(&request, &head, origin),
                     Err(error) => Next::opaque(OpaqueReason::of(error, &head)),
                 },
                 Step::TooLong => Next::opaque(OpaqueReason::HeadTooLong),
@@ -232,18 +232,15 @@ impl Http {
     }
 
     /// A whole request head.
-    fn request(
-        &mut self,
-        context: &mut Context,
-        request: &RequestHead<'_>,
-        bytes: &[u8],
-        origin: Origin,
-    ) -> Next {
+    fn request(&mut self, request: &RequestHead<'_>, bytes: &[u8], origin: Origin) -> Next {
         let framing = request_framing(request);
         self.client.body(framing);
         let handshake = read_request(request, true);
         let is_attempt = handshake.is_some();
-        let attempt = self.note(context, handshake, bytes, true, origin);
+        if is_attempt && self.attempts.len() >= limits::ATTEMPTS_OF_CONNECTION {
+            return Next::opaque(OpaqueReason::TooManyAttempts);
+        }
+        let attempt = self.note(handshake, bytes, true, origin);
         let method = match request.method {
             "HEAD" => Method::Head,
             "CONNECT" => Method::Connect,
@@ -260,9 +257,9 @@ impl Http {
     }
 
     /// What the capture has of a request whose head it lacks in part.
-    fn partial_request(&mut self, context: &mut Context, part: &[u8], origin: Origin) {
+    fn partial_request(&mut self, part: &[u8], origin: Origin) {
         let handshake = read_request(&RequestHead::parse_kept(part), false);
-        let attempt = self.note(context, handshake, part, false, origin);
+        let attempt = self.note(handshake, part, false, origin);
         self.pending.push(Pending { attempt, method: Method::Other });
     }
 
@@ -270,7 +267,6 @@ impl Http {
     /// the next one.
     fn note(
         &mut self,
-        context: &mut Context,
         handshake: Option<(Vec<RequestProblem>, Offer)>,
         bytes: &[u8],
         complete: bool,
@@ -278,7 +274,7 @@ impl Http {
     ) -> Option<usize> {
         if let Some((problems, offer)) = handshake {
             let request = RequestFacts { origin, bytes: bytes.into(), complete, problems, offer };
-            return self.remember(context, Attempt { request: Some(request), ..Attempt::default() });
+            return self.remember(Attempt { request: Some(request), ..Attempt::default() });
         }
         self.latest.bytes.clear();
         self.latest.bytes.extend_from_slice(bytes);
@@ -288,9 +284,8 @@ impl Http {
     }
 
     /// Adds an attempt; where it stands among them.
-    fn remember(&mut self, context: &mut Context, attempt: Attempt) -> Option<usize> {
+    fn remember(&mut self, attempt: Attempt) -> Option<usize> {
         if self.attempts.len() >= limits::ATTEMPTS_OF_CONNECTION {
-            context.forget_attempt();
             return None;
         }
         // Most connections have one: a vector that doubles would keep room for four.
@@ -300,13 +295,13 @@ impl Http {
     }
 
     /// An attempt that only its answer shows to be one: the request did not ask, or the capture lacks it.
-    fn unasked(&mut self, context: &mut Context, request_was_seen: bool) -> Option<usize> {
+    fn unasked(&mut self, request_was_seen: bool) -> Option<usize> {
         if !request_was_seen {
-            return self.remember(context, Attempt::default());
+            return self.remember(Attempt::default());
         }
         let Latest { bytes, complete, origin } = std::mem::take(&mut self.latest);
         let handshake = read_unasked(&RequestHead::parse_kept(&bytes), complete);
-        self.note(context, Some(handshake), &bytes, complete, origin)
+        self.note(Some(handshake), &bytes, complete, origin)
     }
 
     /// A response head; `complete` unless the capture has only a part of it.
@@ -331,7 +326,7 @@ impl Http {
             || response.fields.values("sec-websocket-accept").next().is_some();
         let switches = status == SWITCHING_PROTOCOLS;
         if switches && place.is_none() && (is_websocket || !complete) {
-            place = self.unasked(context, request.is_some() && self.pending.is_empty());
+            place = self.unasked(request.is_some() && self.pending.is_empty());
         }
         let deflate = agreed_deflate(response);
         if let Some(attempt) = place.and_then(|place| self.attempts.get_mut(place)) {
@@ -382,7 +377,7 @@ impl Http {
         let Some(held) = self.held.take() else { return Next::Continue };
         for piece in held.pieces {
             let next = match piece {
-                HeldPiece::Data(kept) => self.client_data(context, kept.as_chunk()),
+                HeldPiece::Data(kept) => self.client_data(kept.as_chunk()),
                 HeldPiece::Gap(length, at) => self.gap(context, Role::Client, length, at),
             };
             if let Next::Switch { to, .. } = next {

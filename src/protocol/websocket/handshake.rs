@@ -28,7 +28,7 @@ pub enum RequestProblem {
     VersionMissing,
     /// A version other than 13.
     VersionUnsupported,
-    /// HTTP/1.0, in which Upgrade means nothing (RFC 9110 section 7.8).
+    /// HTTP/1.0, in which servers must ignore Upgrade (RFC 9110 section 7.8).
     HttpVersionTooLow,
     /// A method other than GET.
     MethodNotGet,

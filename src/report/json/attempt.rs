@@ -183,7 +183,8 @@ fn session_view<'a>(
 ) -> SessionView<'a> {
     let answer = attempt.response.as_ref().map(ResponseFacts::head).unwrap_or_default();
     let pings = &session.pings;
-    let any_ping = pings.answered > 0 || pings.unanswered > 0;
+    // Where the pongs are not in the capture, nothing can be said of the pings.
+    let any_ping = (pings.answered > 0 || pings.unanswered > 0) && !connection.is_one_sided();
     SessionView {
         subprotocol: wire.chosen(attempt),
         extensions: answer.fields.list("Sec-WebSocket-Extensions"),

@@ -28,9 +28,13 @@ use page::{PLAIN, Page, QUIET};
 /// Writes the report.
 pub(super) fn write(capture: &Capture, options: &ReportOptions, out: &mut dyn io::Write) -> io::Result<()> {
     let totals = &capture.totals;
-    let mut page = Page::new(out, options.width.max(MIN_WIDTH));
     let (verdict, style) = verdict::verdict(totals);
-    page.ends((&verdict, style), (&verdict::extent(totals), QUIET));
+    let extent = verdict::extent(totals);
+    // On its own the verdict stays one line, for scripts.
+    let one_line = verdict.len().saturating_add(extent.len()).saturating_add(2);
+    let width = options.width.max(if options.quiet { one_line } else { MIN_WIDTH });
+    let mut page = Page::new(out, width);
+    page.ends((&verdict, style), (&extent, QUIET));
     if options.quiet {
         return page.flush();
     }

@@ -58,6 +58,7 @@ fn opaque(reason: OpaqueReason, found: u64) -> String {
             format!("{connections} {has} too many bytes between an upgrade request and its answer")
         }
         OpaqueReason::TooManyRequests => format!("{connections} {has} too many requests without an answer"),
+        OpaqueReason::TooManyAttempts => format!("{connections} {has} too many upgrade attempts to list"),
         OpaqueReason::TooMuchBuffered => {
             format!("{connections} {was} given up since all of them together left too much unfinished")
         }

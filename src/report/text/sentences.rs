@@ -22,7 +22,7 @@ pub(super) fn request(problem: RequestProblem, head: &RequestHead<'_>, wire: Wir
         RequestProblem::VersionUnsupported => {
             with_value("Sec-WebSocket-Version is not 13", "Sec-WebSocket-Version", fields, wire)
         }
-        RequestProblem::HttpVersionTooLow => "HTTP/1.0, in which Upgrade means nothing".to_owned(),
+        RequestProblem::HttpVersionTooLow => "HTTP/1.0, in which servers must ignore Upgrade".to_owned(),
         RequestProblem::MethodNotGet => format!("the method is {}, not GET", text::escape(head.method)),
         RequestProblem::BodyPresent => "announces a body, which an upgrade request does not have".to_owned(),
     }
@@ -193,7 +193,7 @@ mod tests {
             (P::KeyRepeated, &odd, "more than one Sec-WebSocket-Key"),
             (P::VersionMissing, &bare, "no Sec-WebSocket-Version"),
             (P::VersionUnsupported, &odd, "Sec-WebSocket-Version is not 13 (Sec-WebSocket-Version: 8)"),
-            (P::HttpVersionTooLow, &odd, "HTTP/1.0, in which Upgrade means nothing"),
+            (P::HttpVersionTooLow, &odd, "HTTP/1.0, in which servers must ignore Upgrade"),
             (P::MethodNotGet, &odd, "the method is POST, not GET"),
             (P::BodyPresent, &odd, "announces a body, which an upgrade request does not have"),
         ];

@@ -27,7 +27,7 @@ fn a_stripped_upgrade_is_told_with_its_reasons() {
         "200 OK after",
         "no Upgrade: websocket",
         "Connection lacks the token \"upgrade\" (Connection: close)",
-        "HTTP/1.0, in which Upgrade means nothing",
+        "HTTP/1.0, in which servers must ignore Upgrade",
         "505 HTTP Version Not Supported",
         "nginx/",
     ] {

@@ -32,7 +32,9 @@ pub(super) fn verdict(totals: &Totals) -> (String, Style) {
         0 => String::new(),
         _ => format!(", the outcome of {} is not in the capture", number(unknown)),
     };
-    let (verdict, style) = if failed > 0 {
+    let (verdict, style) = if failed == 1 && seen == 1 {
+        ("the only upgrade attempt failed".to_owned(), BAD)
+    } else if failed > 0 {
         (format!("{} of {attempts} failed{undecided}", number(failed)), BAD)
     } else if established == seen {
         (verb_all(seen, "succeeded"), GOOD)
@@ -142,7 +144,7 @@ mod tests {
     fn attempts_are_told_in_words() {
         use Outcome::{Established, Invalid, Midstream, Refused, Unanswered, Unknown};
         let cases: [(&[(Outcome, u64)], &str); 11] = [
-            (&[(Refused, 1)], "1 of 1 upgrade attempt failed"),
+            (&[(Refused, 1)], "the only upgrade attempt failed"),
             (&[(Refused, 2)], "2 of 2 upgrade attempts failed"),
             (&[(Refused, 1), (Invalid, 1), (Unanswered, 1), (Established, 1_000)], {
                 "3 of 1,003 upgrade attempts failed"
