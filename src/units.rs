@@ -15,10 +15,19 @@ impl Timestamp {
     /// The earliest moment that can be told.
     pub const MIN: Self = Self(i64::MIN);
 
+    /// The latest moment that can be told.
+    pub const MAX: Self = Self(i64::MAX);
+
     /// From nanoseconds since 1970.
     #[must_use]
     pub const fn from_nanos(nanos: i64) -> Self {
         Self(nanos)
+    }
+
+    /// The moment that comes `span` later, clamped to the range.
+    #[must_use]
+    pub const fn after(self, span: Span) -> Self {
+        Self(self.0.saturating_add(span.0))
     }
 
     /// From whole seconds and nanoseconds within the second, clamped to the range.

@@ -104,6 +104,7 @@ impl PartialEq for FlowKey {
 
 impl FlowKey {
     /// The key of a segment between two IPv4 endpoints, and the half it belongs to.
+    #[inline]
     #[must_use]
     pub fn ipv4(source: ([u8; 4], u16), destination: ([u8; 4], u16)) -> (Self, Half) {
         let word =
@@ -154,6 +155,7 @@ impl FlowKey {
 }
 
 impl Hash for FlowKey {
+    #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         let [first, second, third, fourth, last] = self.words;
         let both = |low: u64, high: u64| u128::from(low) | u128::from(high) << 64;

@@ -18,6 +18,8 @@ pub struct Connections<R> {
     embryos: Embryos,
     /// Closed connections in the order of their end.
     closed: VecDeque<Closed>,
+    /// When the first of them is to go.
+    next_release: Timestamp,
     budget: Budget,
     limits: Limits,
     counts: Counts,
@@ -68,6 +70,7 @@ impl<R: Receiver> Connections<R> {
             slots: Slots::new(),
             embryos: Embryos::new(limits.embryos),
             closed: VecDeque::new(),
+            next_release: Timestamp::MAX,
             budget: Budget::default(),
             limits,
             counts: Counts::default(),
@@ -113,11 +116,8 @@ impl<R: Receiver> Connections<R> {
             Some(place) => self.known(place, segment, context, ended),
             None => self.unknown(segment, context, ended),
         }
-        if let Some(closed) = self.closed.front() {
-            let expired = segment.origin.time.since(closed.time) > CLOSED_LINGER;
-            if expired || self.closed.len() > self.limits.closed_connections {
-                self.release_earliest_closed(segment.origin.time, context, ended);
-            }
+        if segment.origin.time > self.next_release || self.closed.len() > self.limits.closed_connections {
+            self.release_earliest_closed(segment.origin.time, context, ended);
         }
     }
 
@@ -158,7 +158,9 @@ impl<R: Receiver> Connections<R> {
         }
         if may_close && self.slots.get(place).is_some_and(|flow| flow.closed) {
             let generation = self.slots.generation(place);
-            self.closed.push_back(Closed { place, generation, time: segment.origin.time });
+            let time = segment.origin.time;
+            self.next_release = self.next_release.min(time.after(CLOSED_LINGER));
+            self.closed.push_back(Closed { place, generation, time });
         }
     }
 
@@ -215,6 +217,7 @@ impl<R: Receiver> Connections<R> {
         ended: &mut impl FnMut(Ended<R>, &mut R::Context),
     ) {
         let Some(closed) = self.closed.pop_front() else { return };
+        self.next_release = self.closed.front().map_or(Timestamp::MAX, |next| next.time.after(CLOSED_LINGER));
         let Some(flow) = self.slots.get(closed.place) else { return };
         if self.slots.generation(closed.place) != closed.generation {
             return;
@@ -222,6 +225,7 @@ impl<R: Receiver> Connections<R> {
         let (_, last) = flow.last;
         let is_active = last > closed.time && now.since(last) <= CLOSED_LINGER;
         if is_active && self.closed.len() < self.limits.closed_connections {
+            self.next_release = self.next_release.min(last.after(CLOSED_LINGER));
             self.closed.push_back(Closed { time: last, ..closed });
             return;
         }

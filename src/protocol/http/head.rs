@@ -4,6 +4,8 @@
 
 use std::mem::MaybeUninit;
 
+use memchr::memmem;
+
 use super::list::{has_token, split_list};
 use crate::limits;
 
@@ -150,16 +152,12 @@ impl<'a> Fields<'a> {
 /// Bare line feeds are taken, as most servers do.
 #[must_use]
 pub(super) fn find_end(bytes: &[u8], from: usize) -> Option<usize> {
-    let mut rest_from = from;
-    loop {
-        let line_end = memchr::memchr(b'\n', bytes.get(rest_from..)?)?.saturating_add(rest_from);
-        let next = line_end.saturating_add(1);
-        match bytes.get(next..)? {
-            [b'\n', ..] => return Some(next.saturating_add(1)),
-            [b'\r', b'\n', ..] => return Some(next.saturating_add(2)),
-            _ => rest_from = next,
-        }
-    }
+    let rest = bytes.get(from..)?;
+    let usual = memmem::find(rest, b"\n\r\n").map(|at| at.saturating_add(3));
+    // Only before that end can there be an earlier one.
+    let before = rest.get(..usual.unwrap_or(rest.len())).unwrap_or_default();
+    let bare = memmem::find(before, b"\n\n").map(|at| at.saturating_add(2));
+    Some(from.saturating_add(bare.or(usual)?))
 }
 
 /// Makes a readable head of the start of one: its whole lines and an empty one. If not even the first line

@@ -322,10 +322,12 @@ impl Http {
         }
         let request = (!self.pending.is_empty()).then(|| self.pending.remove(0));
         let mut place = request.and_then(|request| request.attempt);
-        let is_websocket = response.fields.has_token("upgrade", "websocket")
-            || response.fields.values("sec-websocket-accept").next().is_some();
         let switches = status == SWITCHING_PROTOCOLS;
-        if switches && place.is_none() && (is_websocket || !complete) {
+        let is_websocket = || {
+            response.fields.has_token("upgrade", "websocket")
+                || response.fields.values("sec-websocket-accept").next().is_some()
+        };
+        if switches && place.is_none() && (!complete || is_websocket()) {
             place = self.unasked(request.is_some() && self.pending.is_empty());
         }
         let deflate = agreed_deflate(response);
