@@ -13,15 +13,18 @@ use crate::model::{Capture, Keeps};
 use crate::pipeline::{Options, analyse};
 use crate::progress::Progress;
 use crate::report::{self, Format, MIN_WIDTH, ReportOptions};
+use crate::text;
 
 /// Does what the command line says.
 ///
 /// # Errors
 /// If the work could not be done. A reader of our output that has seen enough and closes the pipe is no error.
 pub fn run(cli: &Cli) -> anyhow::Result<()> {
-    match &cli.command {
+    let done = match &cli.command {
         Command::Read(args) => read(args),
-    }
+    };
+    // One line, whatever is in the name of a file that came from somebody else.
+    done.map_err(|error| anyhow!("{}", text::escape(&format!("{error:#}"))))
 }
 
 fn read(args: &ReadArgs) -> anyhow::Result<()> {
@@ -32,7 +35,7 @@ fn read(args: &ReadArgs) -> anyhow::Result<()> {
     let filter = args.filter.as_deref().map(Filter::new).transpose()?;
     let mut file = CaptureFile::open(&args.file)?;
     // The output is opened before the capture is read: minutes of work are not to end in a wrong path.
-    let output = Output::open(args.output.as_deref())?;
+    let output = Output::open(args.output.as_deref(), &args.file)?;
     let progress = Progress::new(&file, args.quiet);
     let capture = analyse(&mut file, filter, options(args, format), |file| progress.update(file))?;
     progress.finish();
@@ -59,8 +62,11 @@ enum Output<'a> {
 }
 
 impl<'a> Output<'a> {
-    fn open(path: Option<&'a Path>) -> anyhow::Result<Self> {
+    fn open(path: Option<&'a Path>, capture: &Path) -> anyhow::Result<Self> {
         let Some(path) = path else { return Ok(Self::Standard) };
+        if is_same_file(path, capture) {
+            bail!("cannot write {}: it is the capture that is to be read", path.display());
+        }
         let file = File::create(path)
             .map_err(|error| anyhow!("cannot write {}: {}", path.display(), reason(&error)))?;
         Ok(Self::File(path, file))
@@ -125,6 +131,14 @@ fn write_report<W: Write + 'static>(
         report::write(format, capture, options, &mut out)?;
     }
     out.flush()
+}
+
+/// Whether two paths lead to one file. What does not exist yet is no other.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
+    }
 }
 
 /// What the system says, without its number.

@@ -81,9 +81,9 @@ pub enum Color {
 
 const READ_EXAMPLES: &str = "\
 Examples:
-  wsinspect read dump.pcap                          which upgrades failed, and what the wire says
-  wsinspect read -f 'host 10.0.0.7' dump.pcap.gz    of one host only
-  wsinspect read --format json dump.pcap | jq .     for programs, one object a line
+  wsinspect read dump.pcap                        which upgrades failed, and how
+  wsinspect read -f 'host 10.0.0.7' dump.pcap.gz  of one host only
+  wsinspect read --format json dump.pcap | jq .   for programs
   ssh proxy tcpdump -i any -U -w - tcp port 80 | wsinspect read -
 
 Exit status: 0 done, 2 the work could not be done.";

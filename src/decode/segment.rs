@@ -156,11 +156,10 @@ impl FlowKey {
 impl Hash for FlowKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let [first, second, third, fourth, last] = self.words;
-        state.write_u64(first);
-        state.write_u64(second);
+        let both = |low: u64, high: u64| u128::from(low) | u128::from(high) << 64;
+        state.write_u128(both(first, second));
         if last != FAMILY_IPV4 {
-            state.write_u64(third);
-            state.write_u64(fourth);
+            state.write_u128(both(third, fourth));
             state.write_u64(last);
         }
     }

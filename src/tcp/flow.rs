@@ -104,18 +104,22 @@ impl<R: Receiver> Flow<R> {
         let acknowledges_unseen = segment.flags.has(Flags::ACK)
             && other.known
             && SequenceNumber(segment.acknowledgment).ahead_of(other.next) > 0;
-        let special = segment.flags.has(Flags::SYN.with(Flags::RST).with(Flags::FIN));
+        let special = segment.flags.has(Flags::SYN.with(Flags::RST));
         let in_order = half.known && half.next.0 == segment.sequence && !half.disordered;
-        if in_order && !special && !acknowledges_unseen {
-            if segment.payload_length > 0 {
-                let chunk = Chunk { bytes: segment.payload, origin: segment.origin };
-                let length = u64::from(segment.payload_length);
-                let captured = segment.payload.len() as u64;
-                half.deliver(segment.half, chunk, length, captured, &mut self.receiver, context);
-            }
+        if !in_order || special || acknowledges_unseen {
+            self.out_of_the_ordinary(segment, acknowledges_unseen, context);
             return;
         }
-        self.out_of_the_ordinary(segment, acknowledges_unseen, context);
+        if segment.payload_length > 0 {
+            let chunk = Chunk { bytes: segment.payload, origin: segment.origin };
+            let length = u64::from(segment.payload_length);
+            let captured = segment.payload.len() as u64;
+            half.deliver(segment.half, chunk, length, captured, &mut self.receiver, context);
+        }
+        if segment.flags.has(Flags::FIN) {
+            half.finish();
+            self.ended(EndedBy::Fin, segment);
+        }
     }
 
     /// Gives up what is still waited for and says what was seen.

@@ -1,6 +1,6 @@
 //! HTTP/1 on a connection: finds the upgrade attempts among the requests and follows them to their answers.
 
-use std::collections::VecDeque;
+use smallvec::SmallVec;
 
 use super::head::{HeadError, RequestHead, ResponseHead, may_start_request, may_start_response};
 use super::message::{Framing, MessageReader, Step};
@@ -21,7 +21,7 @@ pub(crate) struct Http {
     client: MessageReader,
     server: MessageReader,
     /// Requests without a final answer, oldest first.
-    pending: VecDeque<Pending>,
+    pending: SmallVec<[Pending; 4]>,
     /// What the client sends after an upgrade request: frames or another request, the answer decides.
     held: Option<Held>,
     /// The attempt whose answer's body is being read.
@@ -249,7 +249,7 @@ impl Http {
             "CONNECT" => Method::Connect,
             _ => Method::Other,
         };
-        self.pending.push_back(Pending { attempt, method });
+        self.pending.push(Pending { attempt, method });
         if is_attempt && framing.is_none() {
             self.held = Some(Held::default());
         }
@@ -263,7 +263,7 @@ impl Http {
     fn partial_request(&mut self, context: &mut Context, part: &[u8], origin: Origin) {
         let handshake = read_request(&RequestHead::parse_kept(part), false);
         let attempt = self.note(context, handshake, part, false, origin);
-        self.pending.push_back(Pending { attempt, method: Method::Other });
+        self.pending.push(Pending { attempt, method: Method::Other });
     }
 
     /// Keeps a request: if it shows a handshake among the attempts, and then where it stands there; else until
@@ -325,7 +325,7 @@ impl Http {
             self.server.body(None);
             return Next::Continue;
         }
-        let request = self.pending.pop_front();
+        let request = (!self.pending.is_empty()).then(|| self.pending.remove(0));
         let mut place = request.and_then(|request| request.attempt);
         let is_websocket = response.fields.has_token("upgrade", "websocket")
             || response.fields.values("sec-websocket-accept").next().is_some();
@@ -416,7 +416,7 @@ impl Http {
     /// Answers were lost. The one that comes next belongs to the latest request, since clients seldom send
     /// one before the last is answered.
     fn lose_responses(&mut self) {
-        let latest = self.pending.pop_back();
+        let latest = self.pending.pop();
         for lost in self.pending.drain(..).filter_map(|request| request.attempt) {
             if let Some(attempt) = self.attempts.get_mut(lost) {
                 attempt.response_lost = true;
@@ -426,7 +426,7 @@ impl Http {
             if let Some(attempt) = latest.attempt.and_then(|place| self.attempts.get_mut(place)) {
                 attempt.response_lost = true;
             }
-            self.pending.push_back(latest);
+            self.pending.push(latest);
         }
     }
 
@@ -440,7 +440,7 @@ impl Http {
     }
 
     fn waiting_attempt(&self) -> Option<usize> {
-        self.pending.back().and_then(|pending| pending.attempt)
+        self.pending.last().and_then(|pending| pending.attempt)
     }
 
     /// Everything that a session needs to go on from here.

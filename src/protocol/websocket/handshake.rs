@@ -208,7 +208,7 @@ fn read_fields(
     fields: &Relevant<'_>,
     complete: bool,
 ) -> (Vec<RequestProblem>, Offer) {
-    let accept = fields.key.and_then(|key| accept_for(key).as_bytes().try_into().ok());
+    let accept = fields.key.map(accept_bytes);
     let offer = Offer { accept, is_manifold: fields.keys > 1 || fields.has_subprotocols };
     (request_problems(request, fields, complete), offer)
 }
@@ -272,7 +272,15 @@ pub(crate) fn agreed_deflate(response: &ResponseHead<'_>) -> bool {
 /// The accept value for a key (RFC 6455 section 4.2.2, item 5.4).
 #[must_use]
 pub fn accept_for(key: &[u8]) -> String {
-    STANDARD.encode(Sha1::new().chain_update(key).chain_update(GUID).finalize())
+    accept_bytes(key).into_iter().map(char::from).collect()
+}
+
+fn accept_bytes(key: &[u8]) -> [u8; ACCEPT_BYTES] {
+    let mut accept = [0; ACCEPT_BYTES];
+    let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
+    // The lengths fit: 20 bytes are 28 characters.
+    let _ = STANDARD.encode_slice(digest, &mut accept);
+    accept
 }
 
 fn check_accept(
@@ -287,7 +295,7 @@ fn check_accept(
     let Some(expected) = request.and_then(|request| request.offer.accept) else { return Accept::Unchecked };
     // Of repeated keys nobody can tell which one the server took.
     let mut keys = head.into_iter().flat_map(|head| head.fields.values("sec-websocket-key"));
-    let is_valid = expected == accept || keys.any(|key| accept_for(key).as_bytes() == accept);
+    let is_valid = expected == accept || keys.any(|key| accept_bytes(key) == accept);
     if is_valid { Accept::Valid } else { Accept::Wrong }
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct Session {
     server: Side,
     /// Whether permessage-deflate was agreed on; `None` if the capture does not show it.
     deflate: Option<bool>,
-    close: Option<Box<CloseFact>>,
+    close: Option<CloseFact>,
     pings: Option<Box<Pings>>,
     anomalies: Vec<AnomalyFact>,
     frames: Option<Box<FrameLog>>,
@@ -195,7 +195,7 @@ impl Session {
         SessionFacts {
             client: self.client.facts(),
             server: self.server.facts(),
-            close: self.close.map(|close| *close),
+            close: self.close,
             pings: self.pings.map(|pings| pings.facts()).unwrap_or_default(),
             anomalies: self.anomalies,
             frames: self.frames.map(|frames| *frames).unwrap_or_default(),
@@ -368,7 +368,7 @@ impl Session {
         }
         self.side_mut(by).closed = true;
         if self.close.is_none() {
-            self.close = Some(Box::new(CloseFact { by, code, reason: reason.into(), origin }));
+            self.close = Some(CloseFact { by, code, reason: reason.into(), origin });
         }
     }
 

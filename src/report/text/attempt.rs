@@ -164,13 +164,13 @@ fn said(response: &ResponseFacts, wire: Wire, page: &mut Page<'_>) {
     // Line breaks and indents would take the room that words need.
     let body: Vec<&str> = body.split_whitespace().collect();
     if !body.is_empty() {
-        page.row("body", &text::truncate(&text::escape(&body.join(" ")), page.room(), MARK));
+        page.cut_row("body", &text::escape(&body.join(" ")));
     }
 }
 
 fn field(label: &str, name: &str, fields: &Fields<'_>, wire: Wire, page: &mut Page<'_>) {
     if let Some(value) = wire.first(fields, name) {
-        page.row(label, &text::truncate(&text::escape(&value), page.room(), MARK));
+        page.cut_row(label, &text::escape(&value));
     }
 }
 
@@ -187,7 +187,7 @@ fn gaps(connection: &Connection, page: &mut Page<'_>) {
     }
 }
 
-/// `99999.123456 s` is a day and more.
+/// `999999.123 s` is eleven days.
 const RELATIVE_COLUMNS: usize = 12;
 
 const REASON_COLUMNS: usize = 32;

@@ -25,8 +25,17 @@ pub(super) fn write(capture: &Capture, page: &mut Page<'_>) -> std::io::Result<(
     let widths: [usize; COLUMNS.len()] = std::array::from_fn(|at| {
         rows.iter().filter_map(|row| row.get(at)).map(String::len).max().unwrap_or_default()
     });
-    for row in &rows {
-        page.paragraph("  ", &line(row, &widths), PLAIN);
+    let gaps = GAP.len().saturating_mul(COLUMNS.len());
+    if widths.iter().sum::<usize>().saturating_add(gaps) <= page.width() {
+        for row in &rows {
+            page.paragraph(GAP, &line(row, &widths), PLAIN);
+        }
+    } else {
+        // A table that is broken at each row is none.
+        for [first, client, server, state, speaks, bytes] in rows.iter().skip(1) {
+            let text = format!("{client} -> {server}, {state}, {speaks}, {bytes} bytes");
+            page.paragraph(&[GAP, &pad(first, widths[0]), GAP].concat(), &text, PLAIN);
+        }
     }
     if let Some(more @ 1..) = without.len().checked_sub(SHOWN) {
         let more = number(more as u64);
@@ -80,8 +89,11 @@ fn line(row: &[String; COLUMNS.len()], widths: &[usize; COLUMNS.len()]) -> Strin
             if is_number { pad_start(cell, *width) } else { pad(cell, *width) }.into_owned()
         })
         .collect();
-    cells.join("  ")
+    cells.join(GAP)
 }
+
+/// Before each column.
+const GAP: &str = "  ";
 
 /// More are not read by anybody.
 const SHOWN: usize = 1_000;
@@ -91,6 +103,25 @@ const COLUMNS: [&str; 6] = ["first", "client", "server", "state", "speaks", "byt
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::tests::analysed;
+
+    #[test]
+    fn what_is_too_wide_for_a_table_is_listed() {
+        let capture = analysed("upstream-down-502/proxy-any.pcap");
+        let shown = |width| {
+            let mut written = Vec::new();
+            let mut page = Page::new(&mut written, width);
+            write(&capture, &mut page).unwrap();
+            page.flush().unwrap();
+            String::from_utf8(anstream::adapter::strip_bytes(&written).into_vec()).unwrap()
+        };
+        let head = "\n1 connection without an upgrade attempt\n";
+        let table = "  first  client           server          state    speaks  bytes\n  \
+                       #10    10.77.2.1:57094  10.77.2.2:8000  refused  -           0\n";
+        assert_eq!(shown(64), format!("{head}{table}"));
+        let list = "  #10    10.77.2.1:57094 -> 10.77.2.2:8000, refused, -, 0 bytes\n";
+        assert_eq!(shown(63), format!("{head}{list}"));
+    }
 
     #[test]
     fn rows_are_aligned() {

@@ -109,14 +109,20 @@ fn one_sided(capture: &Capture) -> Vec<String> {
 }
 
 fn skipped(totals: &Totals) -> Option<String> {
-    let reasons: Vec<String> = notes::skipped(totals)
-        .map(|(reason, packets)| match reason.as_str() {
-            "filter" => format!("{} left out by the filter", number(packets)),
-            reason => format!("{} {reason}", number(packets)),
-        })
-        .collect();
-    let packets: u64 = notes::skipped(totals).map(|(_, packets)| packets).sum();
-    (packets > 0).then(|| format!("{} skipped: {}", count(packets, "packet"), reasons.join(", ")))
+    let words =
+        |reason: String| if reason == "filter" { "left out by the filter".to_owned() } else { reason };
+    let skipped: Vec<(String, u64)> =
+        notes::skipped(totals).map(|(reason, packets)| (words(reason), packets)).collect();
+    let packets = count(skipped.iter().map(|(_, packets)| packets).sum(), "packet");
+    match skipped.as_slice() {
+        [] => None,
+        [(reason, _)] => Some(format!("{packets} skipped: {reason}")),
+        several => {
+            let reasons: Vec<String> =
+                several.iter().map(|(reason, packets)| format!("{} {reason}", number(*packets))).collect();
+            Some(format!("{packets} skipped: {}", reasons.join(", ")))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -149,6 +155,16 @@ mod tests {
                 "x.pcap: odd\u{1b}",
             ]
         );
+    }
+
+    #[test]
+    fn one_reason_to_skip_packets_needs_no_number() {
+        let totals = Totals { skipped: [(Skip::NotTcp, 2)].into(), ..Totals::default() };
+        assert_eq!(skipped(&totals).unwrap(), "2 packets skipped: not TCP");
+        assert_eq!(skipped(&Totals { filtered: 1, ..Totals::default() }).unwrap(), {
+            "1 packet skipped: left out by the filter"
+        });
+        assert_eq!(skipped(&Totals::default()), None);
     }
 
     #[test]

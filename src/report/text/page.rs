@@ -37,6 +37,11 @@ impl<'a> Page<'a> {
         Self { out, buffer: String::with_capacity(BUFFER_BYTES), width }
     }
 
+    /// How many columns there are.
+    pub(super) const fn width(&self) -> usize {
+        self.width
+    }
+
     /// How many columns a row has beside its label.
     pub(super) const fn room(&self) -> usize {
         self.width.saturating_sub(LABELS)
@@ -81,6 +86,20 @@ impl<'a> Page<'a> {
     /// A label and a text, wrapped beside it. Without a label it goes on below the row before.
     pub(super) fn row(&mut self, label: &str, text: &str) {
         self.labelled(label, text, PLAIN);
+    }
+
+    /// As [`Self::row`], and a text that is longer than two rows is cut there.
+    pub(super) fn cut_row(&mut self, label: &str, text: &str) {
+        let room = self.room();
+        let lines = wrapped(text, room);
+        if let [first, _, _, ..] = lines.as_slice() {
+            // The second row begins where a space, or nothing, ends the first.
+            let rest = text.get(first.len()..).unwrap_or_default().trim_start();
+            self.row(label, first);
+            self.row("", &text::truncate(rest, room, MARK));
+        } else {
+            self.row(label, text);
+        }
     }
 
     /// As [`Self::row`], about something that is wrong.
@@ -219,12 +238,18 @@ mod tests {
         assert!(page.head(("x refused", PLAIN), "GET /", "200"));
         assert!(!page.head(("x refused", PLAIN), "GET /very/long/target", "200"));
         page.row_ends("0.1 s", "a -> b", "#1");
+        page.cut_row("body", "fits in one row");
+        page.cut_row("body", "does not fit into one row");
+        page.cut_row("body", "does not fit into the two rows there are");
         page.flush().unwrap();
         let shown = anstream::adapter::strip_bytes(&written).into_vec();
         assert_eq!(
             String::from_utf8(shown).unwrap(),
             "left                     right\na long text on the left\nright side\n\
-             x refused      GET /       200\nx refused      GET /very/lo...\n  0.1 s        a -> b       #1\n"
+             x refused      GET /       200\nx refused      GET /very/lo...\n  0.1 s        a -> b       #1\n\
+             \x20 body         fits in one row\n\
+             \x20 body         does not fit\n               into one row\n\
+             \x20 body         does not fit\n               into the two...\n"
         );
     }
 }

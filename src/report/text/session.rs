@@ -1,9 +1,9 @@
 //! What flowed after an upgrade, in rows.
 
-use super::page::{MARK, Page};
+use super::page::Page;
 use super::sentences;
 use crate::model::{Connection, SessionEnd};
-use crate::protocol::{Attempt, PingFacts, ResponseFacts, RoleFacts, SessionFacts};
+use crate::protocol::{Attempt, PingFacts, ResponseFacts, Role, RoleFacts, SessionFacts};
 use crate::report::count::{count, number, span};
 use crate::report::wire::Wire;
 use crate::text;
@@ -17,15 +17,25 @@ pub(super) fn rows(
     page: &mut Page<'_>,
 ) {
     if let Some(agreed) = agreed(attempt, wire) {
-        page.row("agreed", &text::truncate(&agreed, page.room(), MARK));
+        page.cut_row("agreed", &agreed);
     }
     if session.client.frames() == 0 && session.server.frames() == 0 {
         page.row("frames", "none in either direction");
     } else {
-        page.row("frames", &format!("client: {}", sent(&session.client)));
-        page.row("", &format!("server: {}", sent(&session.server)));
+        let sent = |role: Role| {
+            let sent = if is_seen(role, connection) {
+                sent(session.role(role))
+            } else {
+                "not in the capture".to_owned()
+            };
+            format!("{}: {sent}", role.name())
+        };
+        page.row("frames", &sent(Role::Client));
+        page.row("", &sent(Role::Server));
     }
-    if let Some(pings) = pings(&session.pings) {
+    // Of one side alone nobody can tell what was answered.
+    let both_seen = is_seen(Role::Client, connection) && is_seen(Role::Server, connection);
+    if let Some(pings) = pings(&session.pings).filter(|_| both_seen) {
         page.row("pings", &pings);
     }
     if session.early_client_bytes > 0 {
@@ -45,6 +55,11 @@ fn agreed(attempt: &Attempt, wire: Wire) -> Option<String> {
     let extensions = head.fields.list("Sec-WebSocket-Extensions").into_iter().map(str::to_owned);
     let agreed: Vec<String> = subprotocol.into_iter().chain(extensions).collect();
     (!agreed.is_empty()).then(|| text::escape(&agreed.join(", ")).into_owned())
+}
+
+/// Whether anything at all that one side sent is in the capture.
+const fn is_seen(role: Role, connection: &Connection) -> bool {
+    connection.half(role).packets > 0
 }
 
 /// What one side sent.
@@ -111,7 +126,9 @@ fn close(session: &SessionFacts, connection: &Connection, wire: Wire) -> String 
         reason => format!(" \"{}\"", text::escape(&wire.text(reason))),
     };
     let answered = match session.role(close.by.other()).close {
-        0 => format!(", not answered by the {}", close.by.other().name()),
+        0 if is_seen(close.by.other(), connection) => {
+            format!(", not answered by the {}", close.by.other().name())
+        }
         _ => String::new(),
     };
     format!("{code}{reason} by the {}, {}{answered}", close.by.name(), close.origin.packet)

@@ -23,7 +23,8 @@ impl Clock {
         Self { style, start, zone }
     }
 
-    /// A time, to the microsecond: `0.001118 s`, `2026-11-23T18:48:43.636962Z` or with an offset.
+    /// A time, to the microsecond: `0.001118 s`, `2026-11-23T18:48:43.636962Z` or with an offset. From 1,000 s
+    /// on to the millisecond, so that all fit one column: `86400.123 s`.
     pub(super) fn show(&self, time: Timestamp) -> String {
         let nanos = time.as_nanos();
         match self.style {
@@ -42,7 +43,11 @@ impl Clock {
 fn relative(nanos: i64) -> String {
     let sign = if nanos < 0 { "-" } else { "" };
     let micros = nanos.unsigned_abs() / 1_000;
-    format!("{sign}{}.{:06} s", micros / 1_000_000, micros % 1_000_000)
+    let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
+    match seconds {
+        ..1_000 => format!("{sign}{seconds}.{micros:06} s"),
+        _ => format!("{sign}{seconds}.{:03} s", micros / 1_000),
+    }
 }
 
 #[cfg(test)]
@@ -59,6 +64,8 @@ mod tests {
             show(TimeStyle::Relative, Timestamp::from_nanos(1_795_459_723_636_961_000)),
             "-0.000001 s"
         );
+        let hours_later = Timestamp::from_nanos(start.as_nanos() + 86_400_123_456_789);
+        assert_eq!(show(TimeStyle::Relative, hours_later), "86400.123 s");
         assert_eq!(show(TimeStyle::Utc, later), "2026-11-23T18:48:44.638080Z");
         let cairo = TimeZone::fixed(jiff::tz::offset(2));
         let clock = Clock { style: TimeStyle::Local, start, zone: cairo };

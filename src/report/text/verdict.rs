@@ -81,9 +81,8 @@ fn nothing(totals: &Totals) -> (String, Style) {
     let unopened = totals.tcp.refused.saturating_add(totals.tcp.unanswered);
     let verdict = match (totals.packets, connections) {
         (0, _) => "the capture has no packets".to_owned(),
-        (packets, 0) if unopened == 0 => {
-            format!("no WebSocket upgrade attempt: no TCP connection in {}", count(packets, "packet"))
-        }
+        (packets, _) if totals.filtered == packets => "the filter leaves nothing to look at".to_owned(),
+        (_, 0) if unopened == 0 => "no WebSocket upgrade attempt: no TCP connection".to_owned(),
         (_, 0) => format!(
             "no WebSocket upgrade attempt: {} {} opened",
             verb(unopened, "the only connection was", "none of the connections was"),
@@ -179,7 +178,8 @@ mod tests {
         };
         let cases = [
             (totals(0, 0, 0, 0), "the capture has no packets"),
-            (totals(9, 0, 0, 0), "no WebSocket upgrade attempt: no TCP connection in 9 packets"),
+            (totals(9, 0, 0, 0), "no WebSocket upgrade attempt: no TCP connection"),
+            (Totals { filtered: 9, ..totals(9, 0, 0, 0) }, "the filter leaves nothing to look at"),
             (totals(9, 0, 1, 0), "no WebSocket upgrade attempt: the only connection was not opened"),
             (totals(9, 0, 3, 0), "no WebSocket upgrade attempt: none of the connections was ever opened"),
             (totals(9, 1, 0, 1), {

@@ -1,0 +1,231 @@
+//! Conversations made up packet by packet, for captures of any format and link type.
+
+#![allow(dead_code, reason = "not every test needs everything")]
+
+use crate::testing::{PcapFile, PcapngFile};
+
+/// A request that an answer of [`SWITCH`] fits.
+pub(crate) const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: chat.example.test\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+/// The example of RFC 6455 section 1.3.
+pub(crate) const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+/// How the network layer looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ip {
+    V4,
+    V6,
+    /// With a hop-by-hop header and destination options before TCP.
+    V6Extended,
+}
+
+/// How the link layer looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    Ethernet,
+    Vlan,
+    QinQ,
+    Sll,
+    Sll2,
+    Raw,
+    Loopback,
+}
+
+/// One TCP connection, as IP packets in the order in which they are sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Conversation {
+    ip: Ip,
+    client_port: u16,
+    server_port: u16,
+    /// The next sequence numbers of client and server.
+    next: [u32; 2],
+    pub(crate) packets: Vec<Vec<u8>>,
+}
+
+impl Conversation {
+    /// A connection to port 80, up to the end of its handshake: three packets.
+    pub(crate) fn open(ip: Ip, client_port: u16) -> Self {
+        Self::open_to(ip, client_port, 80)
+    }
+
+    /// The same, to another port.
+    pub(crate) fn open_to(ip: Ip, client_port: u16, server_port: u16) -> Self {
+        let mut opened = Self { ip, client_port, server_port, next: [1_000, 5_000], packets: Vec::new() };
+        opened.segment(true, SYN, b"").segment(false, SYN | ACK, b"").segment(true, ACK, b"");
+        opened
+    }
+
+    /// The client says something.
+    pub(crate) fn client(&mut self, payload: impl AsRef<[u8]>) -> &mut Self {
+        self.segment(true, PSH | ACK, payload.as_ref())
+    }
+
+    /// The server says something.
+    pub(crate) fn server(&mut self, payload: impl AsRef<[u8]>) -> &mut Self {
+        self.segment(false, PSH | ACK, payload.as_ref())
+    }
+
+    /// The client closes, and the server does too: three packets.
+    pub(crate) fn close(&mut self) -> &mut Self {
+        self.segment(true, FIN | ACK, b"").segment(false, FIN | ACK, b"").segment(true, ACK, b"")
+    }
+
+    fn segment(&mut self, by_client: bool, flags: u8, payload: &[u8]) -> &mut Self {
+        let (mine, other) = if by_client { (0, 1) } else { (1, 0) };
+        let mut ports = [self.client_port, self.server_port];
+        if !by_client {
+            ports.reverse();
+        }
+        let acknowledgment = if flags & ACK == 0 { 0 } else { self.next[other] };
+        let mut tcp = Vec::new();
+        tcp.extend(ports[0].to_be_bytes());
+        tcp.extend(ports[1].to_be_bytes());
+        tcp.extend(self.next[mine].to_be_bytes());
+        tcp.extend(acknowledgment.to_be_bytes());
+        tcp.extend([0x50, flags, 0xFF, 0xFF, 0, 0, 0, 0]);
+        tcp.extend(payload);
+        let taken = u32::try_from(payload.len()).unwrap() + u32::from(flags & (SYN | FIN) != 0);
+        self.next[mine] = self.next[mine].wrapping_add(taken);
+        self.packets.push(self.ip.packet(by_client, TCP, &tcp));
+        self
+    }
+}
+
+impl Ip {
+    /// A packet of another protocol than TCP.
+    pub(crate) fn udp(self) -> Vec<u8> {
+        self.packet(true, 17, &[0x13, 0x88, 0, 53, 0, 9, 0, 0, b'?'])
+    }
+
+    /// A packet between the two hosts.
+    fn packet(self, by_client: bool, protocol: u8, payload: &[u8]) -> Vec<u8> {
+        let length = |headers: usize| u16::try_from(headers + payload.len()).unwrap().to_be_bytes();
+        let mut hosts = [2, 1];
+        if !by_client {
+            hosts.reverse();
+        }
+        let mut packet = Vec::new();
+        if self == Self::V4 {
+            packet.extend([0x45, 0]);
+            packet.extend(length(20));
+            packet.extend([0, 0, 0x40, 0, 64, protocol, 0, 0]);
+            packet.extend(hosts.iter().flat_map(|host| [10, 77, 1, *host]));
+        } else {
+            let extended = self == Self::V6Extended;
+            packet.extend([0x60, 0, 0, 0]);
+            packet.extend(length(if extended { 24 } else { 0 }));
+            packet.extend([if extended { HOP_BY_HOP } else { protocol }, 64]);
+            packet.extend(
+                hosts.iter().flat_map(|host| [0xFD, 0x77, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, *host]),
+            );
+            if extended {
+                // A padding option fills each header up to 8 and 16 bytes.
+                packet.extend([DESTINATION_OPTIONS, 0, 1, 4, 0, 0, 0, 0]);
+                packet.extend([protocol, 1, 1, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+            }
+        }
+        packet.extend(payload);
+        packet
+    }
+}
+
+impl Link {
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Ethernet, Self::Vlan, Self::QinQ, Self::Sll, Self::Sll2, Self::Raw, Self::Loopback];
+
+    /// Its number in capture files.
+    pub(crate) fn number(self) -> u16 {
+        match self {
+            Self::Ethernet | Self::Vlan | Self::QinQ => 1,
+            Self::Sll => 113,
+            Self::Sll2 => 276,
+            Self::Raw => 101,
+            Self::Loopback => 0,
+        }
+    }
+
+    /// An IP packet with this link layer before it.
+    pub(crate) fn wrap(self, ip: &[u8]) -> Vec<u8> {
+        let kind: [u8; 2] = if ip[0] >> 4 == 4 { [8, 0] } else { [0x86, 0xDD] };
+        let header = match self {
+            Self::Ethernet => [&MAC_ADDRESSES[..], &kind].concat(),
+            Self::Vlan => [&MAC_ADDRESSES[..], &[0x81, 0, 0, 7], &kind].concat(),
+            Self::QinQ => [&MAC_ADDRESSES[..], &[0x88, 0xA8, 0, 1, 0x81, 0, 0, 7], &kind].concat(),
+            Self::Sll => [&[0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0][..], &kind].concat(),
+            Self::Sll2 => [&kind[..], &[0, 0, 0, 0, 0, 3, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0]].concat(),
+            Self::Raw => Vec::new(),
+            // In the byte order of an Intel machine; 30 is IPv6 on macOS.
+            Self::Loopback => vec![if ip[0] >> 4 == 4 { 2 } else { 30 }, 0, 0, 0],
+        };
+        [&header, ip].concat()
+    }
+}
+
+/// A capture in the pcap format: microseconds, one packet a millisecond, from 2023-11-14T22:13:20Z on.
+pub(crate) fn pcap(link: Link, packets: &[Vec<u8>]) -> Vec<u8> {
+    pcap_with(false, false, link, packets)
+}
+
+/// The same with another magic number.
+pub(crate) fn pcap_with(big: bool, nanoseconds: bool, link: Link, packets: &[Vec<u8>]) -> Vec<u8> {
+    let mut file = PcapFile::new(big, nanoseconds, 262_144, u32::from(link.number()));
+    for (number, packet) in (0..).zip(packets) {
+        let unit = if nanoseconds { 1_000_000 } else { 1_000 };
+        file.packet(START + number / 1_000, number % 1_000 * unit, &link.wrap(packet));
+    }
+    file.bytes
+}
+
+/// The same packets at the same times in the pcapng format.
+pub(crate) fn pcapng(big: bool, link: Link, packets: &[Vec<u8>]) -> Vec<u8> {
+    let mut file = PcapngFile::new(big);
+    file.section().interface(link.number(), 0, &[]);
+    for (number, packet) in (0..).zip(packets) {
+        file.enhanced(0, ticks(number), &link.wrap(packet));
+    }
+    file.bytes
+}
+
+/// When packet `number`, counted from 0, was captured, in the microseconds of pcapng.
+pub(crate) fn ticks(number: u64) -> u64 {
+    u64::from(START) * 1_000_000 + number * 1_000
+}
+
+/// A text frame of the client with a short text, masked.
+pub(crate) fn client_text(text: &str) -> Vec<u8> {
+    client_frame(0x81, text.as_bytes())
+}
+
+/// A frame of the client with a short payload, masked.
+pub(crate) fn client_frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mask = [0x37, 0xFA, 0x21, 0x3D];
+    let mut frame = vec![first, 0x80 | short(payload)];
+    frame.extend(mask);
+    frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    frame
+}
+
+/// A frame of the server with a short payload.
+pub(crate) fn server_frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    [&[first, short(payload)], payload].concat()
+}
+
+fn short(payload: &[u8]) -> u8 {
+    u8::try_from(payload.len()).ok().filter(|length| *length < 126).unwrap()
+}
+
+/// 2023-11-14T22:13:20Z.
+pub(crate) const START: u32 = 1_700_000_000;
+
+const MAC_ADDRESSES: [u8; 12] = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
+
+const TCP: u8 = 6;
+const HOP_BY_HOP: u8 = 0;
+const DESTINATION_OPTIONS: u8 = 60;
+
+const FIN: u8 = 0x01;
+const SYN: u8 = 0x02;
+const PSH: u8 = 0x08;
+const ACK: u8 = 0x10;
