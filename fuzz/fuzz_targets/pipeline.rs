@@ -7,6 +7,7 @@ use std::io::Cursor;
 use libfuzzer_sys::fuzz_target;
 use wsinspect::capture::CaptureFile;
 use wsinspect::limits::Limits;
+use wsinspect::model::Keeps;
 use wsinspect::pipeline::{Options, analyse};
 
 fuzz_target!(|bytes: &[u8]| {
@@ -14,7 +15,7 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     let limits = Limits { embryos: 64, ..Limits::default() };
-    let options = Options { keeps_all: true, keeps_frames: true, limits };
+    let options = Options { keeps: Keeps::Connections, keeps_frames: true, limits };
     let capture = analyse(&mut file, None, options, |_| {}).expect("a cursor can be read");
     let totals = &capture.totals;
     assert!(totals.skipped.values().sum::<u64>() <= totals.packets);

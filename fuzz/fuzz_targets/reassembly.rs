@@ -23,6 +23,25 @@ struct Sent {
     pause_ms: u16,
 }
 
+impl Sent {
+    fn segment(&self, number: u64, nanos: i64) -> Segment<'static> {
+        Segment {
+            flow: FlowKey::ipv4(([10, 0, 0, 1], u16::from(self.port % 5)), ([10, 0, 0, 2], 80)).0,
+            half: if self.from_lo { Half::Lo } else { Half::Hi },
+            sequence: u32::from(self.sequence % 4096).wrapping_sub(2048),
+            acknowledgment: u32::from(self.acknowledgment % 4096).wrapping_sub(2048),
+            flags: Flags(self.flags),
+            payload: &PAYLOAD[..usize::from(self.captured.min(self.length))],
+            payload_length: u32::from(self.length),
+            origin: Origin {
+                packet: PacketNumber(number),
+                time: Timestamp::from_nanos(nanos),
+                file_offset: 0,
+            },
+        }
+    }
+}
+
 /// Counts what comes up, in each half.
 #[derive(Debug, Default)]
 struct Counter {
@@ -76,26 +95,24 @@ fuzz_target!(|sent: Vec<Sent>| {
     };
     let mut table = Connections::new(limits);
     let mut nanos = 0;
-    let mut ended = |ended: Ended<Counter>, (): &mut ()| check(&ended);
-    for (at, sent) in sent.iter().enumerate() {
-        nanos += i64::from(sent.pause_ms) * 1_000_000;
-        let payload = vec![7; usize::from(sent.captured.min(sent.length))];
-        let segment = Segment {
-            flow: FlowKey::ipv4(([10, 0, 0, 1], u16::from(sent.port % 5)), ([10, 0, 0, 2], 80)).0,
-            half: if sent.from_lo { Half::Lo } else { Half::Hi },
-            sequence: u32::from(sent.sequence % 4096).wrapping_sub(2048),
-            acknowledgment: u32::from(sent.acknowledgment % 4096).wrapping_sub(2048),
-            flags: Flags(sent.flags),
-            payload: &payload,
-            payload_length: u32::from(sent.length),
-            origin: Origin {
-                packet: PacketNumber(at as u64 + 1),
-                time: Timestamp::from_nanos(nanos),
-                file_offset: 0,
-            },
-        };
-        let place = table.locate(&segment);
-        table.segment(place, &segment, &mut (), &mut ended);
+    let segments: Vec<Segment<'_>> = sent
+        .iter()
+        .enumerate()
+        .map(|(at, sent)| {
+            nanos += i64::from(sent.pause_ms) * 1_000_000;
+            sent.segment(at as u64 + 1, nanos)
+        })
+        .collect();
+    let (mut places, mut ended) = (Vec::new(), |ended: Ended<Counter>, (): &mut ()| check(&ended));
+    // Places are asked for ahead, so some are out of date when their segment comes.
+    for batch in segments.chunks(BATCH) {
+        let _ = table.locate(batch, &mut places);
+        for (place, segment) in places.iter().zip(batch) {
+            table.segment(*place, segment, &mut (), &mut ended);
+        }
     }
     table.finish(&mut (), &mut ended);
 });
+
+const BATCH: usize = 8;
+static PAYLOAD: [u8; 255] = [7; 255];

@@ -22,7 +22,7 @@ pub enum Event<'a> {
 
 /// Reads a conversation that begins with `before`, each event in pieces of `piece` bytes.
 pub fn read(before: &[Event<'_>], events: &[Event<'_>], piece: usize, joined: bool) -> StreamFacts {
-    let mut context = Context::new(true);
+    let mut context = Context::new(true, true);
     let opener = (!joined).then_some(Half::Lo);
     let opened = if joined { Opened::Midstream } else { Opened::Handshake };
     let opening = Opening { first: Origin::default(), opened, opener, connect: None };
