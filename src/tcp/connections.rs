@@ -15,6 +15,8 @@ use crate::units::{PacketNumber, Timestamp};
 #[derive(Debug)]
 pub struct Connections<R> {
     slots: Slots<R>,
+    /// Whether a connection has come since the latest look for places.
+    has_grown: bool,
     embryos: Embryos,
     /// Closed connections in the order of their end.
     closed: VecDeque<Closed>,
@@ -68,6 +70,7 @@ impl<R: Receiver> Connections<R> {
     pub fn new(limits: Limits) -> Self {
         Self {
             slots: Slots::new(),
+            has_grown: false,
             embryos: Embryos::new(limits.embryos),
             closed: VecDeque::new(),
             next_release: Timestamp::MAX,
@@ -89,7 +92,8 @@ impl<R: Receiver> Connections<R> {
     /// segments before the next step lets the processor fetch for many at once. What is returned depends on what
     /// was read, so that reading it cannot be optimised away; it means nothing.
     #[must_use]
-    pub fn locate(&self, segments: &[Segment<'_>], places: &mut Vec<Place>) -> u64 {
+    pub fn locate(&mut self, segments: &[Segment<'_>], places: &mut Vec<Place>) -> u64 {
+        self.has_grown = false;
         places.clear();
         places.extend(segments.iter().map(|segment| Place(self.slots.guess(&segment.flow))));
         let located = || {
@@ -111,8 +115,13 @@ impl<R: Receiver> Connections<R> {
         context: &mut R::Context,
         ended: &mut impl FnMut(Ended<R>, &mut R::Context),
     ) {
-        let still_there = place.0.filter(|place| self.slots.is_at(*place, &segment.flow));
-        match still_there.or_else(|| self.slots.find(&segment.flow)) {
+        let place = match place.0 {
+            Some(place) if self.slots.is_at(place, &segment.flow) => Some(place),
+            // It was not there, and nothing has come since.
+            None if !self.has_grown => None,
+            _ => self.slots.find(&segment.flow),
+        };
+        match place {
             Some(place) => self.known(place, segment, context, ended),
             None => self.unknown(segment, context, ended),
         }
@@ -179,6 +188,7 @@ impl<R: Receiver> Connections<R> {
             }
             self.counts.connections = self.counts.connections.saturating_add(1);
             let flow = embryo.promote(context);
+            self.has_grown = true;
             if let Some(place) = self.slots.insert(flow) {
                 self.known(place, segment, context, ended);
             }

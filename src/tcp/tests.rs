@@ -93,7 +93,7 @@ impl Wire {
         self.send_on(40_000, half, sequence, acknowledgment, flags, payload);
     }
 
-    fn place(&self, segment: &Segment<'_>) -> Place {
+    fn place(&mut self, segment: &Segment<'_>) -> Place {
         let mut places = Vec::new();
         let _ = self.table.locate(&[*segment], &mut places);
         places[0]

@@ -21,7 +21,7 @@ pub(crate) struct Http {
     client: MessageReader,
     server: MessageReader,
     /// Requests without a final answer, oldest first.
-    pending: SmallVec<[Pending; 4]>,
+    pending: SmallVec<[Pending; 1]>,
     /// What the client sends after an upgrade request: frames or another request, the answer decides.
     held: Option<Held>,
     /// The attempt whose answer's body is being read.
