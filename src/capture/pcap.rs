@@ -124,11 +124,11 @@ impl Pcap {
         Verdict::Plausible
     }
 
-    /// The time of a record. A sub-second part of a second or more is carried over.
+    /// The time of a record. A sub-second part of a second or more is carried over. Both are 32 bits wide, so
+    /// that nothing can overflow: 2^32 seconds are half of what fits.
     #[inline]
     fn time(&self, seconds: u32, fraction: u32) -> Timestamp {
-        let nanos = i64::from(fraction).saturating_mul(self.unit);
-        Timestamp::from_nanos(i64::from(seconds).saturating_mul(NANOS_PER_SECOND).saturating_add(nanos))
+        Timestamp::from_nanos(i64::from(seconds) * NANOS_PER_SECOND + i64::from(fraction) * self.unit)
     }
 }
 
