@@ -88,7 +88,7 @@ impl<R: Receiver> Connections<R> {
 
     /// Finds the connections of segments that are about to come and reads what each will need.
     ///
-    /// Connections lie all over the memory, and waiting for it is most of the work. Doing each step for all
+    /// Connections lie all over the memory, and waiting for it is a good part of the work. Doing each step for all
     /// segments before the next step lets the processor fetch for many at once. What is returned depends on what
     /// was read, so that reading it cannot be optimised away; it means nothing.
     #[must_use]

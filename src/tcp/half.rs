@@ -8,7 +8,7 @@ use crate::limits;
 use crate::units::{PacketNumber, Timestamp};
 
 /// The state of one half. What every segment needs comes first and fills one cache line: tens of thousands of
-/// connections are touched at random, and waiting for memory is most of the work.
+/// connections are touched at random, and waiting for memory is a good part of the work.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct HalfState {

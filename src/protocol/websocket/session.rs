@@ -41,7 +41,7 @@ pub(crate) enum Start {
 }
 
 /// Where one side's stream of frames stands, and what it has sent. What a data frame needs comes first and stays
-/// together: sessions are touched at random, and waiting for memory is most of the work.
+/// together: sessions are touched at random, and waiting for memory is a good part of the work.
 #[repr(C)]
 #[derive(Debug, Default)]
 struct Side {
