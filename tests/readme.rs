@@ -1,5 +1,7 @@
 //! What README.md shows is what the program writes.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+
 use program::{outcome, program, root};
 
 #[path = "support/program.rs"]
