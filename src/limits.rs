@@ -16,7 +16,7 @@ pub const RECORD_BYTES: usize = 16 * 1024 * 1024;
 
 /// Bytes of the latest delivered segment of a half that are kept to notice a retransmission that differs:
 /// enough for an HTTP status line's code, few enough to share a cache line with the half's state.
-pub const OVERLAP_MEMORY_BYTES: usize = 16;
+pub const OVERLAP_MEMORY_BYTES: usize = OVERLAP_MEMORY_BYTES_U8 as usize;
 
 /// [`OVERLAP_MEMORY_BYTES`] as it is stored.
 pub(crate) const OVERLAP_MEMORY_BYTES_U8: u8 = 16;
@@ -26,8 +26,8 @@ pub(crate) const OVERLAP_MEMORY_BYTES_U8: u8 = 16;
 /// Then the hole becomes a gap.
 pub const REORDERING_PATIENCE: Span = Span::from_millis(100);
 
-/// A jump in sequence numbers that is not believed at once: the segment is stray until the next one
-/// continues it or the other side acknowledges it.
+/// A jump in sequence numbers that is not believed at once: the segment is stray, and counted, unless it
+/// continues the stray one before it.
 pub const SEQUENCE_JUMP_BYTES: i64 = 64 * 1024 * 1024;
 
 /// How long a closed connection is kept for late packets: twice the usual maximum segment lifetime.

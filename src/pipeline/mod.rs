@@ -1,7 +1,8 @@
 //! Drives the rooms: blocks are decoded, segments put in order, streams read, and the store filled.
 //!
 //! One thread does it all for now. What several would share is cut along `Shard`: a shard owns its flows,
-//! and results do not depend on how many shards there are, since a connection's name is its first packet.
+//! and a connection's name is its first packet, so that results do not depend on how many shards there are as
+//! long as none of them meets a limit.
 
 mod shard;
 

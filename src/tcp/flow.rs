@@ -138,11 +138,10 @@ impl<R: Receiver> Flow<R> {
         (facts, self.receiver)
     }
 
-    /// Gives up the oldest holes until no more than `limit` bytes are held.
+    /// Gives up the oldest holes until neither half holds more than `limit` bytes.
     pub(super) fn shrink(&mut self, limit: usize, context: &mut R::Context) {
-        while self.held_bytes() > limit {
+        while let Some((fullest, _)) = self.fullest().filter(|(_, held_bytes)| *held_bytes > limit) {
             let Some(mut disorder) = self.disorder.take() else { return };
-            let fullest = disorder.fullest();
             self.halves.of_mut(fullest).rare.hole_limit_hit = true;
             // What is held waits for a hole of its own half, or for bytes of the other that it acknowledges.
             let given_up = self.give_up_hole_of(&mut disorder, fullest, Patience::AtAnEnd, context)
@@ -153,6 +152,13 @@ impl<R: Receiver> Flow<R> {
                 context,
             );
         }
+    }
+
+    /// The half that holds more, and how many bytes.
+    fn fullest(&self) -> Option<(Half, usize)> {
+        let Pair([lo, hi]) = &self.disorder.as_ref()?.lanes;
+        let by_half = [(Half::Lo, lo.held_bytes()), (Half::Hi, hi.held_bytes())];
+        by_half.into_iter().max_by_key(|(_, held_bytes)| *held_bytes)
     }
 
     /// The long way.
@@ -368,12 +374,6 @@ impl Disorder {
     fn held_bytes(&self) -> usize {
         let Pair([lo, hi]) = &self.lanes;
         lo.held_bytes().saturating_add(hi.held_bytes())
-    }
-
-    /// The half that holds more.
-    fn fullest(&self) -> Half {
-        let Pair([lo, hi]) = &self.lanes;
-        if lo.held_bytes() >= hi.held_bytes() { Half::Lo } else { Half::Hi }
     }
 }
 

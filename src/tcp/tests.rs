@@ -436,6 +436,19 @@ fn out_of_order_bytes_stop_at_their_limit() {
 }
 
 #[test]
+fn each_half_has_a_limit_of_its_own() {
+    let limits = Limits { out_of_order_half_bytes: 10_000, ..Limits::default() };
+    let mut wire = Wire::with_limits(limits);
+    wire.handshake(0, 900);
+    for number in 0..8 {
+        wire.send(Half::Lo, 10 + number * 1000, 900, Flags::ACK, &[7; 1000]);
+        wire.send(Half::Hi, 910 + number * 1000, 0, Flags::ACK, &[8; 1000]);
+    }
+    let (facts, _) = wire.only();
+    assert!(!facts.half(Half::Lo).hole_limit_hit && !facts.half(Half::Hi).hole_limit_hit);
+}
+
+#[test]
 fn all_connections_together_stop_at_their_limit() {
     let limits = Limits { out_of_order_total_bytes: 50_000, ..Limits::default() };
     let mut wire = Wire::with_limits(limits);

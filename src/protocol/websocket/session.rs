@@ -266,8 +266,7 @@ impl Session {
     }
 
     /// Counts a frame.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "it runs for every frame, and a call costs a tenth of it")]
+    #[inline]
     fn count(&mut self, context: &mut Context, by: Role, header: &FrameHeader, origin: Origin) {
         if context.keeps_frames() {
             self.remember(context, by, header, origin);
