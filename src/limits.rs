@@ -41,7 +41,8 @@ pub struct Limits {
     /// Connections remembered that have carried no payload yet. At the limit the least recently used
     /// of the same set goes; counted. Rounded up to a power of two.
     pub embryos: usize,
-    /// Closed connections kept for late packets. At the limit the earliest closed goes.
+    /// Closed connections kept for late packets. At the limit the earliest closed goes; what comes after that is
+    /// a connection without payload. More of them would be cold memory for every new connection.
     pub closed_connections: usize,
     /// Out-of-order bytes of one half, bookkeeping included. At the limit the oldest hole becomes a gap.
     pub out_of_order_half_bytes: usize,
@@ -54,7 +55,7 @@ impl Default for Limits {
         Self {
             connections: 200_000,
             embryos: 16 * 1024,
-            closed_connections: 8 * 1024,
+            closed_connections: 2 * 1024,
             out_of_order_half_bytes: 1024 * 1024,
             out_of_order_total_bytes: 64 * 1024 * 1024,
         }

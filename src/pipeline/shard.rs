@@ -28,20 +28,22 @@ impl Shard {
         }
     }
 
-    /// Counts the packets of a block.
+    /// Counts the packets of a block, in one pass: there are more of them than the nearest cache holds.
     pub(super) fn count(&mut self, packets: &[PacketMeta]) {
+        let Some(first) = packets.first() else { return };
+        let (mut bytes, mut cut, mut earliest, mut latest) = (0u64, 0u64, first.time, first.time);
+        for packet in packets {
+            bytes = bytes.saturating_add(u64::from(packet.original));
+            cut = cut.saturating_add(u64::from(packet.captured < packet.original));
+            earliest = earliest.min(packet.time);
+            latest = latest.max(packet.time);
+        }
         let totals = self.store.totals_mut();
         totals.packets = totals.packets.saturating_add(packets.len() as u64);
-        let bytes: u64 = packets.iter().map(|packet| u64::from(packet.original)).sum();
         totals.bytes = totals.bytes.saturating_add(bytes);
-        let cut = packets.iter().filter(|packet| packet.captured < packet.original).count();
-        totals.cut_packets = totals.cut_packets.saturating_add(cut as u64);
-        let times = packets.iter().map(|packet| packet.time);
-        let of_block = times.clone().min().zip(times.max());
-        totals.first_and_last = match (totals.first_and_last, of_block) {
-            (Some((first, last)), Some((earliest, latest))) => Some((first.min(earliest), last.max(latest))),
-            (known, of_block) => known.or(of_block),
-        };
+        totals.cut_packets = totals.cut_packets.saturating_add(cut);
+        let (start, end) = totals.first_and_last.unwrap_or((earliest, latest));
+        totals.first_and_last = Some((start.min(earliest), end.max(latest)));
     }
 
     /// Counts a packet that the filter left out.
