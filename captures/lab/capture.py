@@ -1,11 +1,10 @@
-"""tcpdump on the proxy: started before the traffic, stopped after its last packet is in the file."""
+"""tcpdump, mostly on the proxy: started before the traffic, stopped after its last packet is in the file."""
 
 import contextlib
 import re
 import signal
 import time
 
-import network
 import processes
 from problem import Problem
 
@@ -13,7 +12,7 @@ QUIET_SECONDS = 0.2
 
 
 def command_line(tap):
-    """What a person would type on the proxy to get this file.
+    """What a person would type to get this file.
 
     The buffer (-B, in KiB) is larger than usual: in immediate mode every packet takes a slot of the whole snapshot
     length, 256 KiB, so the usual 2 MiB hold eight packets and a burst loses some.
@@ -28,7 +27,7 @@ def recording(tap, folder, logs):
     log = logs / f"{tap.file}.log"
     # -Z root: tcpdump would otherwise change to a user who may not write into the scratch folder.
     words = [*command_line(tap)[:1], "-Z", "root", *command_line(tap)[1:]]
-    with processes.running(network.PROXY, words, log, cwd=folder) as process:
+    with processes.running(tap.namespace, words, log, cwd=folder) as process:
         processes.wait_until(lambda: "listening on" in log.read_text() or process.poll() is not None,
                              f"tcpdump to listen for {tap.file}")
         if process.poll() is not None:

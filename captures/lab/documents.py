@@ -7,6 +7,7 @@ import shlex
 import textwrap
 
 import capture
+import network
 import stage
 
 LAB = pathlib.Path(__file__).resolve().parent
@@ -22,8 +23,9 @@ def write_expected(scenario, captures, packets):
     files = {}
     for file, count in packets.items():
         attempts = scenario.truth_of(file)
-        files[file] = {"packets": count} | ({} if attempts is None else {"attempts": attempts})
-    text = json.dumps({"files": files}, indent=2) + "\n"
+        leading = {"leading": scenario.leading_of(file)} if scenario.claims_leading(file) else {}
+        files[file] = {"packets": count} | leading | ({} if attempts is None else {"attempts": attempts})
+    text = json.dumps({"proxy": scenario.proxy, "files": files}, indent=2) + "\n"
     (captures / "expected.json").write_text(text, encoding="utf-8")
 
 
@@ -34,34 +36,58 @@ def _commands(scenario):
                 for visit in scenario.visits]
     late = any(tap.late for tap in scenario.taps)
     recording = [*visiting, *tapping] if late else [*tapping, *visiting]
+    rules = [network.inside(namespace, "iptables", *words) for namespace, *words in scenario.firewall]
+    recording = [*rules, *recording]
     return "\n".join(shlex.join(line) for line in [*recording, *(derived.words for derived in scenario.derived)])
 
 
+API = "the API on port 8000 (Python, `websockets`, WebSocket on /api/live, 404 everywhere else"
+FAULTY = "a faulty server on port 8000 (raw sockets, "
 SERVICES = {
     "page": "the page application on port 3000 (Node.js, `ws`, WebSocket on /ws/events, its page everywhere else)",
-    "api": "the API on port 8000 (Python, `websockets`, WebSocket on /api/live, 404 everywhere else)",
+    "api": f"{API})",
     "api-deflate": "the API on port 8000 (Python, `websockets` with compression, WebSocket on /api/live)",
     "api-older": "the API on port 8000 (Python, `websockets`, WebSocket on /api/live)",
-    "wrong-accept": "a faulty server on port 8000 (raw sockets, one fixed answer)",
-    "silent": "a faulty server on port 8000 (raw sockets, never answers)",
-    "reset": "a faulty server on port 8000 (raw sockets, resets the connection)",
+    "api-same-origin": f"{API}, 403 unless Origin and Host name the same host)",
+    "api-virtual-host": f"{API} and for every other Host than chat.example.test)",
+    "api-token": f"{API}, 401 without a token)",
+    "api-login": f"{API}, 302 to its login page without a session)",
+    "api-canonical": "the API on port 8000 (Python, `websockets`, WebSocket on /live, 404 everywhere else)",
+    "api-large-heads": f"{API}, takes lines of 64 KiB)",
+    "api-pings": f"{API}, pings every second)",
+    "api-tls": "the API with TLS on port 8443 (Python, `websockets`, WebSocket on /api/live, 404 everywhere else)",
+    "api-other-release": "another release of the API on port 8001 (WebSocket on /api/v2/live, 404 everywhere else)",
+    "gate": "a login gate on port 9000 (Python, answers nginx's auth_request: 204 with a session, 401 without)",
+    "wrong-accept": f"{FAULTY}one fixed answer)",
+    "silent": f"{FAULTY}never answers)",
+    "reset": f"{FAULTY}resets the connection)",
+    "closed": f"{FAULTY}closes the connection)",
+    "no-upgrade": f"{FAULTY}101 without Upgrade)",
+    "no-connection": f"{FAULTY}101 without Connection)",
+    "no-accept": f"{FAULTY}101 without Sec-WebSocket-Accept)",
+    "body": f"{FAULTY}101 with a body)",
+    "extension-unasked": f"{FAULTY}101 with permessage-deflate, asked or not)",
+    "extension-parameter": f"{FAULTY}101 with client_max_window_bits without a value)",
+    "subprotocol": f"{FAULTY}101 with the subprotocol graphql-ws, offered or not)",
+    "asks-nothing": f"{FAULTY}101 to everything that has Upgrade, with or without a key)",
 }
 
 
 def write_readme(scenario, captures, packets, versions):
     """The page a reader sees first: point, files, what must come out, origin and configuration."""
-    configuration = (LAB / "nginx" / scenario.configuration).read_text(encoding="utf-8")
     files = "\n".join(f"| `{file}` | {count} | {(captures / file).stat().st_size} |"
                       for file, count in packets.items())
     endings = "\n".join(f"- `{visit.target}`: {visit.ending}" for visit in scenario.visits)
     software = ", ".join(f"{name} {version}" for name, version in versions.items())
-    services = " and ".join(SERVICES[service] for service in scenario.services)
+    services = " and ".join(SERVICES[service] for service in scenario.services if service in SERVICES)
     recording = ("The client greets first, then the capture starts, then the client goes on."
                  if any(tap.late for tap in scenario.taps) else "The captures start before the clients.")
+    outer, *inner = scenario.proxies()
+    behind = f", with {inner[0].name} behind it on 127.0.0.1:{inner[0].port}" if inner else ""
     origin = (f"Real traffic between network namespaces on one machine, recorded on the proxy on "
-              f"{datetime.date.today()} with {software}. The client is 10.77.1.2 (fd77:1::2). nginx is 10.77.1.1 "
-              f"towards the client (fd77:1::1) and 10.77.2.1 towards the upstream (fd77:2::1). The upstream is "
-              f"10.77.2.2 (fd77:2::2) and runs {services}. {recording}")
+              f"{datetime.date.today()} with {software}. The client is 10.77.1.2 (fd77:1::2). {outer.name} is "
+              f"10.77.1.1 towards the client (fd77:1::1) and 10.77.2.1 towards the upstream (fd77:2::1){behind}. The "
+              f"upstream is 10.77.2.2 (fd77:2::2) and runs {services or 'nothing'}. {recording}")
     notes = f"\n{_filled(scenario.notes)}\n" if scenario.notes else ""
     (captures / "README.md").write_text(f"""\
 # {scenario.name}
@@ -88,13 +114,20 @@ The same as data: `expected.json`. What the client itself reports:
 {_commands(scenario)}
 ```
 {notes}
-## nginx configuration
-
-```nginx
-{configuration}```
+{_configurations(scenario)}
 
 To make it anew: `captures/lab/run {scenario.name}`.
 """, encoding="utf-8")
+
+
+def _configurations(scenario):
+    """The configuration of each proxy, as a section of its own."""
+    sections = []
+    for number, proxy in enumerate(scenario.proxies()):
+        title = f"{proxy.name} configuration" + (" (the inner proxy)" if number else "")
+        text = proxy.path(LAB).read_text(encoding="utf-8").replace("\t", "    ")
+        sections.append(f"## {title}\n\n```{proxy.language}\n{text}```")
+    return "\n\n".join(sections)
 
 
 def write_overview(scenarios, captures):

@@ -1,4 +1,7 @@
-"""Three network namespaces in a row: client, proxy, upstream. Nothing in them reaches the world outside."""
+"""Three network namespaces in a row: client, proxy, upstream. Nothing in them reaches the world outside.
+
+A fourth, the middle, offers a second way from the client to the proxy: a router, which can be made to meddle.
+"""
 
 import contextlib
 import os
@@ -8,13 +11,19 @@ import time
 
 from problem import Problem
 
-CLIENT, PROXY, UPSTREAM = "wsi-client", "wsi-proxy", "wsi-upstream"
-NAMESPACES = (CLIENT, PROXY, UPSTREAM)
+CLIENT, PROXY, UPSTREAM, MIDDLE = "wsi-client", "wsi-proxy", "wsi-upstream", "wsi-middle"
+NAMESPACES = (CLIENT, PROXY, UPSTREAM, MIDDLE)
 
-# The proxy's two interfaces, each with the namespace at its other end and the number of the network between them.
+# The proxy's interfaces, each with the namespace at its other end and the number of the network between them.
 # In network N the proxy is 10.77.N.1 and fd77:N::1, the other end 10.77.N.2 and fd77:N::2.
 TO_CLIENT, TO_UPSTREAM = "to-client", "to-upstream"
 LINKS = ((TO_CLIENT, CLIENT, 1), (TO_UPSTREAM, UPSTREAM, 2))
+
+# The way through the middle: client 10.77.4.2, middle 10.77.4.1 and 10.77.3.2, proxy 10.77.3.1. The middle sends
+# what it makes up itself with another time to live than the hosts do.
+MIDDLE_TO_CLIENT, MIDDLE_TO_PROXY = "to-client", "to-proxy"
+BY_THE_MIDDLE = "10.77.3.1"
+MIDDLE_TTL = 255
 
 # How long Linux repeats duplicate address detection and multicast reports after an interface comes up.
 SETTLING_SECONDS = 4
@@ -62,6 +71,36 @@ def _connect(interface, namespace, number):
     command(*inside(namespace, "ethtool", "-K", "eth0", "tx", "off", "tso", "off", "gso", "off"))
 
 
+def _connect_the_middle():
+    for device, where, address, peer, namespace, peer_address in (
+            (MIDDLE_TO_CLIENT, MIDDLE, "10.77.4.1", "by-middle", CLIENT, "10.77.4.2"),
+            (MIDDLE_TO_PROXY, MIDDLE, "10.77.3.2", "to-middle", PROXY, "10.77.3.1")):
+        command("ip", "link", "add", "dev", device, "netns", where, "type", "veth",
+                "peer", "name", peer, "netns", namespace)
+        for each, interface, own in ((where, device, address), (namespace, peer, peer_address)):
+            command(*inside(each, "sysctl", "-qw", f"net.ipv6.conf.{interface}.disable_ipv6=1"))
+            command("ip", "-n", each, "address", "add", f"{own}/24", "dev", interface)
+            command("ip", "-n", each, "link", "set", interface, "up")
+            command(*inside(each, "ethtool", "-K", interface, "tx", "off", "tso", "off", "gso", "off"))
+    command(*inside(MIDDLE, "sysctl", "-qw", "net.ipv4.ip_forward=1", f"net.ipv4.ip_default_ttl={MIDDLE_TTL}"))
+    command("ip", "-n", CLIENT, "route", "add", "10.77.3.0/24", "via", "10.77.4.1")
+    command("ip", "-n", PROXY, "route", "add", "10.77.4.0/24", "via", "10.77.3.2")
+
+
+@contextlib.contextmanager
+def firewall(rules):
+    """iptables rules, as long as the block lasts; each is a namespace and the words of the rule."""
+    undo = []
+    try:
+        for namespace, *words in rules:
+            command(*inside(namespace, "iptables", *words))
+            undo.append((namespace, ["-D" if word == "-A" else word for word in words]))
+        yield
+    finally:
+        for namespace, words in undo:
+            command(*inside(namespace, "iptables", *words))
+
+
 def forget_neighbours():
     """Empties the address caches, so that every scenario starts with the same ARP exchange."""
     for namespace in NAMESPACES:
@@ -79,6 +118,7 @@ def built():
             command(*inside(namespace, "sysctl", "-qw", "net.ipv6.conf.default.router_solicitations=0"))
         for link in LINKS:
             _connect(*link)
+        _connect_the_middle()
         time.sleep(SETTLING_SECONDS)
         yield
     finally:

@@ -1,5 +1,6 @@
 """Installs what a fresh Debian lacks, and knows the versions of what really ran."""
 
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -13,8 +14,10 @@ from problem import Problem
 PACKAGES = {
     "ip": "iproute2", "ss": "iproute2", "sysctl": "procps", "ethtool": "ethtool",
     "nginx": "nginx-light", "tcpdump": "tcpdump", "tshark": "tshark", "mergecap": "wireshark-common",
-    "gzip": "gzip", "node": "nodejs", "npm": "npm",
+    "gzip": "gzip", "node": "nodejs", "npm": "npm", "openssl": "openssl", "iptables": "iptables",
+    "haproxy": "haproxy", "apache2": "apache2-bin", "caddy": "caddy",
 }
+POLICY = pathlib.Path("/usr/sbin/policy-rc.d")
 PYTHON = "/usr/bin/python3"
 
 
@@ -27,11 +30,10 @@ class Tools:
     python: pathlib.Path
     older_python: pathlib.Path
 
-    def versions(self, older):
+    def versions(self, proxies, older):
         """The versions as the programs themselves report them; `older` is for the older Python library."""
         python = str(self.older_python if older else self.python)
-        return {
-            "nginx": _first_line("nginx", "-v").removeprefix("nginx version: nginx/"),
+        return {name: PROXIES[name]() for name in proxies} | {
             "tcpdump": _first_line("tcpdump", "--version").removeprefix("tcpdump version "),
             "libpcap": _line("libpcap", "tcpdump", "--version").removeprefix("libpcap version ").split()[0],
             "Node.js": _first_line("node", "--version").removeprefix("v"),
@@ -40,6 +42,14 @@ class Tools:
             "websockets": _first_line(python, "-c", "import websockets; print(websockets.__version__)"),
             "tshark": _first_line("tshark", "--version").split()[2],
         }
+
+
+PROXIES = {
+    "nginx": lambda: _first_line("nginx", "-v").removeprefix("nginx version: nginx/"),
+    "HAProxy": lambda: _first_line("haproxy", "-v").split()[2].partition("-")[0],
+    "Apache": lambda: _line("Server version", "apache2", "-v").partition("Apache/")[2].split()[0],
+    "Caddy": lambda: _first_line("caddy", "version").split()[0].removeprefix("v"),
+}
 
 
 def _output(*words):
@@ -72,8 +82,23 @@ def _debian_packages():
     if missing:
         quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         _install("the package list", "apt-get", "update", env=quiet)
-        _install(", ".join(sorted(missing)), "apt-get", "install", "-y", "--no-install-recommends", *sorted(missing),
-                 env=quiet)
+        with _no_services():
+            _install(", ".join(sorted(missing)), "apt-get", "install", "-y", "--no-install-recommends",
+                     *sorted(missing), env=quiet)
+
+
+@contextlib.contextmanager
+def _no_services():
+    """Keeps Debian's packages from starting servers of their own (invoke-rc.d asks this program; 101 means no)."""
+    if POLICY.exists():
+        yield
+        return
+    POLICY.write_text("#!/bin/sh\nexit 101\n", encoding="utf-8")
+    POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        POLICY.unlink()
 
 
 def _cached(kind, *inputs):

@@ -1,27 +1,43 @@
-"""Plays one scenario: starts the applications and nginx, records, lets the clients visit, stops everything."""
+"""Plays one scenario: starts the applications and the proxies, records, lets the clients visit, stops everything."""
 
 import contextlib
+import fcntl
 import os
-import shutil
 import subprocess
+import time
 
 import capture
 import network
 import pcapng
 import processes
+import proxies
 from problem import Problem
 
-# Each service: its port, its program below app/, further words of its command line.
+# Each service: its port, its program below app/, further words of its command line. The middlebox is the router's,
+# all others are the upstream's.
 SERVICES = {
     "page": (3000, "page.js"),
     "api": (8000, "api.py"),
     "api-deflate": (8000, "api.py", "--deflate"),
     "api-older": (8000, "api.py"),
-    "wrong-accept": (8000, "faulty.py", "wrong-accept"),
-    "silent": (8000, "faulty.py", "silent"),
-    "reset": (8000, "faulty.py", "reset"),
+    "api-same-origin": (8000, "api.py", "--same-origin"),
+    "api-virtual-host": (8000, "api.py", "--virtual-host", "chat.example.test"),
+    "api-token": (8000, "api.py", "--token"),
+    "api-login": (8000, "api.py", "--login"),
+    "api-canonical": (8000, "api.py", "--path", "/live"),
+    "api-large-heads": (8000, "api.py", "--large-heads"),
+    "api-pings": (8000, "api.py", "--pings"),
+    "api-tls": (8443, "api.py", "--port", "8443", "--certificate"),
+    "api-other-release": (8001, "api.py", "--port", "8001", "--path", "/api/v2/live"),
+    "gate": (9000, "gate.py"),
+    "middlebox": (8888, "middlebox.py"),
+    **{behaviour: (8000, "faulty.py", behaviour) for behaviour in (
+        "wrong-accept", "silent", "reset", "closed", "no-upgrade", "no-connection", "no-accept", "body",
+        "extension-unasked", "extension-parameter", "subprotocol", "asks-nothing")},
 }
 VISIT_SECONDS = 15
+# Longer than Linux delays an acknowledgement, so that a late capture starts with the client's next message.
+QUIET_SECONDS = 0.5
 
 
 def _program(tools, file, *words, older=False):
@@ -33,57 +49,103 @@ def _environment(tools):
     return {"NODE_PATH": str(tools.node_modules), "PYTHONUNBUFFERED": "1"}
 
 
-def _start_service(stack, name, tools, logs):
+def _start_service(stack, name, tools, folder):
     port, *words = SERVICES[name]
-    log = logs / f"{name}.log"
+    log = folder / f"{name}.log"
     program = _program(tools, *words, older=name == "api-older")
-    process = stack.enter_context(processes.running(network.UPSTREAM, program, log, _environment(tools)))
-    processes.wait_for_port(network.UPSTREAM, port, process, log)
+    namespace = network.MIDDLE if name == "middlebox" else network.UPSTREAM
+    process = stack.enter_context(processes.running(namespace, program, log, _environment(tools),
+                                                    cwd=folder / "certificate"))
+    processes.wait_for_port(namespace, port, process, log)
 
 
-def _start_nginx(stack, configuration, tools, folder):
-    prefix = folder / "nginx"
-    shutil.copytree(tools.lab / "nginx" / "page", prefix / "page")
-    (prefix / "temporary").mkdir()
-    shutil.copy(tools.lab / "nginx" / "nginx.conf", prefix / "nginx.conf")
-    shutil.copy(tools.lab / "nginx" / configuration, prefix / "site.conf")
-    log = folder / "nginx.log"
-    process = stack.enter_context(processes.running(
-        network.PROXY, ["nginx", "-p", f"{prefix}/", "-c", "nginx.conf"], log))
-    processes.wait_for_port(network.PROXY, 80, process, log)
+def _make_certificate(folder):
+    """A self-signed certificate, made anew for each run: no key is worth anything after it."""
+    folder.mkdir()
+    network.command("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-days", "30", "-subj", "/CN=chat.example.test", "-keyout", "key.pem", "-out", "certificate.pem",
+                    cwd=folder)
 
 
 def visit_words(visit):
     """The client's command line, as a reader of the README sees it."""
-    file = {"node": "client.js", "python": "client.py"}[visit.client]
-    return [file, visit.conversation, visit.target, visit.address]
+    file = {"node": "client.js", "python": "client.py", "raw": "raw.py"}[visit.client]
+    return [file, visit.conversation, visit.target, visit.address, *visit.options]
+
+
+class _Client:
+    """One visitor, held to the ending that the scenario names."""
+
+    def __init__(self, visit, tools):
+        self.visit = visit
+        self._process = subprocess.Popen(network.inside(network.CLIENT, *_program(tools, *visit_words(visit))),
+                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                         text=True, env={**os.environ, **_environment(tools)})
+
+    def await_greeting(self):
+        if self._process.stdout.readline() != "greeted\n":
+            raise Problem("a client did not get its greeting answered")
+
+    def await_end(self):
+        try:
+            ending, _ = self._process.communicate("go on\n", timeout=VISIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise Problem(f"a client did not end within {VISIT_SECONDS} s") from None
+        if ending.strip() != self.visit.ending:
+            raise Problem(f"a client reports `{ending.strip()}` where `{self.visit.ending}` is expected")
+
+    def stop(self):
+        processes.stop(self._process)
 
 
 def _pay(visit, tools, start_late_taps):
-    """Lets one client do what it came for, and holds it to the ending that the scenario names."""
-    process = subprocess.Popen(network.inside(network.CLIENT, *_program(tools, *visit_words(visit))),
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                               env={**os.environ, **_environment(tools)})
+    """Lets one client do what it came for."""
+    client = _Client(visit, tools)
     try:
         if visit.conversation == "resume":
-            if process.stdout.readline() != "greeted\n":
-                raise Problem("the client did not get its greeting answered")
+            client.await_greeting()
+            time.sleep(QUIET_SECONDS)
             start_late_taps()
-        ending, _ = process.communicate("go on\n", timeout=VISIT_SECONDS)
-    except subprocess.TimeoutExpired:
-        raise Problem(f"a client did not end within {VISIT_SECONDS} s") from None
+        client.await_end()
     finally:
-        processes.stop(process)
-    if ending.strip() != visit.ending:
-        raise Problem(f"a client reports `{ending.strip()}` where `{visit.ending}` is expected")
+        client.stop()
+
+
+def _pay_together(visits, tools, event):
+    """Lets the clients come one after another and stay; then the event happens, and all of them see its end."""
+    with contextlib.ExitStack() as stack:
+        clients = []
+        for visit in visits:
+            clients.append(_Client(visit, tools))
+            stack.callback(clients[-1].stop)
+            clients[-1].await_greeting()
+        time.sleep(1)
+        event()
+        for client in clients:
+            client.await_end()
+
+
+@contextlib.contextmanager
+def alone():
+    """Lets one run of the lab use the namespaces at a time."""
+    with open(__file__, encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Problem("another run of the lab is under way") from None
+        yield
 
 
 def play(scenario, tools, folder, captures):
     """Makes the capture files of a scenario in the folder `captures`."""
     with contextlib.ExitStack() as stack:
+        _make_certificate(folder / "certificate")
         for name in scenario.services:
             _start_service(stack, name, tools, folder)
-        _start_nginx(stack, scenario.configuration, tools, folder)
+        # The innermost first: a proxy may look for its upstream when it starts.
+        started = [proxies.start(stack, proxy, tools.lab, folder, number)
+                   for number, proxy in reversed(list(enumerate(scenario.proxies())))]
+        stack.enter_context(network.firewall(scenario.firewall))
         network.forget_neighbours()
 
         def record(late):
@@ -93,12 +155,17 @@ def play(scenario, tools, folder, captures):
 
         with contextlib.ExitStack() as recordings:
             record(late=False)
-            for visit in scenario.visits:
-                try:
+            try:
+                if scenario.event is not None:
+                    _pay_together(scenario.visits, tools, {"reload": started[-1].reload}[scenario.event])
+                for visit in () if scenario.event else scenario.visits:
                     _pay(visit, tools, lambda: record(late=True))
-                except Problem as problem:
-                    raise Problem(f"{scenario.name}: {problem}") from None
-                processes.wait_for_silence()
+                    if not scenario.lingers:
+                        processes.wait_for_silence()
+                if scenario.event is not None:
+                    processes.wait_for_silence()
+            except Problem as problem:
+                raise Problem(f"{scenario.name}: {problem}") from None
     for derived in scenario.derived:
         network.command(*derived.words, cwd=captures)
         if derived.file.endswith(".pcapng"):

@@ -3,12 +3,20 @@
 A truth is written from what the lab does, never from what wsinspect prints. A key that is left out is not claimed.
 """
 
-# The three ways a request travels in this lab: (client's address, server's endpoint).
+# The ways a request travels in this lab: (client's address, server's endpoint).
 TO_PROXY = ("10.77.1.2", "10.77.1.1:80")
 TO_PAGE = ("10.77.2.1", "10.77.2.2:3000")
 TO_API = ("10.77.2.1", "10.77.2.2:8000")
+TO_API_TLS = ("10.77.2.1", "10.77.2.2:8443")
+TO_API_OTHER = ("10.77.2.1", "10.77.2.2:8001")
+TO_GATE = ("10.77.2.1", "10.77.2.2:9000")
+TO_INNER = ("127.0.0.1", "127.0.0.1:8080")
+TO_INNER_TLS = ("127.0.0.1", "127.0.0.1:8443")
 TO_PROXY_6 = ("fd77:1::2", "[fd77:1::1]:80")
 TO_API_6 = ("fd77:2::1", "[fd77:2::2]:8000")
+
+# Who is at fault, in the words of a finding.
+AT_PROXY, AT_PROXY_FRONT, AT_API = "proxy 10.77.2.1", "proxy 10.77.1.1", "upstream 10.77.2.2:8000"
 
 # What nginx before 1.29.7 does to a request when nothing, or only the version, is configured.
 STRIPPED = ["upgrade-missing", "connection-token-missing"]
@@ -42,10 +50,16 @@ def _attempt(leg, target, http_version, status, outcome, request_problems, **mor
             "outcome": outcome, "request_problems": request_problems, **more}
 
 
-def established(leg, target, websocket, http_version="1.1", request_problems=()):
-    """An upgrade that a client accepts, and what flowed."""
+def established(leg, target, websocket=None, http_version="1.1", request_problems=(), response_problems=()):
+    """An upgrade that a client accepts, and what flowed; nothing is claimed of it if `websocket` is None."""
+    flow = {} if websocket is None else {"websocket": websocket}
     return _attempt(leg, target, http_version, 101, "established", list(request_problems), accept="valid",
-                    response_problems=[], websocket=websocket)
+                    response_problems=list(response_problems), **flow)
+
+
+def ended(how):
+    """How a conversation ends, without a claim about what was said in it."""
+    return {"end": how}
 
 
 def refused(leg, target, status, http_version="1.1", request_problems=()):
@@ -54,9 +68,10 @@ def refused(leg, target, status, http_version="1.1", request_problems=()):
                     websocket=None)
 
 
-def invalid(leg, target, accept, response_problems):
+def invalid(leg, target, accept, response_problems, request_problems=()):
     """A 101 that the client must refuse. No frame follows; whether there is a `websocket` then is not claimed."""
-    return _attempt(leg, target, "1.1", 101, "invalid", [], accept=accept, response_problems=response_problems)
+    return _attempt(leg, target, "1.1", 101, "invalid", list(request_problems), accept=accept,
+                    response_problems=response_problems)
 
 
 def unanswered(leg, target, http_version="1.1", request_problems=()):
@@ -72,3 +87,10 @@ def unknown(leg, target):
 def midstream(leg, websocket):
     """Frames whose handshake came before the capture."""
     return _attempt(leg, None, None, None, "midstream", [], websocket=websocket)
+
+
+def unasked(leg, target, request_problems):
+    """A 101 to a request without a key. What the outcome is then is not claimed."""
+    claim = _attempt(leg, target, "1.1", 101, None, list(request_problems))
+    del claim["outcome"]
+    return claim

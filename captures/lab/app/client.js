@@ -1,10 +1,13 @@
 // The browser's part: opens one WebSocket, holds one named conversation, and says in one line how it ended.
 //
-//   node client.js CONVERSATION TARGET ADDRESS      e.g. node client.js greet /api/live 10.77.1.1
+//   node client.js CONVERSATION TARGET ADDRESS [OPTION=VALUE...]     e.g. node client.js greet /api/live 10.77.1.1
+//
+// Options: port, scheme (ws or wss), host, origin, subprotocol, cookie, deflate (no), patience (ms for the handshake).
 'use strict';
 
 const net = require('node:net');
 const { once } = require('node:events');
+const { setTimeout: sleep } = require('node:timers/promises');
 const WebSocket = require('ws');
 
 const HOST = 'chat.example.test';
@@ -17,10 +20,21 @@ async function ask(socket, message, options) {
   await answer;
 }
 
+/** A cookie of the asked size in bytes, or the usual one. */
+function cookie(size) {
+  if (size === 'expired') return 'session=expired-sample-no-secret';
+  return `session=${size ? 'sample-no-secret-'.repeat(size / 17) : 'sample-value-no-secret'}`;
+}
+
 const conversations = {
   /** The smallest conversation that proves a working route: one message, one echo, an orderly close. */
   async greet(socket) {
     await ask(socket, 'hello');
+    socket.close(1000, 'bye');
+  },
+
+  /** Leaves at once, in order. */
+  async leave(socket) {
     socket.close(1000, 'bye');
   },
 
@@ -52,10 +66,59 @@ const conversations = {
     socket.send('close the room');
   },
 
-  /** A few messages, then silence: whoever is impatient ends it. */
+  /** A few messages, then silence: whoever is impatient ends it, or the client itself after a while. */
   async silence(socket) {
     await ask(socket, 'hello');
     await ask(socket, 'are you still there?');
+    await sleep(6000, undefined, { ref: false });
+    socket.close(1000, 'bye');
+  },
+
+  /** One message every two seconds: talk that keeps a connection open. */
+  async talk(socket) {
+    for (const word of ['one', 'two', 'three', 'four']) {
+      await ask(socket, word);
+      await sleep(2000);
+    }
+    socket.close(1000, 'bye');
+  },
+
+  /** No message for a long time, and only the other side's pings keep the connection open. */
+  async listen(socket) {
+    await ask(socket, 'hello');
+    await sleep(6000);
+    socket.close(1000, 'bye');
+  },
+
+  /** Greets, and goes on talking until somebody ends it, or the client itself after a while. */
+  async chatter(socket) {
+    await ask(socket, 'hello');
+    console.log('greeted');
+    process.stdin.unref();
+    const talking = setInterval(() => socket.readyState === WebSocket.OPEN && socket.send('still here'), 400);
+    socket.on('close', () => clearInterval(talking));
+    await sleep(5000, undefined, { ref: false });
+    socket.close(1000, 'bye');
+  },
+
+  /** Greets, then closes the TCP connection without a Close frame, as a killed program does. */
+  async vanish(socket) {
+    await ask(socket, 'hello');
+    socket._socket.destroy();
+  },
+
+  /** The same with a reset. */
+  async reset(socket) {
+    await ask(socket, 'hello');
+    socket._socket.resetAndDestroy();
+  },
+
+  /** Greets, then says more and waits in vain for the answer. */
+  async secret(socket) {
+    await ask(socket, 'hello');
+    socket.send('this is confidential');
+    await sleep(1500);
+    socket.send('are you still there?');
   },
 
   /** Greets, then waits for a line on standard input, so that a capture can start in between. */
@@ -71,18 +134,25 @@ const conversations = {
   },
 };
 
-const [conversation, target, address] = process.argv.slice(2);
-const socket = new WebSocket(`ws://${HOST}${target}`, {
+const [conversation, target, address, ...words] = process.argv.slice(2);
+const options = Object.fromEntries(words.map((word) => word.split('=')));
+const { scheme = 'ws', host = HOST, port } = options;
+const socket = new WebSocket(`${scheme}://${host}${port ? `:${port}` : ''}${target}`, options.subprotocol, {
   lookup: (_name, _options, found) => found(null, [{ address, family: net.isIP(address) }]),
-  origin: `http://${HOST}`,
-  headers: { Cookie: 'session=sample-value-no-secret' },
+  origin: options.origin ?? `http://${HOST}`,
+  headers: { Cookie: cookie(options.cookie) },
+  perMessageDeflate: options.deflate !== 'no',
+  rejectUnauthorized: false,
+  ...(options.patience && { handshakeTimeout: Number(options.patience) }),
 });
 let failed = false;
 socket.on('error', (error) => {
   failed = true;
-  console.log(`failed: ${error.message}`);
+  // OpenSSL's own line has an address in it.
+  console.log(`failed: ${error.message.replace(/^.*SSL routines:[^:]*:([^:]*):.*$/s, 'TLS: $1')}`);
 });
-socket.on('open', () => conversations[conversation](socket));
+// What a conversation misses when the connection breaks is told by 'error' and 'close'.
+socket.on('open', () => conversations[conversation](socket).catch(() => {}));
 socket.on('close', (code, reason) => {
   if (!failed) console.log(`closed: ${code} ${reason}`.trim());
 });

@@ -1,9 +1,12 @@
 """All scenarios by name, in the order in which a reader meets them."""
 
-from scenarios import configuration, established, founding, upstream, viewpoints
+import importlib
 
+MODULES = ("founding", "configuration", "upstream", "established", "viewpoints", "proxies", "answers",
+           "proxied_faults", "requests", "encryption", "endings",
+           "chains", "clients")
 SCENARIOS = {
     scenario.name: scenario
-    for module in (founding, configuration, upstream, established, viewpoints)
-    for scenario in module.SCENARIOS
+    for module in MODULES
+    for scenario in importlib.import_module(f"scenarios.{module}").SCENARIOS
 }

@@ -1,8 +1,8 @@
 """Upgrades that succeed, and what flows through them."""
 
 from network import TO_CLIENT
-from scenario import ON_ANY, ON_CLIENT_SIDE, ON_UPSTREAM_SIDE, Derived, Scenario, Tap, Visit
-from truth import GREETING, TO_API, TO_API_6, TO_PROXY, TO_PROXY_6, conversation, established
+from scenario import ON_ANY, ON_CLIENT_SIDE, ON_UPSTREAM_SIDE, Derived, Leading, Scenario, Tap, Visit
+from truth import AT_PROXY, GREETING, TO_API, TO_API_6, TO_PROXY, TO_PROXY_6, conversation, established
 
 API = "/api/live"
 
@@ -38,6 +38,7 @@ SCENARIOS = [
             Derived("client-eth.pcap.gz", ("gzip", "-9", "-n", "-k", "client-eth.pcap"), TO_CLIENT),
         ),
         truth=[established(TO_PROXY, API, CHAT), established(TO_API, API, CHAT)],
+        leading=None,
         result="One attempt, two legs, established on both. The client offers permessage-deflate and the server "
                "declines, so no extension is in force. Both sides send a fragmented message with a ping between "
                "the fragments, and the ping is answered. The client closes with 1000 \"bye\", the server answers.",
@@ -53,6 +54,7 @@ SCENARIOS = [
         visits=(Visit("deflate", API, "closed: 4000 room closed"),),
         taps=(ON_ANY, ON_CLIENT_SIDE),
         truth=[established(TO_PROXY, API, DEFLATE), established(TO_API, API, DEFLATE)],
+        leading=None,
         result="One attempt, two legs, established on both with permessage-deflate. The server compresses all of its "
                "messages, the client all but one; both keep their compression window from message to message, so "
                "that the same text costs less the second time. The server closes with 4000 "
@@ -66,6 +68,7 @@ SCENARIOS = [
         visits=(Visit("silence", API, "closed: 1006"),),
         taps=(ON_ANY, ON_CLIENT_SIDE),
         truth=[established(TO_PROXY, API, SILENCE), established(TO_API, API, SILENCE)],
+        leading=Leading("idle-timeout", AT_PROXY),
         result="One attempt, two legs, established on both and ended abnormally: two messages each way, 3 s of "
                "silence, then a FIN from nginx to both sides and no Close frame from anybody. The silence is the "
                "`proxy_read_timeout`.",
@@ -78,6 +81,7 @@ SCENARIOS = [
         visits=(Visit("greet", API, "closed: 1000 bye", address="fd77:1::1", client="python"),),
         taps=(ON_ANY, ON_CLIENT_SIDE),
         truth=[established(TO_PROXY_6, API, GREETING), established(TO_API_6, API, GREETING)],
+        leading=None,
         result="One attempt, two legs over IPv6, established on both, one message each way and a clean close. "
                "A healthy capture.",
     ),

@@ -1,7 +1,7 @@
 """The founding case: a page and an API behind nginx, in the four states a configuration passes through."""
 
-from scenario import ON_ANY, ON_CLIENT_SIDE, ON_UPSTREAM_SIDE, Scenario, Visit
-from truth import GREETING, STRIPPED, STRIPPED_1_0, TO_API, TO_PAGE, TO_PROXY, established, refused
+from scenario import ON_ANY, ON_CLIENT_SIDE, ON_UPSTREAM_SIDE, Leading, Scenario, Visit
+from truth import AT_PROXY, GREETING, STRIPPED, STRIPPED_1_0, TO_API, TO_PAGE, TO_PROXY, established, refused
 
 PAGE, API = "/ws/events", "/api/live"
 TAPS = (ON_ANY, ON_CLIENT_SIDE, ON_UPSTREAM_SIDE)
@@ -26,6 +26,7 @@ SCENARIOS = [
             refused(TO_PROXY, API, 505),
             refused(TO_API, API, 505, "1.0", STRIPPED_1_0),
         ],
+        leading=Leading("upgrade-stripped", AT_PROXY),
         result="Two attempts of the client, two legs each, all refused. On the way through nginx each request "
                "becomes HTTP/1.0, loses `Upgrade`, gets `Connection: close`, and its `Host` becomes the upstream's "
                "address. `Sec-WebSocket-Key` stays the same on both legs. One cause, although the two statuses "
@@ -44,6 +45,7 @@ SCENARIOS = [
             refused(TO_PROXY, API, 505),
             refused(TO_API, API, 505, "1.0", ["http-version-too-low"]),
         ],
+        leading=Leading("http-version-too-low", AT_PROXY),
         result="Two attempts of the client, two legs each. The first is established on both legs although its "
                "upstream request says HTTP/1.0, because the page application does not look at the version; the "
                "second is refused with 505 by the API, which does. The upgrade fields arrive on both; the one "
@@ -62,6 +64,7 @@ SCENARIOS = [
             refused(TO_PROXY, API, 426),
             refused(TO_API, API, 426, "1.1", STRIPPED),
         ],
+        leading=Leading("upgrade-stripped", AT_PROXY),
         result="Two attempts of the client, two legs each, all refused. The upstream requests are HTTP/1.1 with "
                "`Connection: close` and without `Upgrade`. The same cause shows as 200 with a page and as 426.",
     ),
@@ -78,6 +81,7 @@ SCENARIOS = [
             established(TO_PROXY, API, GREETING),
             established(TO_API, API, GREETING),
         ],
+        leading=None,
         result="Two attempts of the client, two legs each, all established, with one message each way and a clean "
                "close by the client. A healthy capture: there is nothing to complain about.",
     ),

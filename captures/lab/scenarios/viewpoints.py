@@ -22,6 +22,7 @@ SCENARIOS = [
         taps=(Tap("proxy-any.pcap", "any", filter=("src", "host", "10.77.1.2"),
                   truth=[unknown(TO_PROXY, PAGE), unknown(TO_PROXY, API)]),),
         truth=[],
+        leading=None,
         result="Two attempts whose outcome is unknown: the requests are complete, the answers are not in the "
                "capture although the client acknowledges them. In truth both are established. Whether the client's "
                "frames are counted is left open.",
@@ -33,6 +34,7 @@ SCENARIOS = [
         visits=(Visit("resume", API, "closed: 1000 bye"),),
         taps=(Tap("proxy-any.pcap", "any", late=True),),
         truth=[midstream(TO_PROXY, RESUMED), midstream(TO_API, RESUMED)],
+        leading=None,
         result="Two connections without SYN and without handshake, with frames from both sides and a clean close by "
                "the client. The frames of the two are the same bytes, which tells that they are two legs of one "
                "route.",
@@ -45,6 +47,7 @@ SCENARIOS = [
         visits=GREETINGS,
         taps=(Tap("proxy-any.pcap", "any", options=("-s", "96"), truth=None),),
         truth=[],
+        leading=None,
         result="In truth all attempts are established. What can be seen: the TCP connections, the text of every "
                "request line (`GET /ws/events HTTP/1.1`, already without its line feed), the status code of every "
                "answer, and each frame whole, because all of them are short. What cannot: any HTTP header, so "
