@@ -62,6 +62,9 @@ impl Default for Limits {
     }
 }
 
+/// Frames of a session's client by which it is recognised on another connection. Later ones are not looked at.
+pub const FRAME_MARKS: u8 = 8;
+
 /// Pings of one side that wait for their pongs. At the limit the oldest counts as unanswered.
 pub const OUTSTANDING_PINGS: usize = 64;
 
@@ -101,8 +104,39 @@ pub const PENDING_REQUESTS: usize = 1_000;
 /// Upgrade attempts of one connection. One more makes the stream opaque; the reason is kept.
 pub const ATTEMPTS_OF_CONNECTION: usize = 1_000;
 
+/// TLS records of one side that are looked at for alerts. Later ones are not.
+pub const TLS_RECORDS: u8 = 32;
+
+/// Bytes of one side of a TLS connection that go by, once nothing more is wanted of that side, while the other side's
+/// records are still looked at. More end that too: the capture has one side only.
+pub const TLS_WAIT_BYTES: u64 = 64 * 1024;
+
+/// Requests of one connection that are no attempts and are kept with their answers, if heads are: the first
+/// [`EXCHANGES_KEPT_FIRST`] and the latest. The others are counted.
+pub const EXCHANGES_KEPT: usize = 64;
+
+/// The first requests of a connection that are kept whatever comes after.
+pub const EXCHANGES_KEPT_FIRST: usize = 32;
+
+/// Requests of all connections that are no attempts and are kept. At the limit a new one takes the place of an old one
+/// of its connection, or is only counted.
+pub const EXCHANGES_KEPT_TOTAL: usize = 50_000;
+
+/// Bytes of the target and of the host of such a request that are kept; the rest is cut off.
+pub const EXCHANGE_REQUEST_BYTES: usize = 256;
+
+/// Bytes of each field of its answer that are kept; the rest is cut off.
+pub const EXCHANGE_ANSWER_BYTES: usize = 128;
+
+/// Interim answers of an attempt whose statuses are kept. Later ones are not told.
+pub const INTERIM_ANSWERS: usize = 8;
+
 /// The start of the answer's body that is kept: it often says what is wrong.
-pub const BODY_START_BYTES: usize = 200;
+pub const BODY_START_BYTES: usize = 400;
+
+/// A header of the PROXY protocol that comes in pieces. It may say that it has 64 KiB; real ones have some hundred bytes.
+/// A longer one is taken for something that is not HTTP.
+pub const PROXY_PROTOCOL_BYTES: usize = 4 * 1024;
 
 /// Chunks of a connection from before the capture that are looked at for frames, before it is given up.
 pub const MIDSTREAM_CHUNKS: u32 = 16;
@@ -112,6 +146,14 @@ pub const UNANSWERED_AFTER: Span = Span::from_millis(60_000);
 
 /// Attempts kept for reports, and with `--all` connections. At the limit later ones are only counted.
 pub const ATTEMPTS_KEPT: usize = 200_000;
+
+/// Connections without an attempt that carried payload, kept beside those with one: they may say why attempts fail.
+/// The earliest stay, the others are only counted.
+pub const BYSTANDERS_KEPT: usize = 20_000;
+
+/// Connections without payload, kept beside those with an attempt: refused, unanswered, or silent. The earliest stay,
+/// the others are only counted.
+pub const UNOPENED_KEPT: usize = 20_000;
 
 /// Bytes of heads and of bodies' starts that are kept for reports. At the limit later attempts are only counted.
 pub const HEAD_BYTES_KEPT: usize = 256 * 1024 * 1024;
@@ -130,3 +172,12 @@ pub const INTERFACES: usize = 65_536;
 
 /// Link types for which one filter is compiled. Packets of others do not match, and that is told.
 pub const FILTER_LINK_TYPES: usize = 64;
+
+/// Attempts that are compared to find the one that another came from: the latest with the same key or target.
+pub const ROUTE_CANDIDATES: usize = 64;
+
+/// Legs of one route. Further ones are left out of it: nobody has so many proxies, a loop has.
+pub const ROUTE_LEGS: usize = 32;
+
+/// How long a proxy may take to hand a request on: the longest connect timeout of those known (nginx, 75 s).
+pub const FORWARDING_PATIENCE: Span = Span::from_millis(75_000);

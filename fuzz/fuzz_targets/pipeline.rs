@@ -1,4 +1,5 @@
-//! Any bytes as a capture, through everything: the totals are the sums of what they are the totals of.
+//! Any bytes as a capture, through everything: the totals are the sums of what they are the totals of, every attempt is a
+//! leg of one route, and every report can be written.
 
 #![no_main]
 
@@ -6,9 +7,11 @@ use std::io::Cursor;
 
 use libfuzzer_sys::fuzz_target;
 use wsinspect::capture::CaptureFile;
+use wsinspect::diagnosis::{Selection, diagnose};
 use wsinspect::limits::Limits;
 use wsinspect::model::Keeps;
 use wsinspect::pipeline::{Options, analyse};
+use wsinspect::report::{Format, ReportOptions, write};
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(mut file) = CaptureFile::from_reader("fuzz", Box::new(Cursor::new(bytes.to_vec()))) else {
@@ -24,4 +27,18 @@ fuzz_target!(|bytes: &[u8]| {
     let ids: Vec<_> = capture.connections.iter().map(|connection| connection.id()).collect();
     assert!(ids.is_sorted());
     assert!(ids.iter().all(|id| (1..=totals.packets).contains(&id.0)));
+    let diagnosis = diagnose(&capture, &Selection::default(), false);
+    let mut legs: Vec<_> = diagnosis
+        .routes
+        .iter()
+        .flat_map(|route| &route.legs)
+        .map(|leg| (leg.connection, leg.attempt))
+        .collect();
+    legs.sort_unstable();
+    legs.dedup();
+    assert_eq!(legs.len(), attempts);
+    for format in [Format::Text, Format::Json, Format::Markdown] {
+        write(format, &capture, &diagnosis, &ReportOptions::default(), &mut std::io::sink())
+            .expect("a sink takes all");
+    }
 });

@@ -31,6 +31,7 @@ impl Sent {
             sequence: u32::from(self.sequence % 4096).wrapping_sub(2048),
             acknowledgment: u32::from(self.acknowledgment % 4096).wrapping_sub(2048),
             flags: Flags(self.flags),
+            hop_limit: self.pause_ms.to_be_bytes()[1],
             payload: &PAYLOAD[..usize::from(self.captured.min(self.length))],
             payload_length: u32::from(self.length),
             origin: Origin {
@@ -81,6 +82,7 @@ fn check(ended: &Ended<Counter>) {
         let facts = facts.half(half);
         assert_eq!(facts.missing_bytes, counter.missing[half as usize]);
         assert!(counter.bytes[half as usize] <= facts.payload_bytes, "nothing is made up");
+        assert!(u64::from(facts.after_reset) <= facts.packets);
         assert!(facts.packets > 0 || facts.payload_bytes == 0);
     }
 }

@@ -12,6 +12,8 @@ pub(super) struct Carried<'a, const N: usize> {
     pub(super) bytes: &'a [u8],
     /// How many bytes that is on the wire.
     pub(super) length: usize,
+    /// Time to live, or hop limit.
+    pub(super) hop_limit: u8,
 }
 
 /// An IPv4 packet (RFC 791 section 3.1). `original` is the packet's length on the wire from its first IP
@@ -40,6 +42,7 @@ pub(super) fn ipv4(packet: &[u8], original: usize) -> Result<Carried<'_, 4>, Ski
         destination: [header[16], header[17], header[18], header[19]],
         bytes,
         length: total.saturating_sub(header_length),
+        hop_limit: header[8],
     })
 }
 
@@ -58,7 +61,7 @@ pub(super) fn ipv6(packet: &[u8], original: usize) -> Result<Carried<'_, 16>, Sk
     let [_, _, _, _, _, _, _, _, addresses @ ..] = header;
     let (source, destination) = addresses.split_first_chunk::<16>().ok_or(Skip::Malformed)?;
     let destination = destination.first_chunk::<16>().ok_or(Skip::Malformed)?;
-    Ok(Carried { source: *source, destination: *destination, bytes, length })
+    Ok(Carried { source: *source, destination: *destination, bytes, length, hop_limit: header[7] })
 }
 
 /// Walks extension headers (RFC 8200 section 4) to TCP.

@@ -46,13 +46,13 @@ pub fn decode(link: LinkType, captured: &[u8], original: u32, origin: Origin) ->
     match network {
         Network::Ipv4 => {
             let carried = ip::ipv4(packet, original)?;
-            tcp(carried.bytes, carried.length, origin, |ports| {
+            tcp(carried.bytes, carried.length, carried.hop_limit, origin, |ports| {
                 FlowKey::ipv4((carried.source, ports.0), (carried.destination, ports.1))
             })
         }
         Network::Ipv6 => {
             let carried = ip::ipv6(packet, original)?;
-            tcp(carried.bytes, carried.length, origin, |ports| {
+            tcp(carried.bytes, carried.length, carried.hop_limit, origin, |ports| {
                 FlowKey::ipv6((carried.source, ports.0), (carried.destination, ports.1))
             })
         }
@@ -63,6 +63,7 @@ pub fn decode(link: LinkType, captured: &[u8], original: u32, origin: Origin) ->
 fn tcp(
     bytes: &[u8],
     length: usize,
+    hop_limit: u8,
     origin: Origin,
     flow: impl FnOnce((u16, u16)) -> (FlowKey, Half),
 ) -> Result<Segment<'_>, Skip> {
@@ -82,6 +83,7 @@ fn tcp(
         sequence: u32::from_be_bytes([header[4], header[5], header[6], header[7]]),
         acknowledgment: u32::from_be_bytes([header[8], header[9], header[10], header[11]]),
         flags: Flags(header[13]),
+        hop_limit,
         // Options that a snap length cut leave an empty payload of a known length.
         payload: bytes.get(header_length..).unwrap_or_default(),
         payload_length: u32::try_from(length.saturating_sub(header_length)).unwrap_or(u32::MAX),

@@ -18,6 +18,7 @@ fn packet(version: u8, tags: u8, payload: &[u8]) -> Vec<u8> {
             source: [10, 77, 1, 2],
             destination: [10, 77, 1, 1],
             protocol: IP_TCP,
+            time_to_live: 63,
             ..Default::default()
         },
         etherparse::Ipv4Extensions::default(),
@@ -27,6 +28,7 @@ fn packet(version: u8, tags: u8, payload: &[u8]) -> Vec<u8> {
             source: [7; 16],
             destination: [3; 16],
             next_header: IP_TCP,
+            hop_limit: 61,
             ..Default::default()
         },
         etherparse::Ipv6Extensions::default(),
@@ -63,6 +65,7 @@ fn a_segment_comes_out_of_every_wrapping() {
             let bytes = packet(version, tags, b"GET / HTTP/1.1");
             let segment = decoded(LinkType::ETHERNET, &bytes).unwrap();
             assert_eq!(segment.payload, b"GET / HTTP/1.1");
+            assert_eq!(segment.hop_limit, if version == 4 { 63 } else { 61 });
             assert_eq!((segment.sequence, segment.acknowledgment), (0xdead_beef, 77));
             assert!(segment.flags.has(Flags::ACK) && !segment.flags.has(Flags::SYN.with(Flags::FIN)));
             assert_eq!(segment.flow.endpoint(segment.half).port, 50_000);

@@ -12,7 +12,8 @@ use crate::units::{Span, Timestamp, median};
 /// Everything that was seen.
 #[derive(Clone, Debug, Default)]
 pub struct Capture {
-    /// The connections that are kept, in the order of their first packets.
+    /// The connections that are kept, in the order of their first packets: those with an attempt, and others
+    /// beside them; see [`super::Keeps`].
     pub connections: Vec<Connection>,
     /// The totals; they are complete whatever is kept.
     pub totals: Totals,
@@ -39,6 +40,8 @@ pub struct Totals {
     pub attempts: BTreeMap<Outcome, u64>,
     /// Attempts that are counted and not kept.
     pub forgotten_attempts: u64,
+    /// Connections without an attempt that are counted and not kept.
+    pub forgotten_bystanders: u64,
     /// Frames of all sessions, both sides.
     pub frames: RoleFacts,
     /// Frames that were asked for and are not kept.

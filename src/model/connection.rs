@@ -1,9 +1,9 @@
 //! A connection with everything that was seen on it.
 
 use crate::decode::Half;
-use crate::protocol::{Attempt, ProxyProtocol, Role, Spoken, StreamFacts};
-use crate::tcp::{ConnectionFacts, HalfFacts};
-use crate::units::{Endpoint, PacketNumber, Timestamp};
+use crate::protocol::{Attempt, Exchanges, ProxyProtocol, Role, Spoken, StreamFacts, TlsFacts};
+use crate::tcp::{ConnectionFacts, EndedBy, HalfFacts};
+use crate::units::{Endpoint, PacketNumber, Span, Timestamp};
 
 /// A TCP connection: the facts of its segments and of its payload.
 #[derive(Clone, Debug)]
@@ -14,6 +14,10 @@ pub struct Connection {
     pub spoken: Spoken,
     /// The upgrade attempts on it, in order.
     pub attempts: Vec<Attempt>,
+    /// The requests on it that are none, if heads are kept.
+    pub exchanges: Exchanges,
+    /// Its first TLS records, if it has some and heads are kept.
+    pub tls: Option<Box<TlsFacts>>,
     /// A header of the PROXY protocol before the first request.
     pub proxy_protocol: Option<ProxyProtocol>,
     client: Half,
@@ -27,8 +31,8 @@ impl Connection {
         let port = |half| tcp.flow.endpoint(half).port;
         let higher_port = if port(Half::Lo) > port(Half::Hi) { Half::Lo } else { Half::Hi };
         let client = stream.client.or(tcp.opening.opener).unwrap_or(higher_port);
-        let StreamFacts { spoken, attempts, proxy_protocol, .. } = stream;
-        Self { tcp, spoken, attempts, proxy_protocol, client }
+        let StreamFacts { spoken, attempts, exchanges, tls, proxy_protocol, .. } = stream;
+        Self { tcp, spoken, attempts, exchanges, tls, proxy_protocol, client }
     }
 
     /// Its name: the number of its first packet.
@@ -69,10 +73,88 @@ impl Connection {
         time(Role::Client).max(time(Role::Server))
     }
 
+    /// From its first packet to its last; negative if the clock of the capture went back.
+    #[must_use]
+    pub fn duration(&self) -> Span {
+        self.tcp.last.1.since(self.tcp.opening.first.time)
+    }
+
+    /// Whether the first of its FINs and RSTs is a RST.
+    #[must_use]
+    pub fn ended_by_reset(&self) -> bool {
+        self.tcp.ending.is_some_and(|ending| ending.how == EndedBy::Reset)
+    }
+
+    /// From its last payload, either way, to the first FIN or RST. None without an end, without payload, and if there
+    /// was payload after that end; payload in the same packet is none after it.
+    #[must_use]
+    pub fn silence_before_end(&self) -> Option<Span> {
+        let end = self.tcp.ending?.origin;
+        let [client, server] = [Role::Client, Role::Server].map(|role| self.half(role).last_payload);
+        let (packet, time) = client.max(server)?;
+        let silence = end.time.since(time);
+        (packet <= end.packet && silence >= Span::default()).then_some(silence)
+    }
+
     const fn half_of(&self, role: Role) -> Half {
         match role {
             Role::Client => self.client,
             Role::Server => self.client.other(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::bystanders::tests::facts;
+    use crate::tcp::Ending;
+    use crate::units::Origin;
+
+    /// A packet and its time in seconds.
+    fn at(packet: u64, seconds: i64) -> (PacketNumber, Timestamp) {
+        (PacketNumber(packet), Timestamp::from_parts(seconds, 0))
+    }
+
+    fn connection(
+        payload: [Option<(PacketNumber, Timestamp)>; 2],
+        end: Option<(EndedBy, PacketNumber, Timestamp)>,
+    ) -> Connection {
+        let mut tcp = facts(1);
+        tcp.last = at(9, 60);
+        tcp.ending = end.map(|(how, packet, time)| {
+            let origin = Origin { packet, time, file_offset: 0 };
+            Ending { how, by: Half::Lo, origin, hop_limit: 64 }
+        });
+        for (half, last_payload) in tcp.halves.iter_mut().zip(payload) {
+            half.last_payload = last_payload;
+        }
+        Connection::new(tcp, StreamFacts::default())
+    }
+
+    #[test]
+    fn the_silence_before_the_end_is_that_of_both_sides() {
+        let (lo, hi) = (Some(at(3, 5)), Some(at(4, 7)));
+        let end = |packet, seconds| {
+            let (packet, time) = at(packet, seconds);
+            Some((EndedBy::Fin, packet, time))
+        };
+        let silence = |payload, end| connection(payload, end).silence_before_end().map(Span::as_nanos);
+        assert_eq!(silence([lo, hi], end(5, 37)), Some(30_000_000_000));
+        assert_eq!(silence([lo, None], end(5, 37)), Some(32_000_000_000));
+        assert_eq!(silence([lo, hi], end(4, 7)), Some(0), "with the last payload");
+        assert_eq!(silence([lo, hi], end(3, 5)), None, "before it");
+        assert_eq!(silence([lo, hi], end(5, 6)), None, "the clock went back");
+        assert_eq!(silence([lo, hi], None), None);
+        assert_eq!(silence([None, None], end(5, 37)), None);
+    }
+
+    #[test]
+    fn an_end_is_a_reset_or_it_is_none() {
+        let (packet, time) = at(5, 37);
+        let ended = |how| connection([None; 2], Some((how, packet, time)));
+        assert!(ended(EndedBy::Reset).ended_by_reset() && !ended(EndedBy::Fin).ended_by_reset());
+        assert!(!connection([None; 2], None).ended_by_reset());
+        assert_eq!(ended(EndedBy::Fin).duration().as_nanos(), 60_000_000_000);
     }
 }

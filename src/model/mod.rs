@@ -1,6 +1,7 @@
 //! What was seen, put together: connections, attempts with their outcomes, totals. Plain data; the [`Store`] is
 //! its only writer.
 
+mod bystanders;
 mod capture;
 mod connection;
 mod outcome;

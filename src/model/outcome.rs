@@ -2,7 +2,7 @@
 
 use crate::limits::UNANSWERED_AFTER;
 use crate::model::Connection;
-use crate::protocol::{Accept, Attempt, Role, SessionFacts};
+use crate::protocol::{Accept, Attempt, RequestProblem, Role, SessionFacts};
 use crate::units::Timestamp;
 
 /// What became of an attempt.
@@ -36,7 +36,10 @@ impl Outcome {
         if response.status != SWITCHING_PROTOCOLS {
             return Self::Refused;
         }
-        if response.problems.iter().any(|problem| problem.is_fatal()) {
+        // Who sent no key has nothing to check an accept value with, and nobody switches unasked (RFC 9110 section 15.2.2).
+        let asked_without_key =
+            attempt.request.as_ref().is_some_and(|it| it.problems.contains(&RequestProblem::KeyMissing));
+        if asked_without_key || response.problems.iter().any(|problem| problem.is_fatal()) {
             return Self::Invalid;
         }
         let accept_is_valid = response.accept == Accept::Valid;

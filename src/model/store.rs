@@ -1,9 +1,10 @@
 //! The store: the only writer of the model.
 
+use super::bystanders::Earliest;
 use super::capture::{Capture, Latency, Totals};
 use super::connection::Connection;
 use super::outcome::Outcome;
-use crate::limits::{ATTEMPTS_KEPT, HEAD_BYTES_KEPT};
+use crate::limits::{ATTEMPTS_KEPT, BYSTANDERS_KEPT, HEAD_BYTES_KEPT, UNOPENED_KEPT};
 use crate::protocol::{Attempt, Context, Role, Spoken, Stack, StreamFacts};
 use crate::tcp::{Counts, Ended};
 use crate::units::{Span, Timestamp};
@@ -13,10 +14,11 @@ use crate::units::{Span, Timestamp};
 pub enum Keeps {
     /// Nothing: whoever wants totals only pays for no more.
     Totals,
-    /// Connections with an attempt.
+    /// Connections with an attempt; beside them the first [`BYSTANDERS_KEPT`] without one that carried payload,
+    /// and the first [`UNOPENED_KEPT`] that carried none.
     #[default]
     Attempts,
-    /// All connections.
+    /// All connections, the first [`ATTEMPTS_KEPT`] to end.
     Connections,
 }
 
@@ -27,6 +29,8 @@ pub struct Store {
     connections: Vec<Connection>,
     kept: usize,
     kept_head_bytes: usize,
+    bystanders: Earliest,
+    unopened: Earliest,
     latencies: Vec<Span>,
     totals: Totals,
 }
@@ -40,6 +44,8 @@ impl Store {
             connections: Vec::new(),
             kept: 0,
             kept_head_bytes: 0,
+            bystanders: Earliest::new(BYSTANDERS_KEPT),
+            unopened: Earliest::new(UNOPENED_KEPT),
             latencies: Vec::new(),
             totals: Totals::default(),
         }
@@ -50,17 +56,37 @@ impl Store {
         &mut self.totals
     }
 
+    /// Connections that are over and kept, in the order of their ends: later ones are added behind them. Only
+    /// [`Self::finish`] puts them into the order of [`Capture::connections`].
+    #[must_use]
+    pub fn connections(&self) -> &[Connection] {
+        &self.connections
+    }
+
+    /// What was counted. Attempts and what the connection table counts are added at the end.
+    #[must_use]
+    pub const fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
     /// Adds a connection that is over.
     pub fn add(&mut self, ended: Ended<Stack>, context: &mut Context) {
-        let connection = match ended {
-            Ended::Connection(facts, stack) => Connection::new(facts, stack.finish(context)),
-            Ended::WithoutPayload(facts) => Connection::new(facts, StreamFacts::default()),
+        let (connection, others) = match ended {
+            Ended::Connection(facts, stack) => {
+                (Connection::new(facts, stack.finish(context)), &mut self.bystanders)
+            }
+            Ended::WithoutPayload(facts) => {
+                (Connection::new(facts, StreamFacts::default()), &mut self.unopened)
+            }
         };
-        self.count(&connection);
+        count(&mut self.totals, &connection);
+        if self.keeps == Keeps::Attempts && connection.attempts.is_empty() {
+            others.add(connection);
+            return;
+        }
         let is_wanted = match self.keeps {
             Keeps::Totals => connection.attempts.iter().any(|attempt| Outcome::is_open(attempt, &connection)),
-            Keeps::Attempts => !connection.attempts.is_empty(),
-            Keeps::Connections => true,
+            Keeps::Attempts | Keeps::Connections => true,
         };
         let is_full = self.kept >= ATTEMPTS_KEPT || self.kept_head_bytes >= HEAD_BYTES_KEPT;
         if is_wanted && !is_full {
@@ -75,12 +101,18 @@ impl Store {
         if is_wanted {
             let forgotten = connection.attempts.len() as u64;
             self.totals.forgotten_attempts = self.totals.forgotten_attempts.saturating_add(forgotten);
+            let forgotten = u64::from(connection.attempts.is_empty());
+            self.totals.forgotten_bystanders = self.totals.forgotten_bystanders.saturating_add(forgotten);
         }
     }
 
     /// Everything, once all connections are added.
     #[must_use]
     pub fn finish(mut self, tcp: Counts) -> Capture {
+        for (connections, forgotten) in [self.bystanders.take(), self.unopened.take()] {
+            self.connections.extend(connections);
+            self.totals.forgotten_bystanders = self.totals.forgotten_bystanders.saturating_add(forgotten);
+        }
         self.connections.sort_by_key(Connection::id);
         let end = self.totals.first_and_last.map_or(Timestamp::MIN, |(_, last)| last);
         let mut connections = std::mem::take(&mut self.connections);
@@ -95,22 +127,6 @@ impl Store {
         Capture { connections, totals: self.totals }
     }
 
-    /// Counts what does not depend on how the capture goes on.
-    fn count(&mut self, connection: &Connection) {
-        let totals = &mut self.totals;
-        for role in [Role::Client, Role::Server] {
-            totals.missing_bytes = totals.missing_bytes.saturating_add(connection.half(role).missing_bytes);
-        }
-        if let Spoken::Opaque(reason) = connection.spoken {
-            let counter = totals.opaque.entry(reason).or_default();
-            *counter = counter.saturating_add(1);
-        }
-        for session in connection.attempts.iter().filter_map(|attempt| attempt.session.as_ref()) {
-            totals.frames = totals.frames.plus(&session.client).plus(&session.server);
-            totals.forgotten_frames = totals.forgotten_frames.saturating_add(session.frames.forgotten);
-        }
-    }
-
     fn classify(&mut self, connection: &Connection, capture_end: Timestamp) {
         for attempt in &connection.attempts {
             let outcome = Outcome::of(attempt, connection, capture_end);
@@ -123,5 +139,52 @@ impl Store {
                 self.latencies.push(response.origin.time.since(request.origin.time));
             }
         }
+    }
+}
+
+/// Counts what does not depend on how the capture goes on.
+fn count(totals: &mut Totals, connection: &Connection) {
+    for role in [Role::Client, Role::Server] {
+        totals.missing_bytes = totals.missing_bytes.saturating_add(connection.half(role).missing_bytes);
+    }
+    if let Spoken::Opaque(reason) = connection.spoken {
+        let counter = totals.opaque.entry(reason).or_default();
+        *counter = counter.saturating_add(1);
+    }
+    for session in connection.attempts.iter().filter_map(|attempt| attempt.session.as_ref()) {
+        totals.frames = totals.frames.plus(&session.client).plus(&session.server);
+        totals.forgotten_frames = totals.forgotten_frames.saturating_add(session.frames.forgotten);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::Half;
+    use crate::model::bystanders::tests::facts;
+    use crate::protocol::testing::REQUEST;
+    use crate::tcp::{Chunk, Receiver};
+
+    /// What is kept of three connections: one that says this, one that says nothing, and one with an attempt.
+    fn kept(keeps: Keeps, said: &[u8]) -> (Vec<u64>, u64) {
+        let (mut context, mut store) = (Context::new(true, false), Store::new(keeps));
+        for (number, bytes) in [(3, REQUEST.as_bytes()), (2, said)] {
+            let facts = facts(number);
+            let mut stack = Stack::open(&mut context, &facts.opening);
+            stack.data(&mut context, Half::Lo, Chunk { bytes, origin: facts.opening.first });
+            store.add(Ended::Connection(facts, stack), &mut context);
+        }
+        store.add(Ended::WithoutPayload(facts(1)), &mut context);
+        let capture = store.finish(Counts::default());
+        let ids = capture.connections.iter().map(|connection| connection.id().0).collect();
+        (ids, capture.totals.attempts_total())
+    }
+
+    #[test]
+    fn connections_without_an_attempt_are_kept_beside_those_with_one() {
+        let said = b"GET / HTTP/1.1\r\n\r\n";
+        assert_eq!(kept(Keeps::Attempts, said), (vec![1, 2, 3], 1));
+        assert_eq!(kept(Keeps::Connections, said), (vec![1, 2, 3], 1));
+        assert_eq!(kept(Keeps::Totals, said), (vec![], 1));
     }
 }

@@ -13,6 +13,8 @@ use crate::model::{Capture, Keeps};
 use crate::units::{Origin, PacketNumber};
 use shard::Shard;
 
+pub use shard::{OpenConnection, SoFar};
+
 /// What is wanted.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
@@ -31,9 +33,22 @@ pub struct Options {
 /// is lost then; damage inside the capture is no error.
 pub fn analyse<S: Source>(
     source: &mut S,
-    mut filter: Option<Filter>,
+    filter: Option<Filter>,
     options: Options,
     mut progress: impl FnMut(&S),
+) -> Result<Capture, CaptureError> {
+    analyse_watched(source, filter, options, |source, _| progress(source))
+}
+
+/// As [`analyse`], for who wants to show what there is while reading goes on: `watch` is called after each block.
+///
+/// # Errors
+/// As those of [`analyse`].
+pub fn analyse_watched<S: Source>(
+    source: &mut S,
+    mut filter: Option<Filter>,
+    options: Options,
+    mut watch: impl FnMut(&S, SoFar<'_>),
 ) -> Result<Capture, CaptureError> {
     let mut shard = Shard::new(options);
     let mut block = Block::default();
@@ -41,7 +56,7 @@ pub fn analyse<S: Source>(
     while source.next_block(&mut block)? {
         read_block(&block, filter.as_mut(), &mut shard)?;
         take_damage(source, &mut warnings);
-        progress(source);
+        watch(source, shard.so_far());
     }
     take_damage(source, &mut warnings);
     warnings.extend(filter.as_mut().map(Filter::take_warnings).unwrap_or_default());

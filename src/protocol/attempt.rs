@@ -9,6 +9,9 @@ use crate::units::Origin;
 pub struct Attempt {
     /// The request; none if it is not in the capture.
     pub request: Option<RequestFacts>,
+    /// The statuses of the interim answers, 1xx but 101 (RFC 9110 section 15.2), in order: the first
+    /// [`crate::limits::INTERIM_ANSWERS`].
+    pub interim: Vec<u16>,
     /// The final answer; none if there is none in the capture.
     pub response: Option<ResponseFacts>,
     /// The frames; none if none could flow.
@@ -54,6 +57,13 @@ pub struct ResponseFacts {
 }
 
 impl Attempt {
+    /// Reads all parts of it; see [`crate::tcp::Receiver::warm`].
+    pub(super) fn warm(&self) -> u64 {
+        let request = self.request.as_ref().map_or(0, |request| request.origin.packet.0);
+        let response = self.response.as_ref().map_or(0, |response| response.origin.packet.0);
+        u64::from(self.midstream).wrapping_add(request).wrapping_add(response)
+    }
+
     /// How many bytes of heads and body are kept.
     #[must_use]
     pub fn head_bytes(&self) -> usize {

@@ -3,8 +3,8 @@
 //! A layer asks for a protocol; only the stack knows which layer that is. The layers are resumable: each call
 //! takes what there is and returns, whatever the cut.
 
-use super::attempt::Attempt;
 use super::http::HeldPiece;
+use super::trail::Trail;
 use super::websocket::Start;
 
 /// What a layer wants to happen after some bytes.
@@ -30,6 +30,9 @@ pub(super) enum Protocol {
     Http,
     /// WebSocket.
     WebSocket(Box<Upgrade>),
+    /// What begins like TLS. If the server begins so where its answer to plain HTTP is due, the reason why the stream
+    /// is not looked into.
+    Tls(Option<OpaqueReason>),
     /// Nothing that is looked into.
     Opaque(OpaqueReason),
 }
@@ -39,8 +42,8 @@ pub(super) enum Protocol {
 pub(super) struct Upgrade {
     /// How it came to be.
     pub start: Start,
-    /// The connection's attempts; the last one is the session's.
-    pub attempts: Vec<Attempt>,
+    /// What was seen before; the last attempt is the session's.
+    pub trail: Trail,
     /// What the client sent before the answer.
     pub held: Vec<HeldPiece>,
 }

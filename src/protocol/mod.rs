@@ -8,15 +8,18 @@ mod http;
 mod layer;
 mod probe;
 mod stack;
+mod tls;
+mod trail;
 mod websocket;
 
 pub use attempt::{Attempt, RequestFacts, ResponseFacts};
-pub use http::{Fields, HeadError, RequestHead, ResponseHead};
+pub use http::{Exchange, ExchangeAnswer, Exchanges, Fields, HeadError, RequestHead, ResponseHead};
 pub use layer::OpaqueReason;
 pub use stack::Stack;
+pub use tls::{ServerFirst, TlsAlert, TlsFacts};
 pub use websocket::{
-    Accept, Anomaly, AnomalyFact, CloseFact, FrameHeader, FrameLog, FrameRecord, Opcode, PingFacts,
-    RequestProblem, ResponseProblem, RoleFacts, SessionFacts, accept_for,
+    Accept, Anomaly, AnomalyFact, CloseFact, FrameHeader, FrameLog, FrameMark, FrameRecord, Opcode,
+    PingFacts, RequestProblem, ResponseProblem, RoleFacts, SessionFacts, accept_for,
 };
 
 use crate::decode::Half;
@@ -57,14 +60,21 @@ pub struct Context {
     keeps_heads: bool,
     keeps_frames: bool,
     frame_room: usize,
+    exchange_room: usize,
     buffered_bytes: usize,
 }
 
 impl Context {
-    /// Whether somebody wants to see the heads of attempts, and each frame.
+    /// Whether somebody wants to see the heads of attempts with what is beside them, and each frame.
     #[must_use]
     pub const fn new(keeps_heads: bool, keeps_frames: bool) -> Self {
-        Self { keeps_heads, keeps_frames, frame_room: limits::FRAMES_KEPT_TOTAL, buffered_bytes: 0 }
+        Self {
+            keeps_heads,
+            keeps_frames,
+            frame_room: limits::FRAMES_KEPT_TOTAL,
+            exchange_room: limits::EXCHANGES_KEPT_TOTAL,
+            buffered_bytes: 0,
+        }
     }
 
     const fn keeps_heads(&self) -> bool {
@@ -77,6 +87,10 @@ impl Context {
 
     const fn frame_room(&mut self) -> &mut usize {
         &mut self.frame_room
+    }
+
+    const fn exchange_room(&mut self) -> &mut usize {
+        &mut self.exchange_room
     }
 
     /// A connection buffers `after` bytes instead of `before`. Whether all of them are still below their limit.
@@ -95,6 +109,10 @@ pub struct StreamFacts {
     pub spoken: Spoken,
     /// The upgrade attempts, in order.
     pub attempts: Vec<Attempt>,
+    /// The requests that are none, if heads are kept.
+    pub exchanges: Exchanges,
+    /// Its first TLS records, if it has some and heads are kept.
+    pub tls: Option<Box<TlsFacts>>,
     /// A header of the PROXY protocol before the first request.
     pub proxy_protocol: Option<ProxyProtocol>,
 }
@@ -123,6 +141,6 @@ pub enum ProxyProtocol {
 }
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

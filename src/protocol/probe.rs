@@ -1,8 +1,10 @@
 //! Finds out what a connection speaks from its first bytes.
 
-use super::attempt::Attempt;
+use std::borrow::Cow;
+
 use super::http::{HeldPiece, may_start_request, may_start_response};
 use super::layer::{Next, OpaqueReason, Protocol, Upgrade};
+use super::trail::Trail;
 use super::websocket::{Evidence, Start, frames_in};
 use super::{ProxyProtocol, Role};
 use crate::decode::Half;
@@ -12,10 +14,12 @@ use crate::tcp::Chunk;
 /// A connection that is not known yet.
 #[derive(Debug, Default)]
 pub(super) struct Probe {
-    /// Attempts that came before, on the way to a tunnel.
-    attempts: Vec<Attempt>,
+    /// What came before, on the way to a tunnel.
+    trail: Trail,
     /// In a connection from before the capture: segments that look like frames.
     candidates: Option<Box<Candidates>>,
+    /// What may be the start of a header of the PROXY protocol; at most [`limits::PROXY_PROTOCOL_BYTES`].
+    started: Vec<(Half, HeldPiece)>,
 }
 
 #[derive(Debug, Default)]
@@ -40,24 +44,42 @@ pub(super) struct Found {
 }
 
 impl Probe {
-    /// For what comes through a tunnel after these attempts.
-    pub(super) fn after(attempts: Vec<Attempt>) -> Self {
-        Self { attempts, ..Self::default() }
+    /// For what comes through a tunnel after this.
+    pub(super) fn after(trail: Trail) -> Self {
+        Self { trail, ..Self::default() }
     }
 
-    /// The attempts that came before.
-    pub(super) fn into_attempts(self) -> Vec<Attempt> {
-        self.attempts
+    /// What came before.
+    pub(super) fn into_trail(self) -> Trail {
+        self.trail
     }
 
     /// Looks at the next bytes. `opener` sent the SYN, if that is in the capture.
     pub(super) fn data(&mut self, half: Half, opener: Option<Half>, chunk: Chunk<'_>) -> Found {
-        let (preface, preface_length) = match proxy_protocol(chunk.bytes) {
-            Some((version, length)) => (Some(version), length),
-            None => (None, 0),
+        let joined = self.joined(half, opener, chunk.bytes);
+        let (preface, preface_length) = match proxy_protocol(&joined) {
+            Preface::Whole(version, length) => (Some(version), length),
+            Preface::Started if opener == Some(half) && joined.len() <= limits::PROXY_PROTOCOL_BYTES => {
+                self.started.push((half, HeldPiece::Data(chunk.keep())));
+                return Found { next: Next::Continue, client: None, held: Vec::new(), preface: None };
+            }
+            Preface::Started | Preface::None => (None, 0),
         };
-        let bytes = chunk.bytes.get(preface_length..).unwrap_or_default();
-        let found = |next, client| Found { next, client, held: Vec::new(), preface };
+        let before = joined.len().saturating_sub(chunk.bytes.len());
+        let bytes = joined.get(preface_length..).unwrap_or_default();
+        // What was taken for the start of a header and is none is read again.
+        let started = if before > 0 { std::mem::take(&mut self.started) } else { Vec::new() };
+        let held = if preface.is_none() { started } else { Vec::new() };
+        let preface_length = preface_length.saturating_sub(before);
+        if !held.is_empty() && !may_start_request(bytes) {
+            return Found {
+                next: Next::opaque(OpaqueReason::NotHttp),
+                client: None,
+                held: Vec::new(),
+                preface,
+            };
+        }
+        let found = |next, client| Found { next, client, held, preface };
         if bytes.is_empty() {
             return found(Next::Switch { to: Protocol::Probe, consumed: preface_length }, Some(half));
         }
@@ -70,13 +92,27 @@ impl Probe {
         }
         match bytes {
             // RFC 8446 section 5.1: a handshake record, or, in the middle of things, any record.
-            [0x16, 0x03, ..] | [0x16] => found(Next::opaque(OpaqueReason::Tls), None),
+            [0x16, 0x03, ..] | [0x16] => {
+                found(Next::Switch { to: Protocol::Tls(None), consumed: preface_length }, None)
+            }
             [0x14..=0x17, 0x03, 0x00..=0x04, ..] if opener.is_none() => {
                 found(Next::opaque(OpaqueReason::Tls), None)
             }
             _ if opener.is_none() => self.look_for_frames(half, chunk),
             _ => found(Next::opaque(OpaqueReason::NotHttp), None),
         }
+    }
+
+    /// The next bytes of the opener's half, behind what may be the start of a PROXY protocol header.
+    fn joined<'b>(&self, half: Half, opener: Option<Half>, bytes: &'b [u8]) -> Cow<'b, [u8]> {
+        if self.started.is_empty() || opener != Some(half) {
+            return Cow::Borrowed(bytes);
+        }
+        let pieces = self.started.iter().map(|(_, piece)| match piece {
+            HeldPiece::Data(kept) => &kept.bytes[..],
+            HeldPiece::Gap(..) => &[],
+        });
+        Cow::Owned(pieces.chain([bytes]).collect::<Vec<_>>().concat())
     }
 
     /// Two segments that are filled with frames, and the mask bits of one client and one server, are taken for
@@ -98,7 +134,7 @@ impl Probe {
             } else {
                 let upgrade = Upgrade {
                     start: Start::Midstream,
-                    attempts: std::mem::take(&mut self.attempts),
+                    trail: std::mem::take(&mut self.trail),
                     held: Vec::new(),
                 };
                 return Found {
@@ -118,20 +154,41 @@ impl Probe {
     }
 }
 
-/// A header of the PROXY protocol (HAProxy's specification, sections 2.1 and 2.2): a load balancer's note on
-/// who the client is, before the client's own first byte. Its length comes with it.
-fn proxy_protocol(bytes: &[u8]) -> Option<(ProxyProtocol, usize)> {
-    if bytes.starts_with(b"PROXY ") {
-        let line = bytes.get(..MAX_V1_BYTES).unwrap_or(bytes);
-        return Some((ProxyProtocol::V1, memchr::memchr(b'\n', line)?.saturating_add(1)));
-    }
-    let rest = bytes.strip_prefix(V2_SIGNATURE)?;
-    let (&[_, _, high, low], _) = rest.split_first_chunk::<4>()?;
-    let length =
-        V2_SIGNATURE.len().saturating_add(4).saturating_add(usize::from(u16::from_be_bytes([high, low])));
-    (length <= bytes.len()).then_some((ProxyProtocol::V2, length))
+/// What stands before the first request.
+enum Preface {
+    /// A header of the PROXY protocol, so many bytes long.
+    Whole(ProxyProtocol, usize),
+    /// The start of one.
+    Started,
+    /// No such thing.
+    None,
 }
 
+/// A header of the PROXY protocol (HAProxy's specification, sections 2.1 and 2.2): a load balancer's note on
+/// who the client is, before the client's own first byte. Its length comes with it.
+fn proxy_protocol(bytes: &[u8]) -> Preface {
+    let is_start_of = |whole: &[u8]| bytes.len() < whole.len() && whole.starts_with(bytes);
+    if !bytes.is_empty() && (is_start_of(V1_START) || is_start_of(V2_SIGNATURE)) {
+        return Preface::Started;
+    }
+    if bytes.starts_with(V1_START) {
+        let line = bytes.get(..MAX_V1_BYTES).unwrap_or(bytes);
+        return match memchr::memchr(b'\n', line) {
+            Some(end) => Preface::Whole(ProxyProtocol::V1, end.saturating_add(1)),
+            None if bytes.len() < MAX_V1_BYTES => Preface::Started,
+            None => Preface::None,
+        };
+    }
+    let Some(rest) = bytes.strip_prefix(V2_SIGNATURE) else { return Preface::None };
+    let Some((&[_, _, high, low], rest)) = rest.split_first_chunk::<4>() else { return Preface::Started };
+    let length = usize::from(u16::from_be_bytes([high, low]));
+    if length > rest.len() {
+        return Preface::Started;
+    }
+    Preface::Whole(ProxyProtocol::V2, V2_SIGNATURE.len().saturating_add(4).saturating_add(length))
+}
+
+const V1_START: &[u8] = b"PROXY ";
 const MAX_V1_BYTES: usize = 107;
 const V2_SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
@@ -147,6 +204,7 @@ mod tests {
     fn opaque(found: &Found) -> Option<OpaqueReason> {
         match found.next {
             Next::Switch { to: Protocol::Opaque(reason), .. } => Some(reason),
+            Next::Switch { to: Protocol::Tls(_), .. } => Some(OpaqueReason::Tls),
             _ => None,
         }
     }
@@ -183,6 +241,29 @@ mod tests {
         let v2 = found(Half::Lo, Some(Half::Lo), &v2);
         assert!(matches!(v2.next, Next::Switch { to: Protocol::Probe, consumed: 28 }));
         assert_eq!(v2.preface, Some(ProxyProtocol::V2));
+    }
+
+    #[test]
+    fn a_proxy_protocol_header_may_come_in_pieces_and_a_post_too() {
+        let header = b"PROXY TCP4 10.0.0.1 10.0.0.2 5000 80\r\nGET / HTTP/1.1\r\n";
+        for cut in 1..38 {
+            let mut probe = Probe::default();
+            let mut data =
+                |bytes| probe.data(Half::Lo, Some(Half::Lo), Chunk { bytes, origin: Origin::default() });
+            assert!(matches!(data(&header[..cut]).next, Next::Continue), "{cut}");
+            let rest = data(&header[cut..]);
+            assert!(
+                matches!(rest.next, Next::Switch { to: Protocol::Http, consumed } if consumed == 38 - cut)
+            );
+            assert_eq!((rest.preface, rest.held.len()), (Some(ProxyProtocol::V1), 0));
+        }
+        let mut probe = Probe::default();
+        let mut data =
+            |bytes| probe.data(Half::Lo, Some(Half::Lo), Chunk { bytes, origin: Origin::default() });
+        assert!(matches!(data(b"P").next, Next::Continue));
+        let post = data(b"OST / HTTP/1.1\r\n");
+        assert!(matches!(post.next, Next::Switch { to: Protocol::Http, consumed: 0 }));
+        assert_eq!((post.preface, post.held.len(), post.client), (None, 1, Some(Half::Lo)));
     }
 
     #[test]

@@ -6,43 +6,46 @@ use super::attempt::Attempt;
 use super::http::{Finished, HeldPiece, Http};
 use super::layer::{Next, OpaqueReason, Protocol, Upgrade};
 use super::probe::Probe;
+use super::tls::Tls;
+use super::trail::Trail;
 use super::websocket::{Session, Start};
 use super::{Context, ProxyProtocol, Role, Spoken, StreamFacts};
 use crate::decode::Half;
 use crate::tcp::{Chunk, Opened, Opening, Receiver};
 use crate::units::Origin;
 
-/// What stands above one connection.
+/// What stands above one connection. Its first two cache lines are what a data frame needs: its own fields share one with
+/// the client's side of the session, the server's side is in the other.
+#[repr(C)]
 #[derive(Debug)]
 pub struct Stack {
-    layer: Layer,
     client: Option<Half>,
     opener: Option<Half>,
     midstream: bool,
     preface: Option<ProxyProtocol>,
+    layer: Layer,
 }
 
-/// Each variant is a pointer at most, so that a stack stays small beside the connection's own state.
+/// What has the connection now. A session lies here itself, and so where its connection lies: one wait for memory less.
+/// The others are a pointer at most.
+#[expect(clippy::large_enum_variant, reason = "a box would be one more wait for memory for each frame")]
 #[derive(Debug)]
 enum Layer {
     /// Nothing was seen yet, or not enough.
     Probe(Option<Box<Probe>>),
     Http(Box<Http>),
-    WebSocket(Box<Tunnel>),
-    Opaque(OpaqueReason, Option<Box<Earlier>>),
+    WebSocket(Tunnel),
+    Tls(Box<Tls>),
+    /// With what came before, if there was anything.
+    Opaque(OpaqueReason, Option<Box<Trail>>),
 }
 
-/// Attempts that came before a stream became opaque.
-#[derive(Debug)]
-struct Earlier {
-    attempts: Vec<Attempt>,
-}
-
-/// A session, and the attempts up to it.
+/// A session, and what came up to it: the last attempt is its own.
+#[repr(C)]
 #[derive(Debug)]
 struct Tunnel {
     session: Session,
-    attempts: Vec<Attempt>,
+    trail: Trail,
 }
 
 impl Receiver for Stack {
@@ -77,11 +80,17 @@ impl Receiver for Stack {
     }
 
     #[inline]
-    fn warm(&self, half: Half) -> u64 {
+    fn warm(&self, _: Half) -> u64 {
         match &self.layer {
-            Layer::WebSocket(tunnel) => tunnel.session.warm(self.role(half)),
+            Layer::WebSocket(tunnel) => tunnel.session.warm(),
             _ => 0,
         }
+    }
+
+    fn warm_all(&self) -> u64 {
+        let Layer::WebSocket(tunnel) = &self.layer else { return 0 };
+        let attempt = tunnel.trail.attempts.last().map_or(0, Attempt::warm);
+        tunnel.session.warm_all().wrapping_add(attempt)
     }
 
     fn wants_bytes(&self) -> bool {
@@ -96,7 +105,7 @@ impl Stack {
         context.rebalance(self.buffered_bytes(), 0);
         if let Layer::Http(http) = &mut self.layer {
             match std::mem::take(&mut **http).finish(context) {
-                Finished::Attempts(attempts) => **http = Http::after(attempts),
+                Finished::Http(trail) => **http = Http::after(trail),
                 Finished::Frames(upgrade) => self.begin_session(context, upgrade),
             }
         }
@@ -104,12 +113,17 @@ impl Stack {
             Layer::Probe(_) => Spoken::Nothing,
             Layer::Http(_) => Spoken::Http,
             Layer::WebSocket(_) => Spoken::WebSocket,
+            Layer::Tls(ref tls) => Spoken::Opaque(tls.reason()),
             Layer::Opaque(reason, _) => Spoken::Opaque(reason),
         };
+        let Trail { attempts, exchanges, tls } = self.take_trail();
+        let client = self.client;
         StreamFacts {
-            client: self.client,
+            client,
             spoken,
-            attempts: self.take_attempts(),
+            attempts,
+            exchanges: exchanges.map(|exchanges| *exchanges).unwrap_or_default(),
+            tls,
             proxy_protocol: self.preface,
         }
     }
@@ -136,6 +150,15 @@ impl Stack {
                     }
                     continue;
                 }
+                Layer::Tls(tls) if tls.is_foreign(half) => {
+                    Next::Switch { to: Protocol::Opaque(tls.reason()), consumed: 0 }
+                }
+                Layer::Tls(tls) => {
+                    if tls.data(half, chunk) {
+                        return;
+                    }
+                    Next::opaque(tls.reason())
+                }
                 Layer::Opaque(..) if may_become_http && chunk.bytes.starts_with(b"GET ") => {
                     self.client = Some(half);
                     Next::Switch { to: Protocol::Http, consumed: 0 }
@@ -161,6 +184,7 @@ impl Stack {
                     tunnel.session.lose(role);
                 }
             }
+            Layer::Tls(tls) => tls.gap(half, length),
             Layer::Probe(_) | Layer::Opaque(..) => {}
         }
     }
@@ -187,12 +211,21 @@ impl Stack {
     fn follow(&mut self, context: &mut Context, next: Next) -> Option<usize> {
         let Next::Switch { to, consumed } = next else { return None };
         match to {
-            Protocol::Probe => self.layer = Layer::Probe(Some(Box::new(Probe::after(self.take_attempts())))),
-            Protocol::Http => self.layer = Layer::Http(Box::new(Http::after(self.take_attempts()))),
+            Protocol::Probe => self.layer = Layer::Probe(Some(Box::new(Probe::after(self.take_trail())))),
+            Protocol::Http => self.layer = Layer::Http(Box::new(Http::after(self.take_trail()))),
+            Protocol::Tls(instead) if context.keeps_heads() => {
+                let (trail, client) = (self.take_trail(), self.client.or(self.opener));
+                self.layer = Layer::Tls(Box::new(match instead {
+                    None => Tls::new(client, trail),
+                    Some(reason) => Tls::instead_of_http(client.unwrap_or(Half::Lo), reason, trail),
+                }));
+            }
+            Protocol::Tls(instead) => {
+                return self.follow(context, Next::opaque(instead.unwrap_or(OpaqueReason::Tls)));
+            }
             Protocol::Opaque(reason) => {
-                let attempts = self.take_attempts();
-                self.layer =
-                    Layer::Opaque(reason, (!attempts.is_empty()).then(|| Box::new(Earlier { attempts })));
+                let trail = self.take_trail();
+                self.layer = Layer::Opaque(reason, (!trail.is_empty()).then(|| Box::new(trail)));
             }
             Protocol::WebSocket(upgrade) => self.begin_session(context, *upgrade),
         }
@@ -200,11 +233,11 @@ impl Stack {
     }
 
     fn begin_session(&mut self, context: &mut Context, upgrade: Upgrade) {
-        let Upgrade { start, mut attempts, held } = upgrade;
-        if attempts.is_empty() {
-            attempts.push(Attempt { midstream: true, ..Attempt::default() });
+        let Upgrade { start, mut trail, held } = upgrade;
+        if trail.attempts.is_empty() {
+            trail.attempts.push(Attempt { midstream: true, ..Attempt::default() });
         } else if start == Start::Midstream
-            && let Some(attempt) = attempts.last_mut()
+            && let Some(attempt) = trail.attempts.last_mut()
         {
             attempt.response_lost |= attempt.response.is_none();
         }
@@ -216,7 +249,7 @@ impl Stack {
         if matches!(start, Start::Handshake { .. }) {
             session.note_early_client_bytes(early.sum());
         }
-        self.layer = Layer::WebSocket(Box::new(Tunnel { session, attempts }));
+        self.layer = Layer::WebSocket(Tunnel { session, trail });
         let client = self.client.unwrap_or(Half::Lo);
         for piece in held {
             self.held(context, client, piece);
@@ -231,12 +264,33 @@ impl Stack {
         }
     }
 
-    fn take_attempts(&mut self) -> Vec<Attempt> {
+    /// The attempts so far: of the last one the session is not there yet, and its answer may not be.
+    #[must_use]
+    pub fn attempts(&self) -> &[Attempt] {
+        match &self.layer {
+            Layer::Http(http) => &http.trail().attempts,
+            Layer::WebSocket(tunnel) => &tunnel.trail.attempts,
+            Layer::Opaque(_, Some(trail)) => &trail.attempts,
+            Layer::Probe(_) | Layer::Tls(_) | Layer::Opaque(_, None) => &[],
+        }
+    }
+
+    /// The attempts so far, and who is the client.
+    #[must_use]
+    pub fn so_far(&self) -> StreamFacts {
+        StreamFacts { client: self.client, attempts: self.attempts().to_vec(), ..StreamFacts::default() }
+    }
+
+    fn take_trail(&mut self) -> Trail {
         match std::mem::replace(&mut self.layer, Layer::Probe(None)) {
-            Layer::Probe(probe) => probe.map(|probe| probe.into_attempts()).unwrap_or_default(),
-            Layer::Http(http) => http.into_attempts(),
-            Layer::WebSocket(tunnel) => tunnel.into_attempts(),
-            Layer::Opaque(_, earlier) => earlier.map(|earlier| earlier.attempts).unwrap_or_default(),
+            Layer::Probe(probe) => probe.map(|probe| probe.into_trail()).unwrap_or_default(),
+            Layer::Http(http) => http.into_trail(),
+            Layer::WebSocket(tunnel) => tunnel.into_trail(),
+            Layer::Tls(tls) => {
+                self.client = self.client.or(tls.client());
+                tls.into_trail()
+            }
+            Layer::Opaque(_, trail) => trail.map(|trail| *trail).unwrap_or_default(),
         }
     }
 
@@ -256,11 +310,27 @@ impl Stack {
 }
 
 impl Tunnel {
-    fn into_attempts(self) -> Vec<Attempt> {
-        let mut attempts = self.attempts;
-        if let Some(attempt) = attempts.last_mut() {
+    fn into_trail(self) -> Trail {
+        let mut trail = self.trail;
+        if let Some(attempt) = trail.attempts.last_mut() {
             attempt.session = Some(Box::new(self.session.into_facts()));
         }
-        attempts
+        trail
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_lies_behind_the_eight_bytes_of_the_stack_itself() {
+        assert_eq!(std::mem::offset_of!(Stack, layer), 8);
+        assert_eq!(
+            size_of::<Layer>(),
+            size_of::<Tunnel>(),
+            "its kind is told by bytes that a session leaves free"
+        );
+        assert_eq!(size_of::<Stack>(), 232);
     }
 }

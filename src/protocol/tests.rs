@@ -85,7 +85,18 @@ fn pipelined_requests_of_which_the_last_is_an_upgrade() {
 fn interim_answers_before_the_101() {
     let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n";
     let answer = [interim.as_bytes(), ANSWER.as_bytes(), &frame(0x81, None, b"x")].concat();
-    is_established(&same_at_every_cut(&[client(REQUEST), server(answer), client(hello())]));
+    let facts = same_at_every_cut(&[client(REQUEST), server(answer), client(hello())]);
+    is_established(&facts);
+    assert_eq!(only(facts).interim, [100, 103]);
+    // Without a final answer, and before the next request's.
+    assert_eq!(only(same_at_every_cut(&[client(REQUEST), server(interim)])).interim, [100, 103]);
+    let refusal = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+    let answers = [interim, refusal, "HTTP/1.1 102 Processing\r\n\r\n", ANSWER].concat();
+    let facts = same_at_every_cut(&[client([REQUEST, REQUEST].concat()), server(answers)]);
+    let statuses: Vec<&[u16]> = facts.attempts.iter().map(|attempt| &attempt.interim[..]).collect();
+    assert_eq!(statuses, [&[100, 103][..], &[102]]);
+    let many = "HTTP/1.1 102 Processing\r\n\r\n".repeat(20);
+    assert_eq!(only(told(&[client(REQUEST), server(many)])).interim, [102; limits::INTERIM_ANSWERS]);
 }
 
 #[test]
@@ -130,13 +141,13 @@ fn a_refused_attempt_and_another_one() {
 
 #[test]
 fn the_start_of_a_body_is_kept_without_its_coding() {
-    let body: String = ('a'..='z').cycle().take(300).collect();
+    let body: String = ('a'..='z').cycle().take(500).collect();
     let expected = &body.as_bytes()[..limits::BODY_START_BYTES];
     let parts = body.as_bytes().chunks(70).map(|part| str::from_utf8(part).unwrap());
     let chunks: Vec<String> = parts.map(|part| format!("{:x};x=y\r\n{part}\r\n", part.len())).collect();
     let chunks = chunks.concat();
     for answer in [
-        format!("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 300\r\n\r\n{body}"),
+        format!("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 500\r\n\r\n{body}"),
         format!("HTTP/1.1 502 Bad Gateway\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n"),
         format!("HTTP/1.0 502 Bad Gateway\r\n\r\n{body}"),
     ] {

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use super::budget::Budget;
 use super::embryo::{Embryo, Embryos};
-use super::facts::{ConnectionFacts, Opened};
+use super::facts::{ConnectionFacts, Opened, Opening};
+use super::flow::Flow;
 use super::receiver::Receiver;
 use super::slots::Slots;
 use crate::decode::{Flags, Segment};
@@ -25,6 +26,30 @@ pub struct Connections<R> {
     budget: Budget,
     limits: Limits,
     counts: Counts,
+}
+
+/// A connection before its end.
+#[derive(Debug)]
+pub struct Open<'a, R>(&'a Flow<R>);
+
+impl<'a, R: Receiver> Open<'a, R> {
+    /// How it began.
+    #[must_use]
+    pub const fn opening(&self) -> &'a Opening {
+        self.0.opening()
+    }
+
+    /// Who has its bytes.
+    #[must_use]
+    pub const fn receiver(&self) -> &'a R {
+        self.0.receiver()
+    }
+
+    /// What is known of it so far.
+    #[must_use]
+    pub fn facts(&self) -> ConnectionFacts {
+        self.0.facts()
+    }
 }
 
 /// What the table counts.
@@ -96,13 +121,12 @@ impl<R: Receiver> Connections<R> {
         self.has_grown = false;
         places.clear();
         places.extend(segments.iter().map(|segment| Place(self.slots.guess(&segment.flow))));
-        let located = || {
-            let flows = places.iter().map(|place| place.0.and_then(|place| self.slots.get(place)));
-            flows.zip(segments).filter_map(|(flow, segment)| Some((flow?, segment)))
-        };
-        let own = located().fold(0, |sum: u64, (flow, segment)| sum.wrapping_add(flow.warm(segment.half)));
-        let with_payload = located().filter(|(_, segment)| segment.payload_length > 0);
-        with_payload.fold(own, |sum, (flow, segment)| sum.wrapping_add(flow.warm_receiver(segment.half)))
+        let flows = places.iter().map(|place| place.0.and_then(|place| self.slots.get(place)));
+        let located = flows.zip(segments).filter_map(|(flow, segment)| Some((flow?, segment)));
+        let sum = located.fold(0, |sum: u64, (flow, segment)| sum.wrapping_add(flow.warm(segment.half)));
+        // Nobody has touched these for long, and each is in several places.
+        let ending = self.closed.iter().take(RELEASED_SOON).filter_map(|closed| self.slots.get(closed.place));
+        ending.fold(sum, |sum, flow| sum.wrapping_add(flow.warm_all()))
     }
 
     /// Takes the next segment; connections that end by it are handed to `ended`. The place may be wrong or out of
@@ -128,6 +152,11 @@ impl<R: Receiver> Connections<R> {
         if segment.origin.time > self.next_release || self.closed.len() > self.limits.closed_connections {
             self.release_earliest_closed(segment.origin.time, context, ended);
         }
+    }
+
+    /// The connections that are not over yet, or that are kept for late packets, in no order.
+    pub fn open(&self) -> impl Iterator<Item = Open<'_, R>> {
+        self.slots.iter().map(|(_, flow)| Open(flow))
     }
 
     /// Ends all connections: the capture is over.
@@ -198,9 +227,10 @@ impl<R: Receiver> Connections<R> {
         if pushed_out.key() != &segment.flow {
             self.counts.embryos_evicted = self.counts.embryos_evicted.saturating_add(1);
         }
-        count(&mut self.counts, pushed_out.opened());
+        let opened = pushed_out.opened();
+        count(&mut self.counts, opened);
         // Unanswered ones are told one by one as long as they fit the table; a flood is a number.
-        if pushed_out.opened() != Opened::Unanswered {
+        if opened != Opened::Unanswered {
             ended(Ended::WithoutPayload(pushed_out.facts()), context);
         }
     }
@@ -283,6 +313,9 @@ fn count(counts: &mut Counts, opened: Opened) {
     };
     *counter = counter.saturating_add(1);
 }
+
+/// Closed connections that are read before it is their turn to go: about as many as go in the time of a batch.
+const RELEASED_SOON: usize = 4;
 
 /// The part of the table that goes at once at its limit.
 const EVICTED_FRACTION: usize = 16;

@@ -8,18 +8,20 @@ use std::hash::BuildHasher;
 
 use super::facts::{ConnectionFacts, EndedBy, Ending, Opened, Opening};
 use super::flow::Flow;
-use super::half::HalfState;
+use super::half::{HalfState, Rare};
 use super::receiver::Receiver;
 use super::sequence::SequenceNumber;
 use crate::decode::{Flags, FlowKey, Half, Segment};
 use crate::units::{Origin, PacketNumber, Timestamp};
 
-/// The table. What a search looks at is kept apart from the connections, so that it stays in the cache.
+/// The table. What a search looks at is kept apart from the connections, so that it stays in the cache; and so do they,
+/// as long as they are few: each takes the place that was freed last.
 #[derive(Debug)]
 pub(super) struct Embryos {
     sets: Vec<Set>,
-    /// [`WAYS`] places a set.
-    places: Vec<Option<Embryo>>,
+    held: Vec<Embryo>,
+    /// Places among `held` that nobody has.
+    free: Vec<u32>,
     /// Fixed, so that which one is pushed out never depends on chance. Guessing it gains an attacker
     /// nothing that sending more SYNs would not.
     hasher: foldhash::fast::FixedState,
@@ -30,15 +32,35 @@ pub(super) struct Embryos {
 struct Set {
     /// A part of the hash.
     tags: [u32; WAYS],
-    /// The number of the latest packet; 0 if the place is free.
+    /// The number of the latest packet; 0 if there is no connection.
     used: [PacketNumber; WAYS],
+    /// Where the connections lie among `held`.
+    places: [u32; WAYS],
 }
 
-/// One connection without payload.
-#[derive(Clone, Debug)]
+/// One connection without payload. Most of a flood never see a second packet, so all that is kept of them is the first.
+#[derive(Debug)]
 pub(super) struct Embryo {
     key: FlowKey,
-    first: Origin,
+    first: Step,
+    /// What came of the packets; none as long as there is one.
+    course: Option<Box<Course>>,
+}
+
+/// What a packet says of its connection.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    origin: Origin,
+    /// Where the sequence space goes on behind it.
+    after: SequenceNumber,
+    flags: Flags,
+    hop_limit: u8,
+    half: Half,
+}
+
+/// How far a connection has come.
+#[derive(Clone, Copy, Debug)]
+struct Course {
     opener: Option<Half>,
     answered: bool,
     /// The handshake's three steps, as far as they were seen.
@@ -46,6 +68,7 @@ pub(super) struct Embryo {
     syn_ack: Option<Timestamp>,
     ack: Option<Timestamp>,
     ending: Option<Ending>,
+    last: (PacketNumber, Timestamp),
     halves: [Side; 2],
 }
 
@@ -55,16 +78,22 @@ struct Side {
     packets: u32,
     next: Option<SequenceNumber>,
     syn: bool,
-    last: (PacketNumber, Timestamp),
+    /// That of the latest segment that is no RST.
+    hop_limit: u8,
+    /// Segments that are no RST after one that is; none without one.
+    after_reset: Option<u8>,
 }
 
 impl Embryos {
     /// A table for about `limit` connections.
     pub(super) fn new(limit: usize) -> Self {
         let sets = limit.div_ceil(WAYS).max(1).next_power_of_two();
-        let mut places = Vec::new();
-        places.resize_with(sets.saturating_mul(WAYS), || None);
-        Self { sets: vec![Set::default(); sets], places, hasher: foldhash::fast::FixedState::default() }
+        Self {
+            sets: vec![Set::default(); sets],
+            held: Vec::new(),
+            free: Vec::new(),
+            hasher: foldhash::fast::FixedState::default(),
+        }
     }
 
     /// Adds a segment without payload to its connection. What had to make room, or was ended by a new
@@ -77,30 +106,46 @@ impl Embryos {
             let by_age = (0..WAYS).zip(set.used);
             by_age.min_by_key(|(_, used)| *used).map_or(0, |(way, _)| way)
         });
-        *set.used.get_mut(way)? = segment.origin.packet;
+        let used = std::mem::replace(set.used.get_mut(way)?, segment.origin.packet);
         *set.tags.get_mut(way)? = tag;
-        let place = self.places.get_mut(at.saturating_mul(WAYS).saturating_add(way))?;
-        match place {
-            Some(embryo) if known.is_some() && !embryo.is_reused_by(segment) => {
-                embryo.segment(segment);
-                None
+        let place = set.places.get_mut(way)?;
+        if used == PacketNumber::default() {
+            *place = self.free.pop().or_else(|| u32::try_from(self.held.len()).ok())?;
+            let embryo = Embryo::new(segment);
+            match self.held.get_mut(*place as usize) {
+                Some(free) => *free = embryo,
+                None => self.held.push(embryo),
             }
-            _ => place.replace(Embryo::new(segment)),
+            return None;
         }
+        let embryo = self.held.get_mut(*place as usize)?;
+        if known.is_some() && !embryo.is_reused_by(segment) {
+            embryo.segment(segment);
+            return None;
+        }
+        Some(std::mem::replace(embryo, Embryo::new(segment)))
     }
 
     /// Takes a connection out: it carries its first payload now.
     pub(super) fn take(&mut self, key: &FlowKey) -> Option<Embryo> {
         let (at, tag) = self.home(key);
         let way = self.find(key, at, tag)?;
-        *self.sets.get_mut(at)?.used.get_mut(way)? = PacketNumber::default();
-        self.places.get_mut(at.saturating_mul(WAYS).saturating_add(way))?.take()
+        let set = self.sets.get_mut(at)?;
+        *set.used.get_mut(way)? = PacketNumber::default();
+        let place = *set.places.get(way)?;
+        self.free.push(place);
+        self.held.get_mut(place as usize).map(Embryo::take)
     }
 
     /// Takes out all that are left.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Embryo> + use<> {
-        self.sets.clear();
-        std::mem::take(&mut self.places).into_iter().flatten()
+        self.free.clear();
+        let mut embryos = std::mem::take(&mut self.held);
+        let sets = std::mem::take(&mut self.sets).into_iter();
+        let places = sets.flat_map(|set| set.used.into_iter().zip(set.places));
+        places
+            .filter(|(used, _)| *used > PacketNumber::default())
+            .filter_map(move |(_, place)| embryos.get_mut(place as usize).map(Embryo::take))
     }
 
     /// The set of a connection, and its tag.
@@ -113,34 +158,31 @@ impl Embryos {
 
     /// The place of a connection in its set.
     fn find(&self, key: &FlowKey, at: usize, tag: u32) -> Option<usize> {
-        let candidates = (0..WAYS).zip(self.sets.get(at)?.tags).filter(|(_, known)| *known == tag);
-        candidates.map(|(way, _)| way).find(|way| {
-            let embryo = self.places.get(at.saturating_mul(WAYS).saturating_add(*way));
-            embryo.and_then(Option::as_ref).is_some_and(|embryo| embryo.key == *key)
+        let set = self.sets.get(at)?;
+        let held = (0..WAYS).zip(set.tags).zip(set.used.into_iter().zip(set.places));
+        let candidates = held.filter(|((_, known), (used, _))| *known == tag && used.0 > 0);
+        candidates.map(|((way, _), (_, place))| (way, place)).find_map(|(way, place)| {
+            let embryo = self.held.get(place as usize)?;
+            (embryo.key == *key).then_some(way)
         })
     }
 }
 
 impl Embryo {
     fn new(segment: &Segment<'_>) -> Self {
-        let mut embryo = Self {
-            key: segment.flow,
-            first: segment.origin,
-            opener: None,
-            answered: false,
-            syn: None,
-            syn_ack: None,
-            ack: None,
-            ending: None,
-            halves: [Side::default(); 2],
-        };
-        embryo.segment(segment);
-        embryo
+        Self { key: segment.flow, first: Step::of(segment), course: None }
     }
 
     /// The connection that carries payload from here on, in the middle of things as far as is known.
     pub(super) fn of_first_payload(segment: &Segment<'_>) -> Self {
-        Self { halves: [Side::default(); 2], ..Self::new(segment) }
+        let first = Step::of(segment);
+        let course = Course { halves: [Side::default(); 2], ..Course::of(&first) };
+        Self { key: segment.flow, first, course: Some(Box::new(course)) }
+    }
+
+    /// Moves it out of its place.
+    fn take(&mut self) -> Self {
+        Self { course: self.course.take(), ..*self }
     }
 
     /// The two endpoints.
@@ -148,14 +190,88 @@ impl Embryo {
         &self.key
     }
 
-    /// Number and time of the latest packet.
-    fn last(&self) -> (PacketNumber, Timestamp) {
-        let [lo, hi] = &self.halves;
-        lo.last.max(hi.last)
-    }
-
     /// Whether it is a connection at all: more than a SYN that was refused or ignored.
     pub(super) fn opened(&self) -> Opened {
+        match &self.course {
+            Some(course) => course.opened(),
+            None if !self.first.flags.has(Flags::SYN) => Opened::Midstream,
+            None if self.first.flags.has(Flags::ACK) => Opened::Handshake,
+            None => Opened::Unanswered,
+        }
+    }
+
+    fn is_reused_by(&self, segment: &Segment<'_>) -> bool {
+        let next = match &self.course {
+            Some(course) => course.side(segment.half).next,
+            None => (self.first.half == segment.half).then_some(self.first.after),
+        };
+        let same = next == Some(SequenceNumber(segment.sequence).advanced(1));
+        let syn = segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK);
+        syn && next.is_some() && !same
+    }
+
+    fn segment(&mut self, segment: &Segment<'_>) {
+        let first = &self.first;
+        self.course.get_or_insert_with(|| Box::new(Course::of(first))).step(&Step::of(segment));
+    }
+
+    /// How far it has come.
+    fn course(&self) -> Course {
+        self.course.as_ref().map_or_else(|| Course::of(&self.first), |course| **course)
+    }
+
+    /// As a connection that is about to carry payload.
+    pub(super) fn promote<R: Receiver>(self, context: &mut R::Context) -> Flow<R> {
+        let course = self.course();
+        let opened = if course.opener.is_some() { Opened::Handshake } else { Opened::Midstream };
+        let opening = course.opening(self.first.origin, opened);
+        Flow::new(self.key, opening, course.halves(), course.ending, context)
+    }
+
+    /// As a connection that never carried any.
+    pub(super) fn facts(&self) -> ConnectionFacts {
+        let course = self.course();
+        ConnectionFacts {
+            flow: self.key,
+            opening: course.opening(self.first.origin, course.opened()),
+            last: course.last,
+            ending: course.ending,
+            halves: course.halves().map(|(half, rare)| half.facts(&rare)),
+            evicted: false,
+        }
+    }
+}
+
+impl Step {
+    fn of(segment: &Segment<'_>) -> Self {
+        Self {
+            origin: segment.origin,
+            after: SequenceNumber(segment.sequence).advanced(segment.sequence_length()),
+            flags: segment.flags,
+            hop_limit: segment.hop_limit,
+            half: segment.half,
+        }
+    }
+}
+
+impl Course {
+    /// That of a connection with one packet.
+    fn of(first: &Step) -> Self {
+        let mut course = Self {
+            opener: None,
+            answered: false,
+            syn: None,
+            syn_ack: None,
+            ack: None,
+            ending: None,
+            last: (first.origin.packet, first.origin.time),
+            halves: [Side::default(); 2],
+        };
+        course.step(first);
+        course
+    }
+
+    fn opened(&self) -> Opened {
         let reset = self.ending.is_some_and(|ending| ending.how == EndedBy::Reset);
         match self.opener {
             None => Opened::Midstream,
@@ -171,74 +287,60 @@ impl Embryo {
         }
     }
 
-    fn is_reused_by(&self, segment: &Segment<'_>) -> bool {
-        let same = self.side(segment.half).next == Some(SequenceNumber(segment.sequence).advanced(1));
-        let syn = segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK);
-        syn && self.side(segment.half).next.is_some() && !same
-    }
-
-    fn segment(&mut self, segment: &Segment<'_>) {
-        let half = segment.half;
-        let time = segment.origin.time;
+    /// Takes the next packet.
+    fn step(&mut self, step: &Step) {
+        let Step { origin, after, flags, hop_limit, half } = *step;
+        self.last = (origin.packet, origin.time);
         let side = self.side_mut(half);
         side.packets = side.packets.saturating_add(1);
-        side.last = (segment.origin.packet, time);
-        let after = SequenceNumber(segment.sequence).advanced(segment.sequence_length());
-        if segment.flags.has(Flags::SYN) {
+        if flags.has(Flags::SYN) {
             side.syn = true;
             side.next = Some(after);
         } else if !side.syn && side.next.is_none_or(|next| after.ahead_of(next) > 0) {
             // What stands further than the SYN says only that the bytes between them are still to come.
             side.next = Some(after);
         }
-        let Flags(bits) = segment.flags;
-        if bits & Flags::SYN.with(Flags::ACK).0 == Flags::SYN.0 {
+        if flags.has(Flags::RST) {
+            side.after_reset = side.after_reset.or(Some(0));
+        } else {
+            side.hop_limit = hop_limit;
+            side.after_reset = side.after_reset.map(|segments| segments.saturating_add(1));
+        }
+        if flags.has(Flags::SYN) && !flags.has(Flags::ACK) {
             self.opener = self.opener.or(Some(half));
-            self.syn = self.syn.or(Some(time));
-        } else if segment.flags.has(Flags::SYN) {
+            self.syn = self.syn.or(Some(origin.time));
+        } else if flags.has(Flags::SYN) {
             self.opener = self.opener.or(Some(half.other()));
             self.answered = true;
-            self.syn_ack = self.syn_ack.or(Some(time));
+            self.syn_ack = self.syn_ack.or(Some(origin.time));
         } else if self.answered && self.opener == Some(half) {
-            self.ack = self.ack.or(Some(time));
+            self.ack = self.ack.or(Some(origin.time));
         }
-        let how = if segment.flags.has(Flags::RST) {
+        let how = if flags.has(Flags::RST) {
             EndedBy::Reset
-        } else if segment.flags.has(Flags::FIN) {
+        } else if flags.has(Flags::FIN) {
             EndedBy::Fin
         } else {
             return;
         };
-        self.ending = self.ending.or(Some(Ending { how, by: half, origin: segment.origin }));
+        self.ending = self.ending.or(Some(Ending { how, by: half, origin, hop_limit }));
     }
 
-    /// As a connection that is about to carry payload.
-    pub(super) fn promote<R: Receiver>(self, context: &mut R::Context) -> Flow<R> {
-        let opening = self.opening(if self.opener.is_some() { Opened::Handshake } else { Opened::Midstream });
-        Flow::new(self.key, opening, &self.half_states(), self.ending, context)
-    }
-
-    /// As a connection that never carried any.
-    pub(super) fn facts(&self) -> ConnectionFacts {
-        let [lo, hi] = self.half_states();
-        ConnectionFacts {
-            flow: self.key,
-            opening: self.opening(self.opened()),
-            last: self.last(),
-            ending: self.ending,
-            halves: [lo.facts(), hi.facts()],
-            evicted: false,
-        }
-    }
-
-    fn opening(&self, opened: Opened) -> Opening {
+    fn opening(&self, first: Origin, opened: Opened) -> Opening {
         let done = self.ack.or(self.syn_ack);
         let connect = self.syn.zip(done).map(|(syn, done)| done.since(syn));
-        Opening { first: self.first, opened, opener: self.opener, connect }
+        Opening { first, opened, opener: self.opener, connect }
     }
 
-    fn half_states(&self) -> [HalfState; 2] {
-        self.halves.map(|side| HalfState::without_payload(side.packets, side.next, side.syn))
+    fn halves(&self) -> [(HalfState, Rare); 2] {
+        self.halves.map(|side| {
+            let mut half = HalfState::without_payload(side.packets, side.next);
+            let after_reset = side.after_reset.map(u32::from);
+            let rare = Rare { anchored: side.syn, after_reset, ..Rare::default() };
+            half.hop_limit = side.hop_limit;
+            half.set_disordered(false, &rare);
+            (half, rare)
+        })
     }
 
     fn side(&self, half: Half) -> &Side {
@@ -254,3 +356,28 @@ impl Embryo {
 
 /// How many share a set: enough that chance alone seldom pushes out a young one.
 const WAYS: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_embryo_is_little_more_than_its_key_and_its_first_packet() {
+        assert_eq!(size_of::<Embryo>(), 80);
+        assert_eq!(size_of::<Set>(), 64);
+    }
+
+    #[test]
+    fn one_packet_is_told_as_its_course_would_be() {
+        let (key, half) = FlowKey::ipv4(([10, 0, 0, 1], 1), ([10, 0, 0, 2], 2));
+        for bits in 0..=u8::MAX {
+            let (origin, after) = (Origin::default(), SequenceNumber(7));
+            let first = Step { origin, after, flags: Flags(bits), hop_limit: 64, half };
+            let embryo = Embryo { key, first, course: None };
+            let course = Course::of(&first);
+            assert_eq!(embryo.opened(), course.opened(), "flags {bits:#04x}");
+            assert_eq!(course.side(half).next, Some(after), "flags {bits:#04x}");
+            assert_eq!(course.side(half.other()).next, None, "flags {bits:#04x}");
+        }
+    }
+}

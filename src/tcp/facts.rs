@@ -68,6 +68,9 @@ pub struct Ending {
     pub by: Half,
     /// The packet.
     pub origin: Origin,
+    /// Its time to live or hop limit; see [`crate::decode::Segment::hop_limit`]. One that differs from that of the half
+    /// comes another way, or from somebody else.
+    pub hop_limit: u8,
 }
 
 /// The control bit that ended a connection.
@@ -100,6 +103,13 @@ pub struct HalfFacts {
     pub stray: u32,
     /// A hole was given up because the out-of-order bytes behind it reached their limit.
     pub hole_limit_hit: bool,
+    /// The time to live or hop limit of its latest segment that is no RST; none if there is no such segment, or if it
+    /// is 0, which nobody may send (RFC 1122 section 3.2.1.7).
+    pub hop_limit: Option<u8>,
+    /// Segments other than RST that came after a RST of the same half: whoever resets a connection is done with it
+    /// (RFC 9293 section 3.5.2), so the RST may be somebody else's. Of a connection without payload up to 255; what
+    /// comes later than [`crate::limits::CLOSED_LINGER`], or after the connection was dropped for others, is not told.
+    pub after_reset: u32,
     /// When its last payload was sent.
     pub last_payload: Option<(PacketNumber, Timestamp)>,
 }

@@ -5,7 +5,7 @@
 //! [`Disorder`], which exists only while there is disorder.
 
 use super::facts::{ConnectionFacts, EndedBy, Ending, Opening};
-use super::half::HalfState;
+use super::half::{HalfState, Rare};
 use super::lane::{Lane, Piece};
 use super::receiver::{Chunk, Receiver};
 use super::sequence::SequenceNumber;
@@ -15,24 +15,32 @@ use crate::units::{Origin, PacketNumber, Timestamp};
 
 /// One connection and what stands above it.
 ///
-/// The order is that of the memory: an ordinary segment reads two cache lines, that of `key` and `receiver` and the
-/// first of its half, and writes `last`. Big allocations begin 16 bytes after a cache line (the allocator's header
-/// comes first), so 48 bytes of what is seldom needed put `key` on the start of one.
-#[repr(C)]
+/// The order is that of the memory: an ordinary segment needs the cache line of `key`, that of its half, and of the
+/// receiver what that has put first.
+#[repr(C, align(64))]
 #[derive(Debug)]
 pub(super) struct Flow<R> {
-    ending: Option<Ending>,
     /// The number and time of the latest packet.
     pub(super) last: (PacketNumber, Timestamp),
     pub(super) key: FlowKey,
-    receiver: R,
+    /// What no flow has here stands for `None` in an `Option`, so that nothing else need be read to tell.
+    alive: Alive,
     halves: Pair<HalfState>,
+    receiver: R,
+    opening: Opening,
     disorder: Option<Box<Disorder>>,
+    rare: Pair<Rare>,
+    ending: Option<Ending>,
     /// Whether the connection is over: a RST, or a FIN each way.
     pub(super) closed: bool,
-    opening: Opening,
-    /// Lets the next flow begin as this one does.
-    padding: [u64; 2],
+}
+
+/// The only value of 64 bits that a flow can have in some place: the compiler tells by the others that there is no flow,
+/// since no other field leaves so many unused.
+#[repr(u64)]
+#[derive(Clone, Copy, Debug)]
+enum Alive {
+    Yes = 1,
 }
 
 /// What waits on a connection whose segments are not in order.
@@ -42,42 +50,69 @@ struct Disorder {
 }
 
 impl<R: Receiver> Flow<R> {
+    /// What is to be told of it before it ends.
+    pub(super) const fn opening(&self) -> &Opening {
+        &self.opening
+    }
+
+    pub(super) const fn receiver(&self) -> &R {
+        &self.receiver
+    }
+
+    /// What is known of it so far.
+    pub(super) fn facts(&self) -> ConnectionFacts {
+        let Pair([lo, hi]) = &self.halves;
+        ConnectionFacts {
+            flow: self.key,
+            opening: self.opening,
+            last: self.last,
+            ending: self.ending,
+            halves: [lo.facts(self.rare.of(Half::Lo)), hi.facts(self.rare.of(Half::Hi))],
+            evicted: false,
+        }
+    }
+
     /// A connection that is about to carry its first payload; `halves` is what its packets so far showed.
     pub(super) fn new(
         key: FlowKey,
         opening: Opening,
-        halves: &[HalfState; 2],
+        [lo, hi]: [(HalfState, Rare); 2],
         ending: Option<Ending>,
         context: &mut R::Context,
     ) -> Self {
         let receiver = R::open(context, &opening);
         let last = (opening.first.packet, opening.first.time);
         Self {
+            last,
+            key,
+            alive: Alive::Yes,
+            halves: Pair([lo.0, hi.0]),
+            receiver,
+            opening,
+            disorder: None,
+            rare: Pair([lo.1, hi.1]),
             ending,
             closed: false,
-            key,
-            receiver,
-            halves: Pair(*halves),
-            last,
-            disorder: None,
-            opening,
-            padding: [0; 2],
         }
     }
 
-    /// Reads what a segment of this half will need.
+    /// Reads what a segment of this half will need; whether there is a flow at all was read with its key.
+    ///
+    /// Both halves are read, since each acknowledges the other, and since choosing would be a branch that is guessed
+    /// wrong half of the time.
     #[inline]
     pub(super) fn warm(&self, half: Half) -> u64 {
-        self.halves.of(half).warm().wrapping_add(u64::from(self.key.is_ipv6()))
+        let Pair([lo, hi]) = &self.halves;
+        lo.warm().wrapping_add(hi.warm()).wrapping_add(self.receiver.warm(half))
     }
 
-    /// See [`Receiver::warm`].
-    #[inline]
-    pub(super) fn warm_receiver(&self, half: Half) -> u64 {
-        self.receiver.warm(half)
+    /// Reads what its end will need.
+    pub(super) fn warm_all(&self) -> u64 {
+        let own = u64::from(self.closed).wrapping_add(self.opening.first.packet.0);
+        own.wrapping_add(self.warm(Half::Lo)).wrapping_add(self.receiver.warm_all())
     }
 
-    /// Whether something waits, in either half.
+    /// Whether something waits, in either half, or may after a RST.
     #[inline]
     pub(super) fn is_disordered(&self, half: Half) -> bool {
         self.halves.of(half).disordered
@@ -92,8 +127,8 @@ impl<R: Receiver> Flow<R> {
     /// than being this one's, sent again.
     pub(super) fn is_reused_by(&self, segment: &Segment<'_>) -> bool {
         let half = self.halves.of(segment.half);
-        let same = half.known && half.base() == SequenceNumber(segment.sequence).advanced(1);
-        segment.flags.has(Flags::SYN) && half.known && !same
+        let same = half.is_known() && half.base() == SequenceNumber(segment.sequence).advanced(1);
+        segment.flags.has(Flags::SYN) && half.is_known() && !same
     }
 
     /// Takes the next captured segment.
@@ -102,19 +137,23 @@ impl<R: Receiver> Flow<R> {
         let (half, other) = self.halves.both(segment.half);
         half.count(segment);
         let acknowledges_unseen = segment.flags.has(Flags::ACK)
-            && other.known
+            && other.is_known()
             && SequenceNumber(segment.acknowledgment).ahead_of(other.next) > 0;
         let special = segment.flags.has(Flags::SYN.with(Flags::RST));
-        let in_order = half.known && half.next.0 == segment.sequence && !half.disordered;
+        let in_order = half.is_known() && half.next.0 == segment.sequence && !half.disordered;
         if !in_order || special || acknowledges_unseen {
             self.out_of_the_ordinary(segment, acknowledges_unseen, context);
             return;
         }
+        half.hop_limit = segment.hop_limit;
         if segment.payload_length > 0 {
             let chunk = Chunk { bytes: segment.payload, origin: segment.origin };
             let length = u64::from(segment.payload_length);
             let captured = segment.payload.len() as u64;
-            half.deliver(segment.half, chunk, length, captured, &mut self.receiver, context);
+            let cut = half.deliver(segment.half, chunk, length, captured, &mut self.receiver, context);
+            if cut > 0 {
+                self.rare.of_mut(segment.half).lose(cut);
+            }
         }
         if segment.flags.has(Flags::FIN) {
             half.finish();
@@ -132,7 +171,7 @@ impl<R: Receiver> Flow<R> {
             opening: self.opening,
             last,
             ending: self.ending,
-            halves: [lo.facts(), hi.facts()],
+            halves: [lo.facts(self.rare.of(Half::Lo)), hi.facts(self.rare.of(Half::Hi))],
             evicted,
         };
         (facts, self.receiver)
@@ -142,7 +181,7 @@ impl<R: Receiver> Flow<R> {
     pub(super) fn shrink(&mut self, limit: usize, context: &mut R::Context) {
         while let Some((fullest, _)) = self.fullest().filter(|(_, held_bytes)| *held_bytes > limit) {
             let Some(mut disorder) = self.disorder.take() else { return };
-            self.halves.of_mut(fullest).rare.hole_limit_hit = true;
+            self.rare.of_mut(fullest).hole_limit_hit = true;
             // What is held waits for a hole of its own half, or for bytes of the other that it acknowledges.
             let given_up = self.give_up_hole_of(&mut disorder, fullest, Patience::AtAnEnd, context)
                 || self.give_up_hole_of(&mut disorder, fullest.other(), Patience::AtAnEnd, context);
@@ -175,17 +214,21 @@ impl<R: Receiver> Flow<R> {
         // A keep-alive probe stands one before what is due. If it was the first packet seen, the half begins
         // one later than it made believe.
         let first_payload = half.payload_bytes == u64::from(segment.payload_length);
-        let began_with_probe = !half.rare.anchored && first_payload && start.ahead_of(half.next) == 1;
-        if !half.known || began_with_probe {
-            half.known = true;
-            half.next = start;
+        let began_with_probe =
+            !self.rare.of(segment.half).anchored && first_payload && start.ahead_of(half.next) == 1;
+        if !half.is_known() || began_with_probe {
+            half.begin(start);
         }
         if segment.flags.has(Flags::RST) {
+            self.rare.of_mut(segment.half).reset();
+            half.disordered = true;
             // Bytes in a RST are an explanation for people, not part of the stream (RFC 9293 section 3.10.7.4).
             self.ended(EndedBy::Reset, segment);
             self.settle(Patience::UntilNow(now), context);
             return;
         }
+        half.hop_limit = segment.hop_limit;
+        self.rare.of_mut(segment.half).count_after_reset();
         let mut after = 0;
         if acknowledges_unseen {
             let beyond = SequenceNumber(segment.acknowledgment).ahead_of(other.next);
@@ -206,30 +249,32 @@ impl<R: Receiver> Flow<R> {
 
     /// Puts a segment's payload and FIN where they belong among what waits.
     fn place(&mut self, segment: &Segment<'_>, start: SequenceNumber, after: u64) {
-        let half = self.halves.of_mut(segment.half);
+        let half = self.halves.of(segment.half);
+        let facts = self.rare.of_mut(segment.half);
         let ahead = start.ahead_of(half.next);
         let length = i64::from(segment.payload_length);
         let fin = segment.flags.has(Flags::FIN);
         if length == 0 && !fin {
             if ahead == -1 && !segment.flags.has(Flags::SYN) {
-                half.rare.keep_alives = half.rare.keep_alives.saturating_add(1);
+                facts.keep_alives = facts.keep_alives.saturating_add(1);
             }
             return;
         }
         if ahead == -1 && length == 1 && !fin {
-            half.rare.keep_alives = half.rare.keep_alives.saturating_add(1);
+            facts.keep_alives = facts.keep_alives.saturating_add(1);
             return;
         }
         if ahead > SEQUENCE_JUMP_BYTES && !self.is_believed(segment, start) {
             return;
         }
-        let half = self.halves.of_mut(segment.half);
+        let half = self.halves.of(segment.half);
+        let facts = self.rare.of_mut(segment.half);
         let lane = self.disorder.get_or_insert_default().lanes.of_mut(segment.half);
         let mut piece = Piece::new(segment, after, self.receiver.wants_bytes());
         let mut position = half.position.saturating_add_signed(ahead);
         if fin {
             let at = position.saturating_add(piece.length);
-            if at >= half.position && lane.fin.is_none() && !half.rare.finished {
+            if at >= half.position && lane.fin.is_none() && !half.is_finished() {
                 lane.fin = Some(at);
             }
         }
@@ -238,10 +283,10 @@ impl<R: Receiver> Flow<R> {
         }
         let seen = u64::try_from(ahead.saturating_neg()).unwrap_or(0);
         if seen > 0 {
-            half.rare.retransmitted = half.rare.retransmitted.saturating_add(1);
+            facts.retransmitted = facts.retransmitted.saturating_add(1);
             // The position of a segment from before the first byte seen cannot be told.
             if half.position >= seen && half.conflicts(position, segment.payload) {
-                half.rare.conflicting_overlaps = half.rare.conflicting_overlaps.saturating_add(1);
+                facts.conflicting_overlaps = facts.conflicting_overlaps.saturating_add(1);
             }
             if seen >= piece.length {
                 return;
@@ -250,7 +295,6 @@ impl<R: Receiver> Flow<R> {
             position = half.position;
         }
         let inserted = lane.insert(position, &piece);
-        let facts = &mut half.rare;
         facts.retransmitted = facts.retransmitted.saturating_add(u32::from(inserted.repeated && seen == 0));
         facts.conflicting_overlaps =
             facts.conflicting_overlaps.saturating_add(u32::from(inserted.conflicting));
@@ -261,13 +305,13 @@ impl<R: Receiver> Flow<R> {
     /// Whether a segment far ahead is to be believed: it continues the stray one before it. If not, it is
     /// counted and remembered.
     fn is_believed(&mut self, segment: &Segment<'_>, start: SequenceNumber) -> bool {
-        let half = self.halves.of_mut(segment.half);
         let lane = self.disorder.get_or_insert_default().lanes.of_mut(segment.half);
         if lane.stray_end.take() == Some(start.0) {
             return true;
         }
         lane.stray_end = Some(start.advanced(segment.payload_length).0);
-        half.rare.stray = half.rare.stray.saturating_add(1);
+        let facts = self.rare.of_mut(segment.half);
+        facts.stray = facts.stray.saturating_add(1);
         false
     }
 
@@ -276,7 +320,8 @@ impl<R: Receiver> Flow<R> {
         let by = segment.half;
         let both_finished = self.ending.is_some_and(|first| first.by != by);
         self.closed |= how == EndedBy::Reset || both_finished;
-        self.ending = self.ending.or(Some(Ending { how, by, origin: segment.origin }));
+        self.ending =
+            self.ending.or(Some(Ending { how, by, origin: segment.origin, hop_limit: segment.hop_limit }));
     }
 
     /// Delivers what can be delivered and gives up what need no longer be waited for.
@@ -298,7 +343,7 @@ impl<R: Receiver> Flow<R> {
         let idle = disorder.lanes.of(Half::Lo).is_idle() && disorder.lanes.of(Half::Hi).is_idle();
         self.disorder = (!idle).then_some(disorder);
         for half in [Half::Lo, Half::Hi] {
-            self.halves.of_mut(half).disordered = !idle;
+            self.halves.of_mut(half).set_disordered(!idle, self.rare.of(half));
         }
     }
 
@@ -321,7 +366,8 @@ impl<R: Receiver> Flow<R> {
                 }
                 let Some(piece) = lane.pop() else { break };
                 let chunk = Chunk { bytes: &piece.bytes, origin: piece.origin };
-                half.deliver(of, chunk, piece.length, piece.captured, &mut self.receiver, context);
+                let cut = half.deliver(of, chunk, piece.length, piece.captured, &mut self.receiver, context);
+                self.rare.of_mut(of).lose(cut);
                 moved = true;
             }
             if lane.fin.is_some_and(|at| at <= half.position) {
@@ -363,7 +409,7 @@ impl<R: Receiver> Flow<R> {
         half.advance(missing);
         // A single number at the end of what is known is a FIN that the capture lacks, not a byte.
         if missing > 1 || next.is_some() {
-            half.rare.missing_bytes = half.rare.missing_bytes.saturating_add(missing);
+            self.rare.of_mut(of).lose(missing);
             self.receiver.gap(context, of, missing, at);
         }
         true
@@ -436,14 +482,14 @@ mod tests {
     use super::*;
 
     /// Stands for what is above: as large as the stack that is there in earnest.
-    type Above = [u64; 3];
+    type Above = [u64; 29];
 
     #[test]
     fn what_every_segment_needs_begins_on_a_cache_line() {
-        let header = 16;
-        assert_eq!((header + std::mem::offset_of!(Flow<Above>, key)) % 64, 0);
-        assert_eq!((header + std::mem::offset_of!(Flow<Above>, halves)) % 64, 0);
-        assert_eq!(size_of::<HalfState>() % 64, 0);
-        assert_eq!(size_of::<Option<Flow<Above>>>(), 448);
+        assert_eq!(std::mem::offset_of!(Flow<Above>, last), 0);
+        assert_eq!(std::mem::offset_of!(Flow<Above>, alive), 56);
+        assert_eq!(std::mem::offset_of!(Flow<Above>, halves), 64);
+        assert_eq!(std::mem::offset_of!(Flow<Above>, receiver), 192);
+        assert_eq!(size_of::<Option<Flow<Above>>>(), 640, "that there is none takes no room");
     }
 }

@@ -7,19 +7,20 @@ use crate::decode::{Half, Segment};
 use crate::limits;
 use crate::units::{PacketNumber, Timestamp};
 
-/// The state of one half. What every segment needs comes first and fills one cache line: tens of thousands of
-/// connections are touched at random, and waiting for memory is a good part of the work.
+/// The state of one half: what every segment needs. It fills one cache line, since tens of thousands of connections are
+/// touched at random, and waiting for memory is a good part of the work.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct HalfState {
-    /// The sequence number that is due next; meaningless until `known`.
+    /// The sequence number that is due next; meaningless until [`HalfState::is_known`].
     pub(super) next: SequenceNumber,
-    /// Whether a packet of this half has been seen, so that `next` means something.
-    pub(super) known: bool,
-    /// Whether something waits on this connection, in either half.
+    progress: Progress,
+    /// Whether something waits on this connection, in either half, or this one was reset: segments go the long way.
     pub(super) disordered: bool,
     /// How many bytes of `recent` mean something.
     recent_length: u8,
+    /// That of the latest segment that is no RST; 0 if there is none.
+    pub(super) hop_limit: u8,
     /// How far it is: sequence space passed since its first byte, FIN included.
     pub(super) position: u64,
     packets: u32,
@@ -32,19 +33,28 @@ pub(super) struct HalfState {
     /// Whoever injects an answer before the real one makes the real one look like a retransmission with
     /// other contents; that shows in its first bytes. Keeping more would mean copying every payload.
     recent: [u8; limits::OVERLAP_MEMORY_BYTES],
-    pub(super) rare: Rare,
-    /// Lets the other half begin on a cache line too.
-    padding: [u64; 4],
 }
 
-/// The part of the state that ordinary segments do not touch.
+/// How much of a half has been seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Progress {
+    /// No packet.
+    #[default]
+    Nothing,
+    /// Some, so that it is known which sequence number is due.
+    Some,
+    /// All, up to the FIN.
+    Finished,
+}
+
+/// The rest of the state of one half, which ordinary segments do not touch.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Rare {
     /// Whether `next` was counted from a SYN, so that it is sure where the half begins.
     pub(super) anchored: bool,
-    /// Whether its FIN has been reached.
-    pub(super) finished: bool,
     pub(super) hole_limit_hit: bool,
+    /// Segments other than RST after the first RST, which makes them go the long way; none before it.
+    pub(super) after_reset: Option<u32>,
     pub(super) retransmitted: u32,
     pub(super) out_of_order: u32,
     pub(super) conflicting_overlaps: u32,
@@ -53,27 +63,53 @@ pub(super) struct Rare {
     pub(super) missing_bytes: u64,
 }
 
+impl Rare {
+    /// Counts bytes that the capture lacks.
+    pub(super) fn lose(&mut self, bytes: u64) {
+        self.missing_bytes = self.missing_bytes.saturating_add(bytes);
+    }
+
+    /// Notes a RST.
+    pub(super) fn reset(&mut self) {
+        self.after_reset = self.after_reset.or(Some(0));
+    }
+
+    /// Counts a segment that is no RST and goes the long way.
+    pub(super) fn count_after_reset(&mut self) {
+        self.after_reset = self.after_reset.map(|segments| segments.saturating_add(1));
+    }
+
+    /// Whether there was a RST.
+    pub(super) const fn is_reset(&self) -> bool {
+        self.after_reset.is_some()
+    }
+}
+
 impl HalfState {
-    /// The state after `packets` packets without payload, the latest of which left off at `next`, if any did;
-    /// `anchored` says whether one of them was the SYN.
-    pub(super) fn without_payload(packets: u32, next: Option<SequenceNumber>, anchored: bool) -> Self {
-        let rare = Rare { anchored, ..Rare::default() };
-        Self { packets, known: next.is_some(), next: next.unwrap_or_default(), rare, ..Self::default() }
+    /// The state after `packets` packets without payload, the latest of which left off at `next`, if any did.
+    pub(super) fn without_payload(packets: u32, next: Option<SequenceNumber>) -> Self {
+        let mut half = Self { packets, ..Self::default() };
+        if let Some(next) = next {
+            half.begin(next);
+        }
+        half
     }
 
     /// What was seen.
-    pub(super) fn facts(&self) -> HalfFacts {
-        let Rare { retransmitted, out_of_order, conflicting_overlaps, keep_alives, stray, .. } = self.rare;
+    pub(super) fn facts(&self, rare: &Rare) -> HalfFacts {
+        let Rare { retransmitted, out_of_order, conflicting_overlaps, keep_alives, stray, .. } = *rare;
         HalfFacts {
             packets: u64::from(self.packets),
             payload_bytes: self.payload_bytes,
             retransmitted,
             out_of_order,
-            missing_bytes: self.rare.missing_bytes,
+            missing_bytes: rare.missing_bytes,
             conflicting_overlaps,
             keep_alives,
             stray,
-            hole_limit_hit: self.rare.hole_limit_hit,
+            hole_limit_hit: rare.hole_limit_hit,
+            hop_limit: Some(self.hop_limit).filter(|hop_limit| *hop_limit > 0),
+            after_reset: rare.after_reset.unwrap_or_default(),
             last_payload: Some(self.last_payload).filter(|_| self.payload_bytes > 0),
         }
     }
@@ -84,11 +120,10 @@ impl HalfState {
         SequenceNumber(self.next.0.wrapping_sub(self.position as u32))
     }
 
-    /// Reads both ends of what every segment needs.
+    /// Reads some of it, so that the rest comes with it.
     #[inline]
     pub(super) fn warm(&self) -> u64 {
-        let [.., last] = self.recent;
-        u64::from(self.next.0).wrapping_add(u64::from(last))
+        u64::from(self.next.0)
     }
 
     /// Counts a packet.
@@ -101,6 +136,11 @@ impl HalfState {
         }
     }
 
+    /// Says whether something waits on the connection.
+    pub(super) fn set_disordered(&mut self, disordered: bool, rare: &Rare) {
+        self.disordered = disordered || rare.is_reset();
+    }
+
     /// Moves on by `length` of sequence space.
     #[inline]
     pub(super) fn advance(&mut self, length: u64) {
@@ -111,14 +151,33 @@ impl HalfState {
         self.since_recent = self.since_recent.saturating_add(step);
     }
 
+    /// Whether a packet of it has been seen.
+    #[inline]
+    pub(super) fn is_known(&self) -> bool {
+        self.progress != Progress::Nothing
+    }
+
+    /// Whether its FIN has been reached.
+    pub(super) fn is_finished(&self) -> bool {
+        self.progress == Progress::Finished
+    }
+
+    /// Says which sequence number is due.
+    pub(super) fn begin(&mut self, next: SequenceNumber) {
+        self.next = next;
+        if !self.is_known() {
+            self.progress = Progress::Some;
+        }
+    }
+
     /// Passes the FIN.
     pub(super) fn finish(&mut self) {
-        self.rare.finished = true;
+        self.progress = Progress::Finished;
         self.advance(1);
     }
 
     /// Hands the next bytes up: `length` on the wire, of which the first `captured` were captured. The chunk is
-    /// empty if nobody wants them.
+    /// empty if nobody wants them. Returns how many were not captured.
     #[inline]
     pub(super) fn deliver<R: Receiver>(
         &mut self,
@@ -128,7 +187,7 @@ impl HalfState {
         captured: u64,
         receiver: &mut R,
         context: &mut R::Context,
-    ) {
+    ) -> u64 {
         if !chunk.bytes.is_empty() {
             self.remember(chunk.bytes);
             receiver.data(context, half, chunk);
@@ -136,9 +195,9 @@ impl HalfState {
         self.advance(length);
         let cut = length.saturating_sub(captured);
         if cut > 0 {
-            self.rare.missing_bytes = self.rare.missing_bytes.saturating_add(cut);
             receiver.gap(context, half, cut, chunk.origin);
         }
+        cut
     }
 
     #[inline]
@@ -189,12 +248,12 @@ mod tests {
 
     #[test]
     fn what_every_segment_needs_fills_one_cache_line() {
-        assert_eq!(std::mem::offset_of!(HalfState, rare), 64);
+        assert_eq!(size_of::<HalfState>(), 64);
     }
 
     #[test]
     fn the_base_is_found_again_after_a_wrap() {
-        let mut half = HalfState::without_payload(1, Some(SequenceNumber(u32::MAX - 1)), true);
+        let mut half = HalfState::without_payload(1, Some(SequenceNumber(u32::MAX - 1)));
         half.advance(10);
         assert_eq!(half.next, SequenceNumber(8));
         assert_eq!(half.base(), SequenceNumber(u32::MAX - 1));

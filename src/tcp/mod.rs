@@ -14,7 +14,7 @@ mod receiver;
 mod sequence;
 mod slots;
 
-pub use connections::{Connections, Counts, Ended, Place};
+pub use connections::{Connections, Counts, Ended, Open, Place};
 pub use facts::{ConnectionFacts, EndedBy, Ending, HalfFacts, Opened, Opening};
 pub use receiver::{Chunk, Kept, Receiver};
 pub use sequence::SequenceNumber;

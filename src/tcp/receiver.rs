@@ -62,8 +62,14 @@ pub trait Receiver: Sized {
     fn gap(&mut self, context: &mut Self::Context, half: Half, length: u64, at: Origin);
 
     /// Reads what the next bytes of a half will need and returns something that depends on it; see
-    /// [`super::Connections::locate`].
+    /// [`super::Connections::locate`]. What is read must not decide what is read next: a wrong guess of the
+    /// processor would wait for memory, and with it all that comes after.
     fn warm(&self, half: Half) -> u64;
+
+    /// The same for what its end will need.
+    fn warm_all(&self) -> u64 {
+        0
+    }
 
     /// Whether the bytes matter. If not, out-of-order segments are tracked by length alone.
     fn wants_bytes(&self) -> bool;

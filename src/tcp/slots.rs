@@ -11,21 +11,15 @@ use crate::decode::FlowKey;
 /// The live connections.
 #[derive(Debug)]
 pub(super) struct Slots<R> {
-    /// The place of each flow, with a part of its hash: eight bytes a flow, so that the table stays in the cache.
-    index: HashTable<Entry>,
+    /// The place of each flow: four bytes a flow, so that the table stays in the cache.
+    index: HashTable<u32>,
     /// Seeded, since the keys come from the network.
     hasher: foldhash::fast::RandomState,
-    flows: Vec<Option<Flow<R>>>,
+    /// The flows in blocks of [`BLOCK`]: they never move, and begin on a cache line whatever the allocator does.
+    blocks: Vec<Vec<Option<Flow<R>>>>,
     /// Distinguishes the flows that use a place one after the other.
     generations: Vec<u32>,
     free: Vec<u32>,
-}
-
-/// Where a flow lies. The tag tells it from others with hardly a doubt, without a look at the flow itself.
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    tag: u32,
-    place: u32,
 }
 
 impl<R: Receiver> Slots<R> {
@@ -33,7 +27,7 @@ impl<R: Receiver> Slots<R> {
         Self {
             index: HashTable::new(),
             hasher: foldhash::fast::RandomState::default(),
-            flows: Vec::new(),
+            blocks: Vec::new(),
             generations: Vec::new(),
             free: Vec::new(),
         }
@@ -47,14 +41,15 @@ impl<R: Receiver> Slots<R> {
     /// Where the connection between these endpoints lies.
     pub(super) fn find(&self, key: &FlowKey) -> Option<u32> {
         let hash = self.hasher.hash_one(key);
-        self.index.find(hash, |entry| self.is_at(entry.place, key)).map(|entry| entry.place)
+        self.index.find(hash, |place| self.is_at(*place, key)).copied()
     }
 
-    /// Where it lies most probably; the flow itself is not touched.
+    /// Where it lies most probably; the flow itself is not touched. The table keeps seven bits of each hash, so one
+    /// guess in twenty or so is wrong. To compare more bits would be to wait for them.
     #[inline]
     pub(super) fn guess(&self, key: &FlowKey) -> Option<u32> {
         let hash = self.hasher.hash_one(key);
-        self.index.find(hash, |entry| entry.tag == tag(hash)).map(|entry| entry.place)
+        self.index.find(hash, |_| true).copied()
     }
 
     /// Whether the connection between these endpoints lies here.
@@ -66,13 +61,18 @@ impl<R: Receiver> Slots<R> {
     /// The connection at a place.
     #[inline]
     pub(super) fn get(&self, place: u32) -> Option<&Flow<R>> {
-        self.flows.get(place as usize)?.as_ref()
+        self.blocks.get(place as usize / BLOCK)?.get(place as usize % BLOCK)?.as_ref()
     }
 
     /// The connection at a place, to be worked on.
     #[inline]
     pub(super) fn get_mut(&mut self, place: u32) -> Option<&mut Flow<R>> {
-        self.flows.get_mut(place as usize)?.as_mut()
+        self.slot(place)?.as_mut()
+    }
+
+    #[inline]
+    fn slot(&mut self, place: u32) -> Option<&mut Option<Flow<R>>> {
+        self.blocks.get_mut(place as usize / BLOCK)?.get_mut(place as usize % BLOCK)
     }
 
     /// The number of the flow at a place among those that have used it.
@@ -84,17 +84,21 @@ impl<R: Receiver> Slots<R> {
     pub(super) fn insert(&mut self, flow: Flow<R>) -> Option<u32> {
         let hash = self.hasher.hash_one(flow.key);
         let place = if let Some(place) = self.free.pop() {
-            *self.flows.get_mut(place as usize)? = Some(flow);
+            *self.slot(place)? = Some(flow);
             place
         } else {
-            let place = u32::try_from(self.flows.len()).ok()?;
-            self.flows.push(Some(flow));
+            let place = u32::try_from(self.generations.len()).ok()?;
+            if self.generations.len().is_multiple_of(BLOCK) {
+                self.blocks.push(Vec::with_capacity(BLOCK));
+            }
+            self.blocks.last_mut()?.push(Some(flow));
             self.generations.push(0);
             place
         };
-        let (flows, hasher) = (&self.flows, &self.hasher);
-        self.index.insert_unique(hash, Entry { tag: tag(hash), place }, |other| {
-            let flow = flows.get(other.place as usize).and_then(Option::as_ref);
+        let (blocks, hasher) = (&self.blocks, &self.hasher);
+        self.index.insert_unique(hash, place, |other| {
+            let block = blocks.get(*other as usize / BLOCK);
+            let flow = block.and_then(|block| block.get(*other as usize % BLOCK)?.as_ref());
             flow.map_or(0, |flow| hasher.hash_one(flow.key))
         });
         Some(place)
@@ -102,12 +106,12 @@ impl<R: Receiver> Slots<R> {
 
     /// Takes a connection out.
     pub(super) fn remove(&mut self, place: u32) -> Option<Flow<R>> {
-        let flow = self.flows.get_mut(place as usize)?.take()?;
+        let flow = self.slot(place)?.take()?;
         if let Some(generation) = self.generations.get_mut(place as usize) {
             *generation = generation.wrapping_add(1);
         }
         let hash = self.hasher.hash_one(flow.key);
-        if let Ok(entry) = self.index.find_entry(hash, |other| other.place == place) {
+        if let Ok(entry) = self.index.find_entry(hash, |other| *other == place) {
             entry.remove();
         }
         self.free.push(place);
@@ -116,7 +120,7 @@ impl<R: Receiver> Slots<R> {
 
     /// All of them with their places.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Flow<R>)> {
-        (0..).zip(&self.flows).filter_map(|(place, flow)| Some((place, flow.as_ref()?)))
+        (0..).zip(self.blocks.iter().flatten()).filter_map(|(place, flow)| Some((place, flow.as_ref()?)))
     }
 
     /// Takes all of them out.
@@ -124,11 +128,9 @@ impl<R: Receiver> Slots<R> {
         self.index.clear();
         self.free.clear();
         self.generations.clear();
-        std::mem::take(&mut self.flows).into_iter().flatten()
+        std::mem::take(&mut self.blocks).into_iter().flatten().flatten()
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a part of the hash is what is wanted")]
-const fn tag(hash: u64) -> u32 {
-    hash as u32
-}
+/// Flows that are allocated together.
+const BLOCK: usize = 64;

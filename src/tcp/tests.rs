@@ -53,11 +53,12 @@ struct Wire {
     ended: Vec<Ended<Recorder>>,
     packets: u64,
     time_ns: i64,
+    hop_limit: u8,
 }
 
 impl Wire {
     fn with_limits(limits: Limits) -> Self {
-        Self { table: Connections::new(limits), ended: Vec::new(), packets: 0, time_ns: 0 }
+        Self { table: Connections::new(limits), ended: Vec::new(), packets: 0, time_ns: 0, hop_limit: 64 }
     }
 
     fn new() -> Self {
@@ -81,9 +82,18 @@ impl Wire {
             file_offset: 0,
         };
         let flow = FlowKey::ipv4(([10, 0, 0, 1], client_port), ([10, 0, 0, 2], 80)).0;
-        let payload_length = u32::try_from(payload.len()).unwrap();
-        let segment =
-            Segment { flow, half, sequence, acknowledgment, flags, payload, payload_length, origin };
+        let (payload_length, hop_limit) = (u32::try_from(payload.len()).unwrap(), self.hop_limit);
+        let segment = Segment {
+            flow,
+            half,
+            sequence,
+            acknowledgment,
+            flags,
+            hop_limit,
+            payload,
+            payload_length,
+            origin,
+        };
         let place = self.place(&segment);
         let ended = &mut self.ended;
         self.table.segment(place, &segment, &mut (), &mut |connection, ()| ended.push(connection));
@@ -276,6 +286,7 @@ fn what_a_snap_length_cut_is_a_gap() {
         sequence: 100,
         acknowledgment: 900,
         flags: Flags::ACK,
+        hop_limit: 64,
         payload: b"GET /",
         payload_length: 300,
         origin: Origin { packet: PacketNumber(4), ..Origin::default() },
@@ -287,6 +298,30 @@ fn what_a_snap_length_cut_is_a_gap() {
     let (facts, up) = wire.only();
     assert_eq!(up, [data(Half::Lo, b"GET /"), Up::Gap(Half::Lo, 295), data(Half::Lo, b"next")]);
     assert_eq!(facts.half(Half::Lo).missing_bytes, 295);
+}
+
+#[test]
+fn a_connection_that_goes_on_after_a_reset_is_told() {
+    // Forged before the first payload, or after it.
+    for before in [&b""[..], b"GET"] {
+        let mut wire = Wire::new();
+        wire.handshake(100, 900);
+        let next = 100 + u32::try_from(before.len()).unwrap();
+        wire.send(Half::Lo, 100, 900, Flags::ACK, before);
+        wire.hop_limit = 9;
+        wire.send(Half::Hi, 900, next, Flags::RST, b"");
+        wire.hop_limit = 57;
+        wire.send(Half::Hi, 900, next, Flags::ACK, b"");
+        wire.send(Half::Lo, next, 900, Flags::ACK, b" /");
+        wire.send(Half::Hi, 900, next + 2, Flags::ACK, b"200");
+        wire.send(Half::Hi, 903, next + 2, Flags::FIN.with(Flags::ACK), b"");
+        let (facts, up) = wire.only();
+        assert_eq!(up, [data(Half::Lo, &[before, b" /"].concat()), data(Half::Hi, b"200")]);
+        let ending = facts.ending.unwrap();
+        assert_eq!((ending.how, ending.by, ending.hop_limit), (EndedBy::Reset, Half::Hi, 9));
+        let told = |half| (facts.half(half).after_reset, facts.half(half).hop_limit);
+        assert_eq!((told(Half::Lo), told(Half::Hi)), ((0, Some(57)), (3, Some(57))));
+    }
 }
 
 #[test]

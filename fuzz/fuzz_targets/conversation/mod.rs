@@ -3,7 +3,9 @@
 use arbitrary::Arbitrary;
 use wsinspect::decode::Half;
 use wsinspect::limits;
-use wsinspect::protocol::{Context, RoleFacts, SessionFacts, Stack, StreamFacts};
+use wsinspect::protocol::{
+    Context, OpaqueReason, Role, RoleFacts, ServerFirst, SessionFacts, Spoken, Stack, StreamFacts,
+};
 use wsinspect::tcp::{Chunk, Opened, Opening, Receiver};
 use wsinspect::units::Origin;
 
@@ -51,6 +53,16 @@ pub fn read(before: &[Event<'_>], events: &[Event<'_>], piece: usize, joined: bo
 /// What holds for any conversation in which so many bytes were sent.
 fn check(facts: &StreamFacts, sent: [u64; 2]) {
     assert!(facts.attempts.len() <= limits::ATTEMPTS_OF_CONNECTION);
+    assert!(facts.exchanges.len() <= limits::EXCHANGES_KEPT);
+    for exchange in facts.exchanges.iter() {
+        assert!(exchange.answer.as_ref().is_none_or(|answer| answer.status < 1000));
+        assert!(exchange.target.len() <= limits::EXCHANGE_REQUEST_BYTES);
+    }
+    if let Some(tls) = &facts.tls {
+        let is_answer = matches!(tls.server, ServerFirst::Tls(_));
+        assert!(tls.client_hello.is_some() || is_answer || facts.spoken == Spoken::Opaque(OpaqueReason::Tls));
+        assert!(tls.alert.is_none_or(|alert| alert.by == Role::Client || is_answer));
+    }
     for attempt in &facts.attempts {
         if let Some(request) = &attempt.request {
             assert!(request.bytes.len() <= limits::HEAD_BYTES + 2);
@@ -78,6 +90,10 @@ fn check_session(session: &SessionFacts, [from_lo, from_hi]: [u64; 2]) {
         // A header has two bytes.
         assert!(facts.frames() * 2 + facts.undecoded_bytes <= from_lo.max(from_hi));
     }
+    assert!(
+        session.marks.len() <= usize::from(limits::FRAME_MARKS)
+            && session.marks.len() as u64 <= client.frames()
+    );
     let anomalies: u64 = session.anomalies.iter().map(|anomaly| anomaly.count).sum();
     assert!(anomalies <= frames * 8);
     assert!(session.pings.answered + session.pings.unanswered <= client.ping + server.ping);

@@ -4,8 +4,6 @@
 
 use std::mem::MaybeUninit;
 
-use memchr::memmem;
-
 use super::list::{has_token, split_list};
 use crate::limits;
 
@@ -153,11 +151,13 @@ impl<'a> Fields<'a> {
 #[must_use]
 pub(super) fn find_end(bytes: &[u8], from: usize) -> Option<usize> {
     let rest = bytes.get(from..)?;
-    let usual = memmem::find(rest, b"\n\r\n").map(|at| at.saturating_add(3));
-    // Only before that end can there be an earlier one.
-    let before = rest.get(..usual.unwrap_or(rest.len())).unwrap_or_default();
-    let bare = memmem::find(before, b"\n\n").map(|at| at.saturating_add(2));
-    Some(from.saturating_add(bare.or(usual)?))
+    // From line to line: a head has few, and a search for two bytes or three costs more to prepare than to do.
+    let end = memchr::memchr_iter(b'\n', rest).find_map(|at| match rest.get(at..)? {
+        [_, b'\n', ..] => Some(at.saturating_add(2)),
+        [_, b'\r', b'\n', ..] => Some(at.saturating_add(3)),
+        _ => None,
+    })?;
+    Some(from.saturating_add(end))
 }
 
 /// Makes a readable head of the start of one: its whole lines and an empty one. If not even the first line

@@ -7,6 +7,8 @@ use super::message::{Framing, MessageReader, Step};
 use crate::limits;
 use crate::protocol::attempt::{Attempt, RequestFacts, ResponseFacts};
 use crate::protocol::layer::{Next, OpaqueReason, Protocol, Upgrade};
+use crate::protocol::tls::may_start_record;
+use crate::protocol::trail::Trail;
 use crate::protocol::websocket::{
     Evidence, Offer, RequestProblem, Start, agreed_deflate, frames_in, read_request, read_response,
     read_unasked,
@@ -26,7 +28,7 @@ pub(crate) struct Http {
     held: Option<Held>,
     /// The attempt whose answer's body is being read.
     answered: Option<usize>,
-    attempts: Vec<Attempt>,
+    trail: Trail,
     /// The latest request that is no attempt: an answer may make it one.
     latest: Latest,
     /// The server has sent something.
@@ -46,6 +48,8 @@ struct Latest {
 struct Pending {
     /// Its place among the attempts, if it is one.
     attempt: Option<usize>,
+    /// Its number among the exchanges, if it is one that is kept.
+    exchange: Option<u32>,
     /// Answers to HEAD and to CONNECT have bodies of their own kind (RFC 9112 section 6.3).
     method: Method,
 }
@@ -84,16 +88,16 @@ pub(crate) enum HeldPiece {
 }
 
 impl Http {
-    /// HTTP that goes on after other attempts on the same connection.
+    /// HTTP that goes on after this on the same connection.
     #[must_use]
-    pub(crate) fn after(attempts: Vec<Attempt>) -> Self {
-        Self { attempts, ..Self::default() }
+    pub(crate) fn after(trail: Trail) -> Self {
+        Self { trail, ..Self::default() }
     }
 
     /// The next bytes of one side.
     pub(crate) fn data(&mut self, context: &mut Context, role: Role, chunk: Chunk<'_>) -> Next {
         match role {
-            Role::Client => self.client_data(chunk),
+            Role::Client => self.client_data(context, chunk),
             Role::Server => self.server_data(context, chunk),
         }
     }
@@ -105,7 +109,7 @@ impl Http {
                 if let Some(held) = &mut self.held {
                     held.pieces.push(HeldPiece::Gap(length, at));
                 } else if let Some((part, origin)) = self.client.gap(length) {
-                    self.partial_request(&part, origin);
+                    self.partial_request(context, &part, origin);
                 }
                 Next::Continue
             }
@@ -132,12 +136,12 @@ impl Http {
         }
     }
 
-    /// The attempts, once nothing more comes.
+    /// What was seen, once nothing more comes.
     pub(crate) fn finish(mut self, context: &mut Context) -> Finished {
         if self.held.is_none()
             && let Some((part, origin)) = self.client.unfinished()
         {
-            self.partial_request(&part, origin);
+            self.partial_request(context, &part, origin);
         }
         if let Some((part, origin)) = self.server.unfinished() {
             let head = ResponseHead::parse_kept(&part);
@@ -150,7 +154,7 @@ impl Http {
         if self.frames_held() {
             return Finished::Frames(self.upgrade(Start::Midstream));
         }
-        Finished::Attempts(self.attempts)
+        Finished::Http(self.trail)
     }
 
     /// What is held in buffers: heads in pieces, the latest request, what waits for an answer.
@@ -162,12 +166,16 @@ impl Http {
         held.saturating_add(heads).saturating_add(self.latest.bytes.len())
     }
 
-    /// The attempts so far.
-    pub(crate) fn into_attempts(self) -> Vec<Attempt> {
-        self.attempts
+    /// What was seen so far.
+    pub(crate) const fn trail(&self) -> &Trail {
+        &self.trail
     }
 
-    fn client_data(&mut self, mut chunk: Chunk<'_>) -> Next {
+    pub(crate) fn into_trail(self) -> Trail {
+        self.trail
+    }
+
+    fn client_data(&mut self, context: &mut Context, mut chunk: Chunk<'_>) -> Next {
         while !chunk.bytes.is_empty() {
             if let Some(held) = &mut self.held {
                 held.bytes = held.bytes.saturating_add(chunk.bytes.len());
@@ -179,11 +187,11 @@ impl Http {
             let next = match step {
                 Step::More | Step::Body(_) => Next::Continue,
                 Step::Head(head, origin) => match RequestHead::parse(&head) {
-                    Ok(request) => self.request(&request, &head, origin),
+                    Ok(request) => self.request(context, &request, &head, origin),
                     Err(error) => Next::opaque(OpaqueReason::of(error, &head)),
                 },
                 Step::TooLong => Next::opaque(OpaqueReason::HeadTooLong),
-                Step::Malformed => self.malformed(),
+                Step::Malformed => Next::opaque(self.malformed_reason()),
             };
             if matches!(next, Next::Switch { .. }) {
                 return next;
@@ -207,6 +215,13 @@ impl Http {
         let total = chunk.bytes.len();
         while !chunk.bytes.is_empty() {
             let (used, step) = self.server.next(chunk.bytes, chunk.origin, may_start_response);
+            if matches!(step, Step::Malformed)
+                && let Some(record) = self.server.where_no_head_begins(chunk.bytes)
+                && chunk.bytes.get(record).copied().is_some_and(may_start_record)
+            {
+                let consumed = total.saturating_sub(chunk.bytes.len()).saturating_add(record);
+                return Next::Switch { to: Protocol::Tls(Some(self.malformed_reason())), consumed };
+            }
             chunk = chunk.without_first(used);
             let next = match step {
                 Step::More => Next::Continue,
@@ -219,7 +234,7 @@ impl Http {
                     Err(error) => Next::opaque(OpaqueReason::of(error, &head)),
                 },
                 Step::TooLong => Next::opaque(OpaqueReason::HeadTooLong),
-                Step::Malformed => self.malformed(),
+                Step::Malformed => Next::opaque(self.malformed_reason()),
             };
             match next {
                 Next::Continue => {}
@@ -232,21 +247,28 @@ impl Http {
     }
 
     /// A whole request head.
-    fn request(&mut self, request: &RequestHead<'_>, bytes: &[u8], origin: Origin) -> Next {
+    fn request(
+        &mut self,
+        context: &mut Context,
+        request: &RequestHead<'_>,
+        bytes: &[u8],
+        origin: Origin,
+    ) -> Next {
         let framing = request_framing(request);
         self.client.body(framing);
         let handshake = read_request(request, true);
         let is_attempt = handshake.is_some();
-        if is_attempt && self.attempts.len() >= limits::ATTEMPTS_OF_CONNECTION {
+        if is_attempt && self.trail.attempts.len() >= limits::ATTEMPTS_OF_CONNECTION {
             return Next::opaque(OpaqueReason::TooManyAttempts);
         }
         let attempt = self.note(handshake, bytes, true, origin);
+        let exchange = if is_attempt { None } else { self.exchange(context, request, true, origin) };
         let method = match request.method {
             "HEAD" => Method::Head,
             "CONNECT" => Method::Connect,
             _ => Method::Other,
         };
-        self.pending.push(Pending { attempt, method });
+        self.pending.push(Pending { attempt, exchange, method });
         if is_attempt && framing.is_none() {
             self.held = Some(Held::default());
         }
@@ -257,10 +279,28 @@ impl Http {
     }
 
     /// What the capture has of a request whose head it lacks in part.
-    fn partial_request(&mut self, part: &[u8], origin: Origin) {
-        let handshake = read_request(&RequestHead::parse_kept(part), false);
+    fn partial_request(&mut self, context: &mut Context, part: &[u8], origin: Origin) {
+        let request = RequestHead::parse_kept(part);
+        let handshake = read_request(&request, false);
+        let is_attempt = handshake.is_some();
         let attempt = self.note(handshake, part, false, origin);
-        self.pending.push(Pending { attempt, method: Method::Other });
+        let exchange = if is_attempt { None } else { self.exchange(context, &request, false, origin) };
+        self.pending.push(Pending { attempt, exchange, method: Method::Other });
+    }
+
+    /// Keeps a request that is no attempt, if heads are kept; by what number its answer finds it.
+    fn exchange(
+        &mut self,
+        context: &mut Context,
+        request: &RequestHead<'_>,
+        complete: bool,
+        origin: Origin,
+    ) -> Option<u32> {
+        if !context.keeps_heads() {
+            return None;
+        }
+        let exchanges = self.trail.exchanges.get_or_insert_default();
+        exchanges.request(request, complete, origin, context.exchange_room())
     }
 
     /// Keeps a request: if it shows a handshake among the attempts, and then where it stands there; else until
@@ -285,13 +325,13 @@ impl Http {
 
     /// Adds an attempt; where it stands among them.
     fn remember(&mut self, attempt: Attempt) -> Option<usize> {
-        if self.attempts.len() >= limits::ATTEMPTS_OF_CONNECTION {
+        if self.trail.attempts.len() >= limits::ATTEMPTS_OF_CONNECTION {
             return None;
         }
         // Most connections have one: a vector that doubles would keep room for four.
-        self.attempts.reserve_exact(1);
-        self.attempts.push(attempt);
-        self.attempts.len().checked_sub(1)
+        self.trail.attempts.reserve_exact(1);
+        self.trail.attempts.push(attempt);
+        self.trail.attempts.len().checked_sub(1)
     }
 
     /// An attempt that only its answer shows to be one: the request did not ask, or the capture lacks it.
@@ -317,21 +357,37 @@ impl Http {
         self.answered = None;
         // RFC 9110 section 15.2: any number of interim answers may come before the final one.
         if (100..200).contains(&status) && status != SWITCHING_PROTOCOLS {
+            let asked = self.pending.first().and_then(|request| request.attempt);
+            if let Some(attempt) = asked.and_then(|place| self.trail.attempts.get_mut(place))
+                && attempt.interim.len() < limits::INTERIM_ANSWERS
+            {
+                attempt.interim.push(status);
+            }
             self.server.body(None);
             return Next::Continue;
         }
         let request = (!self.pending.is_empty()).then(|| self.pending.remove(0));
         let mut place = request.and_then(|request| request.attempt);
+        let exchange = request.and_then(|request| request.exchange);
         let switches = status == SWITCHING_PROTOCOLS;
         let is_websocket = || {
             response.fields.has_token("upgrade", "websocket")
                 || response.fields.values("sec-websocket-accept").next().is_some()
         };
         if switches && place.is_none() && (!complete || is_websocket()) {
-            place = self.unasked(request.is_some() && self.pending.is_empty());
+            let request_was_seen = request.is_some() && self.pending.is_empty();
+            place = self.unasked(request_was_seen);
+            if let (true, Some(number), Some(exchanges)) =
+                (request_was_seen, exchange, &mut self.trail.exchanges)
+            {
+                exchanges.remove_latest(number, context.exchange_room());
+            }
+        }
+        if let (Some(number), Some(exchanges)) = (exchange, &mut self.trail.exchanges) {
+            exchanges.answer(number, response, status, origin);
         }
         let deflate = agreed_deflate(response);
-        if let Some(attempt) = place.and_then(|place| self.attempts.get_mut(place)) {
+        if let Some(attempt) = place.and_then(|place| self.trail.attempts.get_mut(place)) {
             let (problems, accept) = if switches {
                 read_response(attempt.request.as_ref(), response, complete)
             } else {
@@ -366,7 +422,7 @@ impl Http {
 
     /// Some of an answer's body.
     fn response_body(&mut self, bytes: &[u8]) -> Next {
-        let answered = self.answered.and_then(|place| self.attempts.get_mut(place));
+        let answered = self.answered.and_then(|place| self.trail.attempts.get_mut(place));
         if let Some(response) = answered.and_then(|attempt| attempt.response.as_mut()) {
             let room = limits::BODY_START_BYTES.saturating_sub(response.body_start.len());
             response.body_start.extend(bytes.iter().take(room));
@@ -379,7 +435,7 @@ impl Http {
         let Some(held) = self.held.take() else { return Next::Continue };
         for piece in held.pieces {
             let next = match piece {
-                HeldPiece::Data(kept) => self.client_data(kept.as_chunk()),
+                HeldPiece::Data(kept) => self.client_data(context, kept.as_chunk()),
                 HeldPiece::Gap(length, at) => self.gap(context, Role::Client, length, at),
             };
             if let Next::Switch { to, .. } = next {
@@ -400,31 +456,29 @@ impl Http {
         Next::opaque(OpaqueReason::HeldTooLong)
     }
 
-    /// Bytes that are no HTTP where HTTP is due.
-    fn malformed(&mut self) -> Next {
+    /// What bytes are that are no HTTP where HTTP is due.
+    fn malformed_reason(&self) -> OpaqueReason {
         // Later bytes may be HTTP again only if some were already: a server error in plain text, for example.
-        Next::opaque(if self.pending.is_empty() && self.attempts.is_empty() {
+        if self.pending.is_empty() && self.trail.attempts.is_empty() {
             OpaqueReason::NotHttp
         } else {
             OpaqueReason::Malformed
-        })
+        }
     }
 
     /// Answers were lost. The one that comes next belongs to the latest request, since clients seldom send
     /// one before the last is answered.
     fn lose_responses(&mut self) {
         let latest = self.pending.pop();
-        for lost in self.pending.drain(..).filter_map(|request| request.attempt) {
-            if let Some(attempt) = self.attempts.get_mut(lost) {
+        for lost in self.pending.drain(..).chain(latest) {
+            if let Some(attempt) = lost.attempt.and_then(|place| self.trail.attempts.get_mut(place)) {
                 attempt.response_lost = true;
             }
-        }
-        if let Some(latest) = latest {
-            if let Some(attempt) = latest.attempt.and_then(|place| self.attempts.get_mut(place)) {
-                attempt.response_lost = true;
+            if let (Some(number), Some(exchanges)) = (lost.exchange, &mut self.trail.exchanges) {
+                exchanges.lose_response(number);
             }
-            self.pending.push(latest);
         }
+        self.pending.extend(latest);
     }
 
     /// Whether the client went on with frames though no answer was seen.
@@ -442,18 +496,18 @@ impl Http {
 
     /// Everything that a session needs to go on from here.
     fn upgrade(&mut self, start: Start) -> Upgrade {
-        let attempts = std::mem::take(&mut self.attempts);
+        let trail = std::mem::take(&mut self.trail);
         let held = self.held.take().map(|held| held.pieces).unwrap_or_default();
-        Upgrade { start, attempts, held }
+        Upgrade { start, trail, held }
     }
 }
 
 /// What a connection's HTTP came to.
 #[derive(Debug)]
 pub(crate) enum Finished {
-    /// The attempts.
-    Attempts(Vec<Attempt>),
-    /// The attempts, and frames that the last one's client sent.
+    /// What was seen.
+    Http(Trail),
+    /// The same, and frames that the last one's client sent.
     Frames(Upgrade),
 }
 

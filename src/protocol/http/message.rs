@@ -147,6 +147,11 @@ impl MessageReader {
         matches!(self.state, State::Seek)
     }
 
+    /// Where in malformed bytes it is that a head should begin; none if one began before them.
+    pub(super) fn where_no_head_begins(&self, bytes: &[u8]) -> Option<usize> {
+        (self.buffered_bytes() == 0).then(|| blank_bytes(bytes))
+    }
+
     /// A head that begins in these bytes: usually it ends in them too, and nothing is copied.
     fn head_in_place<'a>(
         &mut self,
@@ -154,8 +159,7 @@ impl MessageReader {
         at: Origin,
         may_start: fn(&[u8]) -> bool,
     ) -> (usize, Step<'a>) {
-        // RFC 9112 section 2.2: empty lines before a message are to be ignored.
-        let blank = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let blank = blank_bytes(bytes);
         let start = bytes.get(blank..).unwrap_or_default();
         if start.is_empty() {
             return (bytes.len(), Step::More);
@@ -203,6 +207,11 @@ impl MessageReader {
         *searched = part.len().saturating_sub(SEARCH_OVERLAP);
         (bytes.len(), Step::More)
     }
+}
+
+/// RFC 9112 section 2.2: empty lines before a message are to be ignored.
+fn blank_bytes(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
 }
 
 /// Bytes that a search must look at again: an empty line is at most `\n\r\n`.

@@ -1,12 +1,17 @@
 //! HTTP/1 (RFC 9110, RFC 9112), as far as the handshake of WebSocket needs it.
 
 mod chunked;
+mod exchange;
 mod head;
 mod layer;
 mod list;
 mod message;
 
+pub use exchange::{Exchange, ExchangeAnswer, Exchanges};
 pub use head::{Fields, HeadError, RequestHead, ResponseHead};
 pub(super) use head::{may_start_request, may_start_response};
 pub(super) use layer::{Finished, HeldPiece, Http};
 pub(super) use list::{has_token, split_list};
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,8 @@ pub struct SessionFacts {
     pub anomalies: Vec<AnomalyFact>,
     /// The frames themselves, if they were asked for.
     pub frames: FrameLog,
+    /// The first masked frames of the client, up to [`limits::FRAME_MARKS`], if heads are kept.
+    pub marks: Vec<FrameMark>,
     /// Bytes that the client sent before it can have seen the answer to its request.
     pub early_client_bytes: u64,
 }
@@ -35,6 +37,19 @@ impl SessionFacts {
             Role::Server => &self.server,
         }
     }
+}
+
+/// What tells a frame of the client from all others: a fresh masking key must be unpredictable (RFC 6455 section 5.3).
+/// A proxy that passes frames on as they are leaves it as it is, so that the same session is recognised on another
+/// connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameMark {
+    /// The masking key.
+    pub masking_key: [u8; 4],
+    /// The payload's length in bytes, by the header.
+    pub length: u64,
+    /// The packet in which the frame begins.
+    pub origin: Origin,
 }
 
 /// What one side sent: frames by opcode, messages, bytes.

@@ -8,7 +8,9 @@ mod pings;
 mod resync;
 mod session;
 
-pub use facts::{Anomaly, AnomalyFact, CloseFact, FrameLog, FrameRecord, PingFacts, RoleFacts, SessionFacts};
+pub use facts::{
+    Anomaly, AnomalyFact, CloseFact, FrameLog, FrameMark, FrameRecord, PingFacts, RoleFacts, SessionFacts,
+};
 pub use handshake::{Accept, RequestProblem, ResponseProblem, accept_for};
 pub(super) use handshake::{Offer, agreed_deflate, read_request, read_response, read_unasked};
 pub use header::{FrameHeader, Opcode};

@@ -56,6 +56,12 @@ impl Pings {
         }
     }
 
+    /// Reads all parts of it; see [`crate::tcp::Receiver::warm`].
+    pub(super) fn warm(&self) -> u64 {
+        let outstanding = self.client.0.len().wrapping_add(self.server.0.len());
+        self.trips.seen.wrapping_add(outstanding as u64)
+    }
+
     /// What they come to. Pings that are still outstanding are unanswered.
     pub(super) fn facts(mut self) -> PingFacts {
         let outstanding = self.client.0.len().saturating_add(self.server.0.len());

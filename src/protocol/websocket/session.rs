@@ -5,7 +5,9 @@
 
 use std::ops::ControlFlow;
 
-use super::facts::{Anomaly, AnomalyFact, CloseFact, FrameLog, FrameRecord, RoleFacts, SessionFacts};
+use super::facts::{
+    Anomaly, AnomalyFact, CloseFact, FrameLog, FrameMark, FrameRecord, RoleFacts, SessionFacts,
+};
 use super::header::{FrameHeader, Opcode};
 use super::pings::Pings;
 use super::resync::{Evidence, frames_in};
@@ -14,7 +16,8 @@ use crate::protocol::{Context, Role};
 use crate::tcp::Chunk;
 use crate::units::{Origin, Timestamp};
 
-/// A session.
+/// A session. What a data frame needs comes first.
+#[repr(C)]
 #[derive(Debug)]
 pub(crate) struct Session {
     client: Side,
@@ -23,9 +26,7 @@ pub(crate) struct Session {
     deflate: Option<bool>,
     close: Option<CloseFact>,
     pings: Option<Box<Pings>>,
-    anomalies: Vec<AnomalyFact>,
-    frames: Option<Box<FrameLog>>,
-    early_client_bytes: u64,
+    rare: Option<Box<Rare>>,
 }
 
 /// How a session came to be.
@@ -40,18 +41,37 @@ pub(crate) enum Start {
     Midstream,
 }
 
-/// Where one side's stream of frames stands, and what it has sent. What a data frame needs comes first and stays
-/// together: sessions are touched at random, and waiting for memory is a good part of the work.
+/// Where one side's stream of frames stands, and what it has sent: eight bytes less than a cache line, so that it
+/// shares one with the head of the stack. Sessions are touched at random, and waiting for memory is a good part of the
+/// work.
 #[repr(C)]
 #[derive(Debug, Default)]
 struct Side {
     state: State,
+    payload_bytes: u64,
+    /// Frames by opcode; see [`Side::counter`].
+    frames: [u32; 6],
+    messages: u32,
     message: Message,
     closed: bool,
-    messages: u64,
-    payload_bytes: u64,
-    /// Frames by opcode.
-    frames: [u32; 16],
+    /// How many more frames of this side are to be marked.
+    marks_left: u8,
+}
+
+/// What most sessions do not have.
+#[derive(Debug, Default)]
+struct Rare {
+    anomalies: Vec<AnomalyFact>,
+    frames: FrameLog,
+    marks: Vec<FrameMark>,
+    client_losses: Losses,
+    server_losses: Losses,
+    early_client_bytes: u64,
+}
+
+/// What the capture's holes left of one side's stream.
+#[derive(Clone, Copy, Debug, Default)]
+struct Losses {
     undecoded_bytes: u64,
     resyncs: u64,
 }
@@ -114,21 +134,16 @@ impl Session {
             Start::Midstream => (Message::Unknown, None),
         };
         let side = || Side { message, ..Side::default() };
-        Self {
-            client: side(),
-            server: side(),
-            deflate,
-            close: None,
-            pings: None,
-            anomalies: Vec::new(),
-            frames: None,
-            early_client_bytes: 0,
-        }
+        let client = Side { marks_left: limits::FRAME_MARKS, ..side() };
+        Self { client, server: side(), deflate, close: None, pings: None, rare: None }
     }
 
     /// Notes that the client sent `count` bytes before it can have seen the answer.
     pub(crate) fn note_early_client_bytes(&mut self, count: u64) {
-        self.early_client_bytes = self.early_client_bytes.saturating_add(count);
+        if count > 0 {
+            let rare = self.rare.get_or_insert_default();
+            rare.early_client_bytes = rare.early_client_bytes.saturating_add(count);
+        }
     }
 
     /// From here on it is not known where this side's next frame begins.
@@ -151,7 +166,14 @@ impl Session {
                     }
                     rest.get(skipped..).unwrap_or_default()
                 }
-                State::Header => self.header_in_place(context, by, rest, chunk.origin),
+                State::Header => {
+                    let plain =
+                        if context.keeps_frames() { 0 } else { self.side_mut(by).plain_messages(by, rest) };
+                    match rest.get(plain..) {
+                        Some(after) if plain > 0 => after,
+                        _ => self.header_in_place(context, by, rest, chunk.origin),
+                    }
+                }
                 State::PartOfHeader(_) => self.header_in_pieces(context, by, rest),
                 State::Control(_) => self.control_in_pieces(by, rest, chunk.origin.time),
                 State::Lost => match self.find_again(by, rest) {
@@ -162,14 +184,18 @@ impl Session {
         }
     }
 
-    /// Reads what the next bytes of one side will need; see [`crate::tcp::Receiver::warm`].
+    /// Reads what the next bytes of either side will need; see [`crate::tcp::Receiver::warm`].
     #[inline]
     #[must_use]
-    pub(crate) fn warm(&self, by: Role) -> u64 {
-        let side = if by == Role::Client { &self.client } else { &self.server };
-        let is_header = matches!(side.state, State::Header);
-        let [first, ..] = side.frames;
-        u64::from(is_header).wrapping_add(u64::from(first))
+    pub(crate) fn warm(&self) -> u64 {
+        u64::from(self.client.closed).wrapping_add(u64::from(self.server.closed))
+    }
+
+    /// The same for what its end will need.
+    #[must_use]
+    pub(crate) fn warm_all(&self) -> u64 {
+        let pings = self.pings.as_ref().map_or(0, |pings| pings.warm());
+        pings.wrapping_add(u64::from(self.close.is_some()))
     }
 
     /// `length` bytes of one side are not in the capture.
@@ -192,14 +218,21 @@ impl Session {
     /// What was seen.
     #[must_use]
     pub(crate) fn into_facts(self) -> SessionFacts {
+        let Rare { anomalies, frames, marks, client_losses, server_losses, early_client_bytes } =
+            self.rare.map(|rare| *rare).unwrap_or_default();
+        let other = |role| {
+            let reserved = |fact: &&AnomalyFact| fact.kind == Anomaly::ReservedOpcode && fact.by == role;
+            anomalies.iter().find(reserved).map_or(0, |fact| fact.count)
+        };
         SessionFacts {
-            client: self.client.facts(),
-            server: self.server.facts(),
+            client: self.client.facts(client_losses, other(Role::Client)),
+            server: self.server.facts(server_losses, other(Role::Server)),
             close: self.close,
             pings: self.pings.map(|pings| pings.facts()).unwrap_or_default(),
-            anomalies: self.anomalies,
-            frames: self.frames.map(|frames| *frames).unwrap_or_default(),
-            early_client_bytes: self.early_client_bytes,
+            anomalies,
+            frames,
+            marks,
+            early_client_bytes,
         }
     }
 
@@ -275,6 +308,7 @@ impl Session {
         let side = self.side_mut(by);
         side.count(header);
         let place = if is_control { MessagePlace::default() } else { side.follow_message(header) };
+        let marks = side.marks_left > 0;
         let is_ordinary = header.rsv == 0
             && header.opcode.is_defined()
             && header.length_is_minimal
@@ -284,6 +318,24 @@ impl Session {
             && place == MessagePlace::default();
         if !is_ordinary {
             self.inspect(by, header, place, origin);
+        }
+        if marks {
+            self.mark(context, header, origin);
+        }
+    }
+
+    /// Keeps what tells a frame of the client from all others, if heads are kept.
+    #[cold]
+    fn mark(&mut self, context: &Context, header: &FrameHeader, origin: Origin) {
+        if !context.keeps_heads() {
+            self.client.marks_left = 0;
+        } else if let Some(masking_key) = header.masking_key {
+            self.client.marks_left = self.client.marks_left.saturating_sub(1);
+            self.rare.get_or_insert_default().marks.push(FrameMark {
+                masking_key,
+                length: header.length,
+                origin,
+            });
         }
     }
 
@@ -298,7 +350,7 @@ impl Session {
             rsv: header.rsv,
             masked: header.masking_key.is_some(),
         };
-        self.frames.get_or_insert_default().push(record, context.frame_room());
+        self.rare.get_or_insert_default().frames.push(record, context.frame_room());
     }
 
     /// What a header can say and must not.
@@ -344,10 +396,13 @@ impl Session {
     /// A whole control frame; its payload is as it was on the wire.
     fn control(&mut self, by: Role, header: &FrameHeader, payload: &[u8], origin: Origin) {
         let mut plain = [0; limits::CONTROL_PAYLOAD_BYTES];
+        let Some(plain) = plain.get_mut(..payload.len()) else { return };
+        plain.copy_from_slice(payload);
         let key = header.masking_key.unwrap_or_default();
-        let unmasked = payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key);
-        plain.iter_mut().zip(unmasked).for_each(|(to, byte)| *to = byte);
-        let Some(payload) = plain.get(..payload.len()) else { return };
+        for four in plain.chunks_mut(key.len()) {
+            four.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
+        }
+        let payload = &*plain;
         match header.opcode {
             Opcode::PING => self.pings.get_or_insert_default().ping(by, payload, origin.time),
             Opcode::PONG => self.pings.get_or_insert_default().pong(by, payload, origin.time),
@@ -375,21 +430,23 @@ impl Session {
     /// Looks for a frame at the start of a segment. Breaks off if there is none.
     fn find_again(&mut self, by: Role, segment: &[u8]) -> ControlFlow<()> {
         let found = frames_in(segment, by, self.deflate) != Evidence::None;
-        let side = self.side_mut(by);
+        let rare = self.rare.get_or_insert_default();
+        let losses = if by == Role::Client { &mut rare.client_losses } else { &mut rare.server_losses };
         if found {
-            side.resyncs = side.resyncs.saturating_add(1);
-            side.state = State::Header;
+            losses.resyncs = losses.resyncs.saturating_add(1);
+            self.side_mut(by).state = State::Header;
             return ControlFlow::Continue(());
         }
-        side.undecoded_bytes = side.undecoded_bytes.saturating_add(segment.len() as u64);
+        losses.undecoded_bytes = losses.undecoded_bytes.saturating_add(segment.len() as u64);
         ControlFlow::Break(())
     }
 
     /// Counts an anomaly.
     fn anomaly(&mut self, kind: Anomaly, by: Role, at: Origin) {
-        match self.anomalies.iter_mut().find(|known| known.kind == kind && known.by == by) {
+        let anomalies = &mut self.rare.get_or_insert_default().anomalies;
+        match anomalies.iter_mut().find(|known| known.kind == kind && known.by == by) {
             Some(known) => known.count = known.count.saturating_add(1),
-            None => self.anomalies.push(AnomalyFact { kind, by, count: 1, first: at }),
+            None => anomalies.push(AnomalyFact { kind, by, count: 1, first: at }),
         }
     }
 
@@ -403,9 +460,37 @@ impl Session {
 }
 
 impl Side {
+    /// Counts messages at the front of `bytes` of which nothing need be told: one frame of text or binary data that is
+    /// as it must be and lies there as a whole. They are the bulk of all frames. Returns their length.
+    #[inline]
+    fn plain_messages(&mut self, by: Role, mut bytes: &[u8]) -> usize {
+        let all = bytes.len();
+        if self.message != Message::None || self.closed || self.marks_left > 0 {
+            return 0;
+        }
+        let (mask_bit, key_length) = if by == Role::Client { (0x80, 4) } else { (0, 0) };
+        while let Some((&[first @ (0x81 | 0x82), second], rest)) = bytes.split_first_chunk::<2>() {
+            let (length, rest) = match (second ^ mask_bit, rest) {
+                (length @ ..=125, rest) => (u16::from(length), rest),
+                (126, [high, low, rest @ ..]) if *high > 0 || *low >= 126 => {
+                    (u16::from_be_bytes([*high, *low]), rest)
+                }
+                _ => break,
+            };
+            let Some(rest) = rest.get(usize::from(length).saturating_add(key_length)..) else { break };
+            if let Some(frames) = self.frames.get_mut(Self::counter(Opcode(first & 0xf))) {
+                *frames = frames.saturating_add(1);
+            }
+            self.messages = self.messages.saturating_add(1);
+            self.payload_bytes = self.payload_bytes.saturating_add(u64::from(length));
+            bytes = rest;
+        }
+        all.saturating_sub(bytes.len())
+    }
+
     #[inline]
     fn count(&mut self, header: &FrameHeader) {
-        if let Some(frames) = self.frames.get_mut(usize::from(header.opcode.0)) {
+        if let Some(frames) = self.frames.get_mut(Self::counter(header.opcode)) {
             *frames = frames.saturating_add(1);
         }
         self.payload_bytes = self.payload_bytes.saturating_add(header.length);
@@ -418,28 +503,34 @@ impl Side {
         let is_orphan = continues && self.message == Message::None;
         let interrupts = !continues && self.message == Message::Open;
         self.message = if header.fin { Message::None } else { Message::Open };
-        self.messages = self.messages.saturating_add(u64::from(header.fin && !is_orphan));
+        self.messages = self.messages.saturating_add(u32::from(header.fin && !is_orphan));
         MessagePlace { is_orphan, interrupts, is_after_close: self.closed }
     }
 
-    fn facts(&self) -> RoleFacts {
-        let frames = |opcode: Opcode| self.frames.get(usize::from(opcode.0)).copied().map_or(0, u64::from);
-        let all: u64 = self.frames.iter().copied().map(u64::from).sum();
-        let mut facts = RoleFacts {
+    /// Which of the counters is that of an opcode. Those without a meaning have none: they are anomalies, and those
+    /// are counted anyway.
+    #[inline]
+    fn counter(opcode: Opcode) -> usize {
+        let control = if opcode.is_control() { 3 } else { 0 };
+        let kind = usize::from(opcode.0 & 0x7);
+        if kind < 3 { kind.saturating_add(control) } else { usize::MAX }
+    }
+
+    fn facts(&self, losses: Losses, other: u64) -> RoleFacts {
+        let frames = |opcode| self.frames.get(Self::counter(opcode)).copied().map_or(0, u64::from);
+        RoleFacts {
             text: frames(Opcode::TEXT),
             binary: frames(Opcode::BINARY),
             continuation: frames(Opcode::CONTINUATION),
             ping: frames(Opcode::PING),
             pong: frames(Opcode::PONG),
             close: frames(Opcode::CLOSE),
-            other: 0,
-            messages: self.messages,
+            other,
+            messages: u64::from(self.messages),
             payload_bytes: self.payload_bytes,
-            undecoded_bytes: self.undecoded_bytes,
-            resyncs: self.resyncs,
-        };
-        facts.other = all.saturating_sub(facts.frames());
-        facts
+            undecoded_bytes: losses.undecoded_bytes,
+            resyncs: losses.resyncs,
+        }
     }
 }
 
@@ -452,3 +543,14 @@ const fn may_be_sent(code: u16) -> bool {
 
 /// What an endpoint reports for a close frame without a code (RFC 6455 section 7.1.5).
 const NO_CODE: u16 = 1005;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_frame_needs_of_a_side_leaves_eight_bytes_of_a_cache_line() {
+        assert_eq!(size_of::<Side>(), 56);
+        assert_eq!(std::mem::offset_of!(Session, server), 56);
+    }
+}

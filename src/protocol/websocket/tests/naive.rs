@@ -133,6 +133,10 @@ fn compare(found: &SessionFacts, naive: &Naive, frames: &[Written]) -> Result<()
     let expected: Vec<_> =
         frames.iter().map(|it| (it.by, it.first & 15, it.payload.len() as u64, it.masked)).collect();
     prop_assert_eq!(logged, expected);
+    let marks: Vec<_> = found.marks.iter().map(|mark| (mark.masking_key, mark.length)).collect();
+    let masked = frames.iter().filter(|it| it.by == Role::Client && it.masked);
+    let expected: Vec<_> = masked.map(|it| (KEY.unwrap(), it.payload.len() as u64)).take(8).collect();
+    prop_assert_eq!(marks, expected);
     Ok(())
 }
 

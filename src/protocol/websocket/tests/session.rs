@@ -57,6 +57,22 @@ fn a_message_in_fragments_with_a_ping_between_them() {
 }
 
 #[test]
+fn the_first_frames_of_the_client_are_marked() {
+    let key = |at: u8| Some([at, 2, 3, 4]);
+    let frames: Vec<Event> =
+        (0..12).map(|at| client(frame(0x82, key(at), &vec![0; usize::from(at)]))).collect();
+    let unmasked = [client(frame(0x81, None, b"no key")), server(frame(0x82, key(99), b"a server's"))];
+    let facts = seen(&[&unmasked, &frames[..]].concat());
+    let marks: Vec<(u8, u64)> = facts.marks.iter().map(|mark| (mark.masking_key[0], mark.length)).collect();
+    assert_eq!(marks, (0..8).map(|at| (at, u64::from(at))).collect::<Vec<_>>());
+    assert_eq!((facts.marks[0].origin.packet.0, facts.marks[7].origin.packet.0), (5, 12));
+    // From the middle of a session, the first ones that the capture has.
+    let joined = only(told_midstream(&[plain(0x81, b"hi"), frames[3].clone(), frames[4].clone()]));
+    let marks: Vec<u8> = joined.session.unwrap().marks.iter().map(|mark| mark.masking_key[0]).collect();
+    assert_eq!(marks, [3, 4]);
+}
+
+#[test]
 fn closing() {
     let close = |payload: &[u8]| {
         let facts = seen(&[masked(0x88, payload), plain(0x88, payload)]);

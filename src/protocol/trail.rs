@@ -1,0 +1,22 @@
+//! What a connection leaves behind while its layers come and go.
+
+use super::attempt::Attempt;
+use super::{Exchanges, TlsFacts};
+
+/// What the layers so far have seen; each hands it to the next.
+#[derive(Debug, Default)]
+pub(super) struct Trail {
+    /// The upgrade attempts, in order.
+    pub(super) attempts: Vec<Attempt>,
+    /// The other requests; boxed, since most connections have none.
+    pub(super) exchanges: Option<Box<Exchanges>>,
+    /// The first TLS records.
+    pub(super) tls: Option<Box<TlsFacts>>,
+}
+
+impl Trail {
+    /// Whether nothing was seen.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.attempts.is_empty() && self.exchanges.is_none() && self.tls.is_none()
+    }
+}
