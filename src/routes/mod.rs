@@ -1,0 +1,100 @@
+//! The same attempt seen on two or more connections: before and after each proxy on its way.
+//!
+//! A *leg* is one attempt on one connection; the legs of one attempt are a *route*, and between a leg and the one that
+//! it came from stands a *hop*, the proxy. Everything here follows from heads, times and addresses; nothing is judged.
+
+mod answer;
+mod compare;
+mod evidence;
+mod pairing;
+mod proxy;
+mod tries;
+
+pub use compare::{Change, Part, changes};
+pub use proxy::{Proxy, Software, Version};
+
+use crate::model::Capture;
+use crate::units::Timestamp;
+
+pub use answer::AnswerFate;
+
+/// One attempt of a user, on one leg or on several.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The legs, the client's side first and each after the one that it came from. At least one.
+    pub legs: Vec<Leg>,
+    /// How the legs were found to belong together; none if there is only one.
+    pub matched_by: Option<MatchedBy>,
+    /// Upstream connections that the last proxy opened for this attempt and that carried no request of it, as places in
+    /// [`Capture::connections`]: refused, unanswered, or silent.
+    pub tries: Vec<usize>,
+    /// Who answered the first leg, as far as its answer shows that it is a proxy.
+    pub front: Option<Proxy>,
+}
+
+/// One attempt on one connection.
+#[derive(Clone, Debug)]
+pub struct Leg {
+    /// The connection's place in [`Capture::connections`].
+    pub connection: usize,
+    /// The attempt's place among those of the connection.
+    pub attempt: usize,
+    /// How it came from another leg; none for the client's own.
+    pub hop: Option<Hop>,
+}
+
+/// What a proxy made of an attempt.
+#[derive(Clone, Debug)]
+pub struct Hop {
+    /// The leg on the client's side of the proxy, as a place in [`Route::legs`].
+    pub from: usize,
+    /// The proxy.
+    pub proxy: Proxy,
+    /// What differs between the two requests, in the order of the wire.
+    pub changes: Vec<Change>,
+    /// What the proxy made of the answer.
+    pub answer: AnswerFate,
+}
+
+/// How legs were found to belong together, the surest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MatchedBy {
+    /// The same `Sec-WebSocket-Key`.
+    Key,
+    /// The same `Sec-WebSocket-Accept`, where the capture has answers only.
+    Accept,
+    /// The same frames, masking keys included: proxies pass them on as they are.
+    Bytes,
+    /// Target, forwarding fields and time.
+    Inferred,
+}
+
+impl MatchedBy {
+    /// Its name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Accept => "accept",
+            Self::Bytes => "bytes",
+            Self::Inferred => "inferred",
+        }
+    }
+}
+
+/// Finds the routes of a capture, in the order of their first legs. Every attempt that was kept is a leg of one of them.
+///
+/// The work grows with the number of attempts: candidates are looked up by key, accept value, frames or target, and of
+/// many only the latest are compared.
+#[must_use]
+pub fn find(capture: &Capture) -> Vec<Route> {
+    let capture_end = capture.totals.first_and_last.map_or(Timestamp::MIN, |(_, last)| last);
+    let traces = evidence::traces(capture, capture_end);
+    let mut routes = pairing::routes(capture, &traces);
+    tries::assign(capture, &traces, &mut routes);
+    for route in &mut routes {
+        proxy::name_proxies(capture, route);
+    }
+    proxy::share_names(capture, &mut routes);
+    routes
+}
