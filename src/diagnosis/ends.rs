@@ -1,0 +1,233 @@
+//! How sessions ended: who did it first, how, and after how much silence.
+
+use super::finding::Blame;
+use super::recipes::Site;
+use super::timeouts;
+use super::view::{CaptureView, LegView, RouteView};
+use crate::model::Outcome;
+use crate::protocol::{Role, SessionFacts};
+use crate::routes::Proxy;
+use crate::tcp::EndedBy;
+use crate::units::{PacketNumber, Span, Timestamp};
+
+/// The end of a session.
+#[derive(Clone, Debug)]
+pub(super) struct End<'v, 'a> {
+    /// The route of the session.
+    pub(super) route: &'v RouteView<'a>,
+    /// The leg on which it was seen first.
+    pub(super) leg: &'v LegView<'a>,
+    /// Which side of that leg.
+    pub(super) by: Role,
+    /// Who that is.
+    pub(super) who: Blame,
+    /// By what.
+    pub(super) with: With,
+    /// When.
+    pub(super) at: Timestamp,
+    /// The packet.
+    pub(super) packet: PacketNumber,
+    /// How long nobody had sent anything, on any leg.
+    pub(super) silence: Span,
+    /// The capture lacks nothing of the session, so that no close frame can have been overlooked.
+    pub(super) is_whole: bool,
+}
+
+/// What a session ended with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum With {
+    /// A close frame with a status code.
+    CloseFrame(u16),
+    /// FIN or RST, and no close frame from anybody.
+    Connection(EndedBy),
+}
+
+/// The ends of all sessions that the capture shows.
+pub(super) fn all<'v, 'a>(view: &'v CaptureView<'a>) -> Vec<End<'v, 'a>> {
+    view.routes.iter().filter_map(of).collect()
+}
+
+/// The end of a route's session. None if there was none, if the capture stops before, or shows one side only.
+pub(super) fn of<'v, 'a>(route: &'v RouteView<'a>) -> Option<End<'v, 'a>> {
+    let sessions = || route.legs().filter_map(|leg| Some((leg, session(leg)?)));
+    let is_seen = sessions().all(|(leg, _)| !leg.connection.is_one_sided() && !leg.connection.tcp.evicted);
+    let ended = |leg: &LegView<'_>| leg.connection.tcp.ending.is_some();
+    if !is_seen || !sessions().any(|(leg, _)| ended(leg)) {
+        return None;
+    }
+    let closes = sessions().filter_map(|(leg, session)| {
+        let close = session.close.as_ref()?;
+        Some((leg, close.by, With::CloseFrame(close.code), close.origin))
+    });
+    let endings = sessions().filter_map(|(leg, _)| {
+        let ending = leg.connection.tcp.ending?;
+        Some((leg, leg.connection.closed_by()?, With::Connection(ending.how), ending.origin))
+    });
+    let first = closes.min_by_key(|(.., origin)| (origin.time, origin.packet));
+    let (leg, by, with, origin) =
+        first.or_else(|| endings.min_by_key(|(.., origin)| (origin.time, origin.packet)))?;
+    let latest = sessions().filter_map(|(leg, _)| leg.connection.last_payload()).max();
+    Some(End {
+        route,
+        leg,
+        by,
+        who: if by == Role::Client { route.sender(leg) } else { route.answerer(leg) },
+        with,
+        at: origin.time,
+        packet: origin.packet,
+        is_whole: sessions().all(|(leg, session)| is_whole(leg, session)),
+        silence: latest.map_or_else(Span::default, |latest| origin.time.since(latest)),
+    })
+}
+
+impl<'a> End<'_, 'a> {
+    /// The proxy that ended it, if one did.
+    pub(super) fn proxy(&self) -> Option<&'a Proxy> {
+        if self.by == Role::Client {
+            self.leg.hop.map(|hop| &hop.proxy)
+        } else {
+            self.route.proxy_behind(self.leg)
+        }
+    }
+
+    /// That proxy, and the path that the client asked for.
+    pub(super) fn site(&self) -> Site<'a> {
+        Site::of(self.proxy(), &self.route.first)
+    }
+}
+
+impl End<'_, '_> {
+    /// Whether the client itself ended it.
+    pub(super) const fn is_by_client(&self) -> bool {
+        matches!(self.who, Blame::Client(_))
+    }
+
+    /// Whether the session ended without a close frame.
+    pub(super) const fn is_cut(&self) -> bool {
+        matches!(self.with, With::Connection(_))
+    }
+
+    /// Whether the silence before the end looks like a timeout: seconds, whole ones but for what the network adds, and
+    /// longer than the pauses before.
+    pub(super) fn is_after_timeout(&self) -> bool {
+        let beyond = self.silence.as_nanos().checked_rem(NANOS_PER_SECOND).unwrap_or_default();
+        let is_whole = beyond <= NETWORK_ADDS || beyond >= NANOS_PER_SECOND.saturating_sub(CLOCK_LACKS);
+        is_whole && self.is_after_silence()
+    }
+
+    /// Whether the silence before the end is worth a word.
+    pub(super) fn is_after_silence(&self) -> bool {
+        self.silence >= LEAST_SILENCE && self.silence.as_nanos() / 2 >= self.mean_pause().as_nanos()
+    }
+
+    /// Whether both sides of a proxy are seen to end within a moment, and the end began there.
+    pub(super) fn ends_both_sides(&self) -> bool {
+        let ended = |leg: &LegView<'_>| leg.connection.tcp.ending.map(|ending| ending.origin.time);
+        let by = |leg: &LegView<'_>, role| leg.connection.closed_by() == Some(role);
+        self.route.hops().any(|(before, hop, after)| {
+            let together = ended(before).zip(ended(after)).is_some_and(|(one, other)| is_moment(one, other));
+            together
+                && by(before, Role::Server)
+                && by(after, Role::Client)
+                && self.who == Blame::proxy(&hop.proxy)
+        })
+    }
+
+    /// The packets that ended the legs.
+    pub(super) fn packets(&self) -> Vec<PacketNumber> {
+        let endings = self.route.legs().filter_map(|leg| leg.connection.tcp.ending);
+        let mut packets: Vec<PacketNumber> = endings.map(|ending| ending.origin.packet).collect();
+        packets.push(self.packet);
+        let latest = self.leg.connection.last_payload();
+        let halves = [Role::Client, Role::Server].map(|role| self.leg.connection.half(role).last_payload);
+        let last = halves.into_iter().flatten().find(|(_, time)| Some(*time) == latest);
+        packets.extend(last.map(|(packet, _)| packet));
+        packets
+    }
+
+    /// How many frames flowed, both ways.
+    pub(super) fn frames(&self) -> u64 {
+        session(self.leg).map_or(0, |session| session.client.plus(&session.server).frames())
+    }
+
+    /// How many pings flowed, both ways.
+    pub(super) fn pings(&self) -> u64 {
+        session(self.leg).map_or(0, |session| session.client.ping.saturating_add(session.server.ping))
+    }
+
+    /// The mean time from one frame to the next.
+    fn mean_pause(&self) -> Span {
+        let answered = self.leg.attempt.response.as_ref().map(|response| response.origin.time);
+        let began = answered.unwrap_or(self.leg.connection.tcp.opening.first.time);
+        let lasted = self.leg.connection.last_payload().map_or(Span::default(), |last| last.since(began));
+        let frames = i64::try_from(self.frames()).unwrap_or(i64::MAX).max(1);
+        Span::from_nanos(lasted.as_nanos().checked_div(frames).unwrap_or_default())
+    }
+}
+
+/// Sessions that somebody ended at the same moment, though they were not silent for the same time: as when a process
+/// stops. Two or more routes each; places in `ends`.
+pub(super) fn together(ends: &[End<'_, '_>]) -> Vec<Vec<usize>> {
+    let stops = |end: &End<'_, '_>| match end.with {
+        With::CloseFrame(code) => matches!(code, GOING_AWAY | SERVICE_RESTART),
+        With::Connection(_) => true,
+    };
+    let mut order: Vec<(usize, &End<'_, '_>)> =
+        ends.iter().enumerate().filter(|(_, end)| !end.is_by_client() && stops(end)).collect();
+    order.sort_by(|(_, one), (_, other)| one.who.cmp(&other.who).then(one.at.cmp(&other.at)));
+    let same = |one: &(usize, &End<'_, '_>), other: &(usize, &End<'_, '_>)| {
+        one.1.who == other.1.who && other.1.at.since(one.1.at) <= AT_ONCE
+    };
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for group in order.chunk_by(same) {
+        let members: Vec<&End<'_, '_>> = group.iter().map(|(_, end)| *end).collect();
+        if members.len() > 1 && !is_idle_alike(&members) {
+            groups.push(group.iter().map(|(at, _)| *at).collect());
+        }
+    }
+    groups
+}
+
+/// Whether sessions that ended together had all been silent as long, or each for whole seconds: that is what timeouts
+/// do.
+fn is_idle_alike(members: &[&End<'_, '_>]) -> bool {
+    let cut = members.iter().all(|end| end.is_cut());
+    let Some(first) = members.first().filter(|_| cut) else { return false };
+    let alike = members
+        .iter()
+        .all(|end| end.silence >= LEAST_SILENCE && timeouts::is_near(end.silence, first.silence));
+    alike || members.iter().all(|end| end.is_after_timeout())
+}
+
+/// The session of a leg; none if it had none, or one that the client must refuse.
+fn session<'a>(leg: &LegView<'a>) -> Option<&'a SessionFacts> {
+    let is_open = matches!(leg.outcome, Outcome::Established | Outcome::Midstream);
+    leg.attempt.session.as_deref().filter(|_| is_open)
+}
+
+/// Whether the capture lacks nothing of a session.
+fn is_whole(leg: &LegView<'_>, session: &SessionFacts) -> bool {
+    let undecoded = session.client.undecoded_bytes.saturating_add(session.server.undecoded_bytes);
+    !leg.is_doubtful() && undecoded == 0
+}
+
+fn is_moment(one: Timestamp, other: Timestamp) -> bool {
+    one.since(other).as_nanos().abs() <= AT_ONCE.as_nanos()
+}
+
+/// RFC 6455 section 7.4.1.
+const GOING_AWAY: u16 = 1001;
+/// As registered with IANA beside those of RFC 6455.
+const SERVICE_RESTART: u16 = 1012;
+
+/// What one stopping process does in one go.
+const AT_ONCE: Span = Span::from_millis(1_000);
+
+/// No product waits less by itself.
+const LEAST_SILENCE: Span = Span::from_millis(2_000);
+
+/// A timer that fires, and the way of a packet.
+const NETWORK_ADDS: i64 = 150_000_000;
+/// Timers that began before the packet was captured.
+const CLOCK_LACKS: i64 = 20_000_000;
+const NANOS_PER_SECOND: i64 = 1_000_000_000;

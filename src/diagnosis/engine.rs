@@ -1,0 +1,302 @@
+//! Runs the rules, and makes one verdict of what belongs together.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::finding::{About, Blame, Finding, Fix};
+use super::rule::{Check, Explains, Selection, Severity};
+use super::rules::ALL;
+use super::view::{CaptureView, ConnectionView, LegView, RouteView};
+use crate::model::{Capture, Outcome};
+use crate::protocol::Role;
+use crate::routes::{self, Route};
+use crate::units::{Endpoint, PacketNumber, Timestamp};
+
+/// What was found in a capture.
+#[derive(Clone, Debug, Default)]
+pub struct Diagnosis {
+    /// The routes.
+    pub routes: Vec<Route>,
+    /// The findings, the leading one first: by severity, by how many routes they touch, by code.
+    pub findings: Vec<Finding>,
+}
+
+/// Findings that say the same about the same place, told once.
+#[derive(Clone, Debug)]
+pub struct Verdict<'a> {
+    /// The first of them.
+    pub example: &'a Finding,
+    /// All of them.
+    pub findings: Vec<&'a Finding>,
+    /// How many routes, or connections without an attempt, they are about.
+    pub count: usize,
+}
+
+/// Finds the routes of a capture and judges them. Secrets stay in the texts if `shows_secrets` says so.
+#[must_use]
+pub fn diagnose(capture: &Capture, selection: &Selection, shows_secrets: bool) -> Diagnosis {
+    let routes = routes::find(capture);
+    let findings = {
+        let view = view(capture, &routes, shows_secrets);
+        let mut findings = settle(&raw_findings(&view, selection));
+        rank(&mut findings);
+        findings
+    };
+    Diagnosis { routes, findings }
+}
+
+impl Diagnosis {
+    /// The findings, those that say the same about the same place as one; the leading one first.
+    #[must_use]
+    pub fn verdicts(&self) -> Vec<Verdict<'_>> {
+        let mut places: BTreeMap<(&str, &Blame, &str), usize> = BTreeMap::new();
+        let mut verdicts: Vec<Verdict<'_>> = Vec::new();
+        for finding in &self.findings {
+            let place = *places
+                .entry((finding.rule.code, &finding.blame, &finding.headline))
+                .or_insert(verdicts.len());
+            if let Some(verdict) = verdicts.get_mut(place) {
+                verdict.findings.push(finding);
+                verdict.count = verdict.count.saturating_add(finding.about.count());
+            } else {
+                let count = finding.about.count();
+                verdicts.push(Verdict { example: finding, findings: vec![finding], count });
+            }
+        }
+        // Stable: among equals the order of the findings stays.
+        verdicts.sort_by_key(|verdict| (Reverse(verdict.example.severity), Reverse(verdict.count)));
+        verdicts
+    }
+
+    /// The findings on a route; the leading one first.
+    pub fn on_route(&self, route: usize) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(move |finding| finding.about.has_route(route))
+    }
+
+    /// The highest severity; none if nothing was found.
+    #[must_use]
+    pub fn worst(&self) -> Option<Severity> {
+        self.findings.iter().map(|finding| finding.severity).max()
+    }
+}
+
+impl Verdict<'_> {
+    /// What to change: the same text for the same product once, with all its places.
+    #[must_use]
+    pub fn fixes(&self) -> Vec<Fix> {
+        let mut merged: Vec<(Fix, Vec<&str>)> = Vec::new();
+        for fix in self.findings.iter().flat_map(|finding| &finding.fixes) {
+            match merged.iter_mut().find(|(known, _)| (known.target, &known.text) == (fix.target, &fix.text))
+            {
+                Some((_, places)) if places.contains(&fix.place.as_str()) => {}
+                Some((_, places)) => places.push(&fix.place),
+                None => merged.push((fix.clone(), vec![&fix.place])),
+            }
+        }
+        merged.into_iter().map(|(fix, places)| Fix { place: one_place(&places), ..fix }).collect()
+    }
+}
+
+/// Several places in one phrase: what differs between them is their last word.
+fn one_place(places: &[&str]) -> String {
+    let last = |place: &str| place.rsplit(' ').next().unwrap_or_default().to_owned();
+    match places {
+        [] => String::new(),
+        [only] => (*only).to_owned(),
+        [first, others @ ..] => {
+            let shown = others.iter().take(PLACES_SHOWN).map(|place| last(place));
+            let more = if others.len() > PLACES_SHOWN { " and others" } else { "" };
+            let shown: Vec<String> = shown.collect();
+            format!("{first}, {}{more}", shown.join(", "))
+        }
+    }
+}
+
+impl About {
+    /// How many routes or connections; a capture counts as one.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        match self {
+            Self::Routes(places) | Self::Connections(places) => places.len(),
+            Self::Capture => 1,
+        }
+    }
+
+    /// Whether a route is among them.
+    #[must_use]
+    pub fn has_route(&self, route: usize) -> bool {
+        matches!(self, Self::Routes(routes) if routes.contains(&route))
+    }
+}
+
+fn view<'a>(capture: &'a Capture, routes: &'a [Route], shows_secrets: bool) -> CaptureView<'a> {
+    let end = capture.totals.first_and_last.map_or(Timestamp::MIN, |(_, last)| last);
+    let forwarders = forwarders(capture, routes);
+    let leg = |(place, leg): (usize, &'a routes::Leg)| {
+        let connection = capture.connections.get(leg.connection)?;
+        let attempt = connection.attempts.get(leg.attempt)?;
+        let request = attempt.request.as_ref().filter(|request| request.complete);
+        let response = attempt.response.as_ref().filter(|response| response.complete);
+        Some(LegView {
+            place,
+            connection,
+            attempt,
+            outcome: Outcome::of(attempt, connection, end),
+            request: request.map(crate::protocol::RequestFacts::head),
+            response: response.map(crate::protocol::ResponseFacts::head),
+            hop: leg.hop.as_ref(),
+        })
+    };
+    let route = |(index, route): (usize, &'a Route)| {
+        let mut legs = route.legs.iter().enumerate().filter_map(leg);
+        let first = legs.next()?;
+        let others: Vec<LegView<'a>> = legs.collect();
+        let tries = route.tries.iter().filter_map(|at| capture.connections.get(*at)).collect();
+        let is_watched = forwarders.contains(&first.connection.endpoint(Role::Server));
+        Some(RouteView { index, first, others, tries, route, capture, end, shows_secrets, is_watched })
+    };
+    let mut routes: Vec<RouteView<'a>> = routes.iter().enumerate().filter_map(route).collect();
+    // What is there twice under one key may be one attempt, captured in two places.
+    let mut keys: BTreeMap<&[u8], usize> = BTreeMap::new();
+    for key in routes.iter().filter_map(|route| route.first.asked("sec-websocket-key")) {
+        let count = keys.entry(key).or_default();
+        *count = count.saturating_add(1);
+    }
+    for route in &mut routes {
+        let key = route.first.asked("sec-websocket-key");
+        route.is_watched &= key.and_then(|key| keys.get(key)).is_none_or(|count| *count == 1);
+    }
+    CaptureView { capture, routes, end }
+}
+
+/// The places that are seen to hand attempts on: proxies whose other side the capture has too. Connections that they
+/// open for other purposes do not count: their upstreams may be where nothing was captured.
+fn forwarders(capture: &Capture, routes: &[Route]) -> BTreeSet<Endpoint> {
+    let of = |route: &Route| -> Vec<Endpoint> {
+        let from = route.legs.iter().filter_map(|leg| leg.hop.as_ref()).map(|hop| hop.from);
+        let server = |leg: usize| {
+            let connection = capture.connections.get(route.legs.get(leg)?.connection)?;
+            Some(connection.endpoint(Role::Server))
+        };
+        from.filter_map(server).collect()
+    };
+    routes.iter().flat_map(of).collect()
+}
+
+/// What all wanted rules say.
+fn raw_findings(view: &CaptureView<'_>, selection: &Selection) -> Vec<Finding> {
+    let tries: Vec<usize> = view.routes.iter().flat_map(|route| route.route.tries.iter().copied()).collect();
+    let is_try = {
+        let mut is_try = vec![false; view.capture.connections.len()];
+        for at in tries {
+            if let Some(slot) = is_try.get_mut(at) {
+                *slot = true;
+            }
+        }
+        is_try
+    };
+    let without_attempt = |rule: fn(&ConnectionView<'_>) -> Option<Finding>| -> Vec<Finding> {
+        let connections = view.capture.connections.iter().zip(&is_try).enumerate();
+        let of = |(at, (connection, is_try)): (usize, (_, &bool))| {
+            let connection: &crate::model::Connection = connection;
+            let sees = ConnectionView { connection, capture: view.capture, is_try: *is_try, end: view.end };
+            let finding = connection.attempts.is_empty().then(|| rule(&sees)).flatten()?;
+            Some(finding.about(About::Connections(vec![at])))
+        };
+        connections.filter_map(of).collect()
+    };
+    let wanted = ALL.iter().filter(|rule| selection.has(rule));
+    wanted
+        .flat_map(|rule| match rule.check {
+            Check::Route(check) => {
+                let of = |route: &RouteView<'_>| Some(check(route)?.about(About::Routes(vec![route.index])));
+                view.routes.iter().filter_map(of).collect()
+            }
+            Check::Connection(check) => without_attempt(check),
+            Check::Capture(check) => check(view),
+        })
+        .collect()
+}
+
+/// Takes findings away that another one on the same route explains, and notes them as its symptoms.
+fn settle(findings: &[Finding]) -> Vec<Finding> {
+    let mut on_route: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (at, finding) in findings.iter().enumerate() {
+        if let About::Routes(routes) = &finding.about {
+            for route in routes {
+                on_route.entry(*route).or_default().push(at);
+            }
+        }
+    }
+    // For each finding, by route, who explains it in the end.
+    let mut explained: BTreeMap<usize, Vec<(usize, usize)>> = BTreeMap::new();
+    for (route, here) in &on_route {
+        let causes: BTreeMap<usize, usize> =
+            here.iter().filter_map(|symptom| Some((*symptom, cause_of(findings, here, *symptom)?))).collect();
+        let roots = causes.keys().map(|symptom| (*symptom, root(&causes, *symptom)));
+        for (symptom, root) in roots.filter(|(symptom, root)| symptom != root) {
+            explained.entry(symptom).or_default().push((*route, root));
+        }
+    }
+    let mut settled = findings.to_vec();
+    for (symptom, causes) in &explained {
+        let Some(rule) = findings.get(*symptom).map(|finding| finding.rule) else { continue };
+        for (route, cause) in causes {
+            if let Some(Finding { about: About::Routes(routes), .. }) = settled.get_mut(*symptom) {
+                routes.retain(|known| known != route);
+            }
+            if let Some(cause) = settled.get_mut(*cause)
+                && !cause.symptoms.iter().any(|known| known.code == rule.code)
+            {
+                cause.symptoms.push(rule);
+            }
+        }
+    }
+    settled.retain(|finding| finding.about != About::Routes(Vec::new()));
+    settled
+}
+
+/// Of the findings on a route that explain one of them, the worst.
+fn cause_of(findings: &[Finding], here: &[usize], symptom: usize) -> Option<usize> {
+    let causes = here.iter().copied().filter(|cause| explains(findings, *cause, symptom));
+    causes.min_by_key(|cause| {
+        findings.get(*cause).map(|finding| (Reverse(finding.severity), finding.rule.code))
+    })
+}
+
+/// The cause that nothing else explains. Should causes go round in a circle, the first of them stands for all.
+fn root(causes: &BTreeMap<usize, usize>, symptom: usize) -> usize {
+    let mut seen = vec![symptom];
+    let mut at = symptom;
+    while let Some(cause) = causes.get(&at) {
+        if seen.contains(cause) {
+            return seen.into_iter().min().unwrap_or(symptom);
+        }
+        seen.push(*cause);
+        at = *cause;
+    }
+    at
+}
+
+/// Whether one finding explains another one: its rule says so, and the other one's does not say so more surely of it.
+/// Of two that explain each other alike, the one with the lower code does.
+fn explains(findings: &[Finding], cause: usize, symptom: usize) -> bool {
+    let (Some(cause), Some(symptom)) = (findings.get(cause), findings.get(symptom)) else { return false };
+    let (here, there) = (cause.rule.explains(symptom.rule), symptom.rule.explains(cause.rule));
+    let is_surer = here > there || (here == there && cause.rule.code < symptom.rule.code);
+    // What is named explains whatever it weighs; a family only what weighs no more.
+    let is_heavy_enough = here == Explains::ByName || cause.severity >= symptom.severity;
+    here > Explains::Not && is_surer && is_heavy_enough
+}
+
+/// The leading finding first.
+fn rank(findings: &mut [Finding]) {
+    let first = |finding: &Finding| finding.packets.first().copied().unwrap_or(PacketNumber(u64::MAX));
+    findings.sort_by_key(|finding| {
+        let about = Reverse(finding.about.count());
+        (Reverse(finding.severity), about, finding.rule.code, first(finding))
+    });
+}
+
+/// Places of one fix that are named beside the first.
+const PLACES_SHOWN: usize = 4;

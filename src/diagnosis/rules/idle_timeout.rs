@@ -1,0 +1,305 @@
+//! A silent session is cut by a timeout.
+
+use crate::diagnosis::ends::{self, End, With};
+use crate::diagnosis::finding::{About, Blame, Finding};
+use crate::diagnosis::recipes;
+use crate::diagnosis::rule::{Check, Rule, Severity};
+use crate::diagnosis::timeouts;
+use crate::diagnosis::view::{CaptureView, RouteView};
+use crate::diagnosis::words;
+use crate::protocol::Role;
+use crate::routes::Software;
+use crate::tcp::EndedBy;
+use crate::units::Span;
+
+/// A silent session is cut by a timeout.
+pub(super) static RULE: Rule = Rule {
+    name: "idle-timeout",
+    code: "WS501",
+    severity: Severity::Error,
+    summary: "a session that was silent for a while is cut without a Close frame",
+    page: "\
+## What it sees
+
+An established session in which nobody sends anything for some seconds, and then a FIN or a RST without a Close frame.
+Keep-alive probes of TCP are not counted as sending: no proxy does. Where the capture has both sides of a proxy and
+both end at once, it was the proxy. The silence is a whole number of seconds, near a known default, or the same in
+several sessions. A single cut that is near no known default is a warning.
+
+## Why it breaks
+
+Proxies and load balancers close connections on which nothing moves, since they cannot tell a silent client from one
+that is gone. RFC 6455 has pings for that (section 5.5.2), but nobody has to send them. The client gets close event
+1006 and connects again, if it was written to: a chat that flickers once a minute is this.
+
+## How to mend it
+
+Send something more often than half of the shortest timeout on the way: a ping of the server's library (`pingInterval`
+in Socket.IO, `ping_interval` in Python's websockets, `ws.ping()` on a timer in Node.js), every 20 to 25 s for most.
+Browsers cannot send pings from scripts; a small message of the application does as well.
+
+Or raise the timeout, at every hop: the shortest one counts.
+
+- nginx: `proxy_read_timeout 3600s;` in the location (60 s unless set). It counts silence of both directions together.
+- HAProxy: `timeout tunnel 1h` in defaults or the backend. Without it `timeout client` and `timeout server` count.
+- Apache: `Timeout 3600` (60 s unless set), which is what counts in 2.4 whatever `ProxyTimeout` says.
+- Caddy has none unless one is set. AWS load balancer: `idle_timeout.timeout_seconds` (60 s). Envoy:
+  `stream_idle_timeout` (5 min) and the route's `idle_timeout`.
+",
+    see: "https://nginx.org/en/docs/http/websocket.html",
+    explains: &["no-close-frame"],
+    check: Check::Capture(check),
+};
+
+fn check(view: &CaptureView<'_>) -> Vec<Finding> {
+    let ends = ends::all(view);
+    let together: Vec<usize> = ends::together(&ends).into_iter().flatten().collect();
+    let mut silent: Vec<&End<'_, '_>> = ends
+        .iter()
+        .enumerate()
+        .filter(|(at, end)| !together.contains(at) && end.is_cut() && end.is_after_silence())
+        .map(|(_, end)| end)
+        .collect();
+    silent.sort_by(|one, other| one.who.cmp(&other.who).then(one.silence.cmp(&other.silence)));
+    let same = |one: &&End<'_, '_>, other: &&End<'_, '_>| {
+        one.who == other.who && timeouts::is_near(one.silence, other.silence)
+    };
+    silent.chunk_by(same).filter_map(judge).collect()
+}
+
+/// Sessions that the same one ended after the same silence.
+fn judge(cuts: &[&End<'_, '_>]) -> Option<Finding> {
+    let example = cuts.iter().min_by_key(|end| end.route.index)?;
+    let is_repeated = cuts.len() > 1;
+    let is_timed = cuts.iter().all(|end| end.is_after_timeout());
+    // Sessions that end together after about the same silence may have been idle alike when a process stopped.
+    let first = cuts.iter().map(|end| end.at).min()?;
+    let is_spread = cuts.iter().any(|end| end.at.since(first) > SPREAD);
+    let is_by_client = example.is_by_client();
+    if !(is_timed || (is_repeated && is_spread)) || (is_by_client && !(is_repeated && is_timed)) {
+        return None;
+    }
+    let proxy = example.proxy();
+    let software = proxy.and_then(|proxy| proxy.software);
+    let is_known = timeouts::near(example.silence).iter().any(|known| known.fits(software));
+    let is_sure = example.is_whole && (is_repeated || is_known) && !is_by_client;
+    let length = words::chosen(example.silence);
+    let mut order: Vec<&&End<'_, '_>> = cuts.iter().collect();
+    order.sort_by_key(|end| end.route.index);
+    let finding =
+        Finding::new(&RULE, example.who.clone(), format!("cuts sessions that are silent for {length}"))
+            .at_most(if is_sure { Severity::Error } else { Severity::Warning })
+            .about(About::Routes(order.iter().map(|end| end.route.index).collect()))
+            .saying(what_happened(example, cuts.len()))
+            .saying_also(setting(example, software, is_repeated))
+            .saying_also(pings(example))
+            .shown_by(example.packets());
+    Some(if is_by_client || matches!(example.who, Blame::Upstream(_)) {
+        finding.advising(format!(
+            "Look for an idle timeout of its own, or let it {}.",
+            ping_often(example.silence)
+        ))
+    } else {
+        let sites = order.iter().map(|end| end.site());
+        finding.mended_by(recipes::at_each(sites, recipes::raise_idle_timeout)).advising(format!(
+            "Or let the application {}; then no timeout on the way matters.",
+            ping_often(example.silence)
+        ))
+    })
+    .map(|finding| match chain(example.route) {
+        Some(chain) => finding.advising(chain),
+        None => finding,
+    })
+}
+
+/// Who ended what, after which silence, with which bits.
+fn what_happened(end: &End<'_, '_>, sessions: usize) -> String {
+    let who = words::begin(&end.who.spoken());
+    let bit = |how: EndedBy| if how == EndedBy::Reset { "a RST" } else { "a FIN" };
+    let how = |role: Role| {
+        let leg = end.route.legs().find(|leg| leg.connection.closed_by() == Some(role))?;
+        Some(bit(leg.connection.tcp.ending?.how))
+    };
+    let bits = match (end.ends_both_sides(), how(Role::Server), how(Role::Client), end.with) {
+        (true, Some(client), Some(upstream), _) => {
+            format!("{client} to the client's side and {upstream} to the upstream's")
+        }
+        (.., With::Connection(how)) => bit(how).to_owned(),
+        (.., With::CloseFrame(_)) => String::new(),
+    };
+    let what = if sessions > 1 { format!("{sessions} sessions, each") } else { "a session".to_owned() };
+    format!(
+        "After {} without a byte in either direction {} ends {what} with {bits}, without a Close frame.",
+        words::span(end.silence),
+        if who.starts_with("The ") { end.who.spoken() } else { who },
+    )
+}
+
+/// The setting behind it, where the wire shows the product, or the length and its repetition speak for one.
+fn setting(end: &End<'_, '_>, software: Option<Software>, is_repeated: bool) -> Option<String> {
+    let known: Vec<String> = timeouts::near(end.silence)
+        .iter()
+        .filter(|known| known.fits(software))
+        .map(|known| known.setting.to_owned())
+        .collect();
+    if !known.is_empty() && (is_repeated || software.is_some()) {
+        let length = words::chosen(end.silence);
+        return Some(format!("{length} is the default of {}.", words::list(&known)));
+    }
+    let setting = match software.filter(|_| end.ends_both_sides())? {
+        Software::Nginx => "In nginx this is proxy_read_timeout.",
+        Software::Haproxy => {
+            "In HAProxy this is timeout tunnel, or without one timeout client or timeout server."
+        }
+        Software::Apache => "In Apache this is Timeout.",
+        _ => return None,
+    };
+    Some(setting.to_owned())
+}
+
+fn pings(end: &End<'_, '_>) -> Option<String> {
+    let pings = end.pings();
+    (pings > 0)
+        .then(|| format!("{} flowed in it, too far apart to keep it open.", words::count(pings, "ping")))
+}
+
+fn ping_often(silence: Span) -> String {
+    let half = Span::from_nanos(silence.as_nanos() / 2);
+    format!("send a ping at least every {}", words::chosen(half))
+}
+
+/// Everybody on the way who may have a timeout.
+fn chain(route: &RouteView<'_>) -> Option<String> {
+    let mut hops: Vec<String> = route.hops().map(|(_, hop, _)| Blame::proxy(&hop.proxy).spoken()).collect();
+    hops.push(Blame::Upstream(route.last().connection.endpoint(Role::Server)).spoken());
+    hops.insert(0, Blame::Client(route.first.connection.endpoint(Role::Client).address).spoken());
+    (hops.len() > 2).then(|| {
+        format!("Each of {} may have a timeout of its own, and the shortest one counts.", words::list(&hops))
+    })
+}
+
+/// More than what one stopping process takes.
+const SPREAD: Span = Span::from_millis(1_000);
+
+#[cfg(test)]
+mod tests {
+    use crate::diagnosis::testing::*;
+
+    /// A session over a proxy that says what it is, `number` of several.
+    fn session(script: &mut Script, number: u16) -> (Talk, Talk) {
+        let letter = char::from(b'd' + u8::try_from(number).unwrap());
+        let key = KEY.replacen('d', &letter.to_string(), 1);
+        let accept = crate::protocol::accept_for(key.as_bytes());
+        let request = request_with(&[("Sec-WebSocket-Key", &key)]);
+        let answer = switching_with(&[("Sec-WebSocket-Accept", &accept)]);
+        let mut client = script.connect(&format!("10.77.1.2:{}", 50_000 + number), PROXY);
+        script.say(&mut client, From::Client, &request);
+        let mut upstream = script.connect(&format!("10.77.2.1:{}", 40_000 + number), UPSTREAM);
+        script.say(&mut upstream, From::Client, &request);
+        script.say(&mut upstream, From::Server, &answer);
+        let server = answer.replace("Upgrade: websocket", "Server: nginx/1.22.1\r\nUpgrade: websocket");
+        script.say(&mut client, From::Server, server);
+        (client, upstream)
+    }
+
+    /// That many sessions, one after the other, each cut by the proxy after a silence.
+    fn cut(silences_ms: &[u64]) -> Script {
+        let mut script = Script::default();
+        for (number, silence_ms) in silences_ms.iter().enumerate() {
+            let (mut client, mut upstream) = session(&mut script, u16::try_from(number).unwrap());
+            script.say(&mut client, From::Client, text_frame(From::Client, "hello"));
+            script.wait_ms(*silence_ms);
+            script.close(&mut client, From::Server).close(&mut upstream, From::Client);
+        }
+        script
+    }
+
+    #[test]
+    fn a_proxy_that_cuts_silent_sessions_is_named() {
+        let nginx = "idle-timeout: nginx 1.22.1 (10.77.2.1) cuts sessions that are silent for";
+        for (silences, expected) in [
+            (&[60_005][..], format!("error {nginx} 60 s")),
+            (&[7_005], format!("warning {nginx} 7 s")),
+            (&[7_005, 7_009], format!("error {nginx} 7 s")),
+            (&[7_305, 7_409], format!("error {nginx} 7.3 s")),
+        ] {
+            let script = cut(silences);
+            assert_eq!(script.leading(), expected, "{silences:?}");
+            assert!(!script.rules().contains(&"no-close-frame"), "{silences:?}");
+        }
+        let finding = cut(&[60_005]).finding("idle-timeout").unwrap();
+        assert_eq!(
+            finding.detail,
+            [
+                "After 1 min 0 s without a byte in either direction nginx 1.22.1 (10.77.2.1) ends a session with a \
+                 FIN to the client's side and a FIN to the upstream's, without a Close frame.",
+                "60 s is the default of nginx's proxy_read_timeout."
+            ]
+        );
+        assert!(finding.fixes[0].text.starts_with("proxy_read_timeout"));
+        assert!(finding.advice[0].contains("a ping at least every 30 s"), "{:?}", finding.advice);
+    }
+
+    #[test]
+    fn an_ordinary_end_is_no_idle_cut() {
+        for silences in [&[300][..], &[1_000], &[7_400], &[2_300, 9_600]] {
+            assert!(cut(silences).finding("idle-timeout").is_none(), "{silences:?}");
+        }
+        // Seldom messages, and the last pause is no longer than the others.
+        let mut script = Script::default();
+        let (mut client, _) = session(&mut script, 0);
+        for _ in 0..3 {
+            script.wait_ms(10_000).say(&mut client, From::Client, text_frame(From::Client, "tick"));
+        }
+        script.wait_ms(5_000).close(&mut client, From::Server);
+        assert!(script.finding("idle-timeout").is_none());
+        // A Close frame.
+        let mut script = Script::default();
+        let (mut client, _) = session(&mut script, 0);
+        script.wait_ms(60_000).say(&mut client, From::Server, close_frame(From::Server, 1000));
+        script.close(&mut client, From::Server);
+        assert!(script.finding("idle-timeout").is_none());
+        // A client that goes away after a minute.
+        let mut script = Script::default();
+        let (mut client, mut upstream) = session(&mut script, 0);
+        script.say(&mut client, From::Client, text_frame(From::Client, "hello"));
+        script.wait_ms(60_000).close(&mut client, From::Client).close(&mut upstream, From::Client);
+        assert_eq!(script.rules(), ["no-close-frame"]);
+    }
+
+    #[test]
+    fn sessions_that_fell_silent_and_end_together_are_idle_cuts() {
+        let mut script = Script::default();
+        let (mut one, _) = session(&mut script, 0);
+        let (mut other, _) = session(&mut script, 1);
+        script.wait_ms(60_000).close(&mut one, From::Server).close(&mut other, From::Server);
+        assert_eq!(script.rules(), ["idle-timeout"]);
+    }
+
+    #[test]
+    fn the_captures_of_idle_cuts_name_the_proxy() {
+        for (capture, expected) in [
+            (
+                "idle-cut",
+                "warning idle-timeout: nginx 1.22.1 (10.77.2.1) cuts sessions that are silent for 3 s",
+            ),
+            (
+                "idle-cut-twice",
+                "error idle-timeout: nginx 1.22.1 (10.77.2.1) cuts sessions that are silent for 3 s",
+            ),
+            (
+                "haproxy-idle-tunnel",
+                "error idle-timeout: HAProxy (10.77.2.1) cuts sessions that are silent for 3 s",
+            ),
+            (
+                "haproxy-idle-client",
+                "error idle-timeout: HAProxy (10.77.2.1) cuts sessions that are silent for 3 s",
+            ),
+            ("apache-idle", "error idle-timeout: Apache (10.77.2.1) cuts sessions that are silent for 4 s"),
+            ("idle-pinged", ""),
+            ("haproxy-talk", ""),
+        ] {
+            assert_eq!(leading_of(capture), expected, "{capture}");
+        }
+    }
+}

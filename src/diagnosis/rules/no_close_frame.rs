@@ -1,0 +1,124 @@
+//! A session ends without a close frame from anybody.
+
+use crate::diagnosis::ends::{self, With};
+use crate::diagnosis::finding::Finding;
+use crate::diagnosis::rule::{Check, Rule, Severity};
+use crate::diagnosis::view::RouteView;
+use crate::diagnosis::words;
+use crate::tcp::EndedBy;
+
+/// A session ends without a close frame from anybody.
+pub(super) static RULE: Rule = Rule {
+    name: "no-close-frame",
+    code: "WS506",
+    severity: Severity::Warning,
+    summary: "a session ends with FIN or RST and without a Close frame",
+    page: "\
+## What it sees
+
+The TCP connection of an established session ends with FIN or RST, and neither side has sent a Close frame. If a
+client does that it is a note: tabs are closed, programs are killed, telephones lose their network. If a proxy or a
+server does, it is a warning.
+
+## Why it breaks
+
+RFC 6455 section 7.1.1 asks both sides to send Close before the connection is closed. Without it the other side cannot
+tell an end on purpose from a failure: browsers report code 1006 and `wasClean: false`, and most clients connect
+again. What is behind it may be a process that crashed or was killed, a proxy that stopped or ran into a timeout, or
+an application that closes the socket below the WebSocket library.
+
+## How to mend it
+
+Look at the log of who closed first, at that moment. An application should close through its library
+(`ws.close(1000)`), also when it is stopped: most libraries leave that to the program. If it happens again after the
+same silence it is `idle-timeout`, if it happens to many at once `proxy-reload`; both are told instead where the
+capture shows them.
+",
+    see: "https://www.rfc-editor.org/rfc/rfc6455#section-7.1.1",
+    explains: &[],
+    check: Check::Route(check),
+};
+
+fn check(route: &RouteView<'_>) -> Option<Finding> {
+    let end = ends::of(route).filter(|end| end.is_whole)?;
+    let With::Connection(how) = end.with else { return None };
+    let (headline, bit) = match how {
+        EndedBy::Fin => ("closes the connection without a Close frame", "FIN"),
+        EndedBy::Reset => ("resets the connection without a Close frame", "RST"),
+    };
+    let severity = if end.is_by_client() { Severity::Note } else { Severity::Warning };
+    let after = match end.frames() {
+        0 => format!("{} after the 101 and before any frame", words::span(end.silence)),
+        frames => format!("{} after the last of {}", words::span(end.silence), words::count(frames, "frame")),
+    };
+    Some(
+        Finding::new(&RULE, end.who.clone(), headline)
+            .at_most(severity)
+            .saying(format!("The {bit} comes {after}; the other side sees close code 1006."))
+            .shown_by(end.packets()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::diagnosis::testing::*;
+
+    fn session() -> (Script, Talk) {
+        let mut script = Script::default();
+        let mut client = script.connect(CLIENT, PROXY);
+        script.say(&mut client, From::Client, request()).say(&mut client, From::Server, switching());
+        script.say(&mut client, From::Client, text_frame(From::Client, "hello"));
+        (script, client)
+    }
+
+    #[test]
+    fn who_ends_a_session_without_a_word_is_named() {
+        let (mut script, mut client) = session();
+        script.wait_ms(200).reset(&mut client, From::Server);
+        assert_eq!(
+            script.leading(),
+            "warning no-close-frame: the server 10.77.1.1:80 resets the connection without a Close frame"
+        );
+        let detail = script.finding("no-close-frame").unwrap().detail;
+        assert_eq!(
+            detail,
+            ["The RST comes 200 ms after the last of 1 frame; the other side sees close code 1006."]
+        );
+        let (mut script, mut client) = session();
+        script.close(&mut client, From::Client);
+        assert_eq!(
+            script.leading(),
+            "note no-close-frame: the client 10.77.1.2 closes the connection without a Close frame"
+        );
+    }
+
+    #[test]
+    fn what_ends_in_order_or_not_at_all_is_left_alone() {
+        let (script, _) = session();
+        assert_eq!(script.rules(), [""; 0], "the capture stops");
+        let (mut script, mut client) = session();
+        script.say(&mut client, From::Server, close_frame(From::Server, 1000));
+        script
+            .say(&mut client, From::Client, close_frame(From::Client, 1000))
+            .close(&mut client, From::Server);
+        assert!(script.finding("no-close-frame").is_none());
+        let (mut script, mut client) = session();
+        client.loses(5);
+        script
+            .say(&mut client, From::Server, text_frame(From::Server, "hi"))
+            .close(&mut client, From::Server);
+        assert!(script.finding("no-close-frame").is_none(), "the capture lacks bytes");
+    }
+
+    #[test]
+    fn the_captures_of_clients_that_vanish_give_notes() {
+        for capture in ["client-vanished", "client-reset"] {
+            let leading = leading_of(capture);
+            assert!(
+                leading.starts_with("note no-close-frame: the client 10.77.1.2 "),
+                "{capture}: {leading}"
+            );
+        }
+        assert_eq!(leading_of("nginx-all-correct"), "");
+    }
+}

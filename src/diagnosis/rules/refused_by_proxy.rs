@@ -1,0 +1,114 @@
+//! A proxy makes up a refusal, and nothing more is known.
+
+use crate::diagnosis::answers::{self, Maker};
+use crate::diagnosis::finding::{Blame, Finding};
+use crate::diagnosis::rule::{Check, Rule, Severity};
+use crate::diagnosis::statuses;
+use crate::diagnosis::view::RouteView;
+use crate::protocol::Role;
+
+/// A proxy makes up a refusal, and nothing more is known.
+pub(super) static RULE: Rule = Rule {
+    name: "refused-by-proxy",
+    code: "WS313",
+    severity: Severity::Error,
+    summary: "a proxy answers the upgrade request itself, with another status than 101",
+    page: "\
+## What it sees
+
+The final answer to the upgrade request is not 101, and a proxy made it: the upstream said something else or nothing,
+or nobody was asked, or the body is the proxy's own error page. No other rule knows why.
+
+## Why it breaks
+
+Only a 101 opens a WebSocket (RFC 6455 section 4.1). What the proxy answers instead is its own decision: no route for
+the path, a filter, a limit, or an upstream that it could not use.
+
+## How to mend it
+
+The error log of the proxy at this time names the reason. In nginx that is `error_log`, with the level `info` for the
+details; in HAProxy the termination state in the log line (`SC` could not connect, `SH` the upstream gave up before
+its headers, `PH` the answer was rejected, `PR` the proxy refused the request); in Apache `ErrorLog` with
+`LogLevel proxy:debug`; in Caddy the `log` directive with the logger `http.log.error`.
+
+502, 503 and 504 are about the upstream: HAProxy and Apache say 503 where nginx, Caddy and Traefik say 502 for a
+connection that is refused, and Apache says 502 where others say 504 for an answer that takes too long.
+",
+    see: "https://www.rfc-editor.org/rfc/rfc9110#section-15.6",
+    explains: &[],
+    check: Check::Route(check),
+};
+
+fn check(route: &RouteView<'_>) -> Option<Finding> {
+    let answer =
+        answers::refusal(route).filter(|answer| answer.by == Maker::Proxy && !answers::is_too_late(route))?;
+    let software = answer.software(route);
+    let who = answer.blame(route);
+    let behind = answer.behind.map(|behind| {
+        let upstream = behind.connection.endpoint(Role::Server);
+        match behind.status() {
+            Some(status) => format!("The upstream {upstream} answered {status}."),
+            None => format!("The upstream {upstream} was asked and did not answer."),
+        }
+    });
+    let nobody = || {
+        let nobody =
+            answer.behind.is_none() && route.tries.is_empty() && answer.leg.place == 0 && route.is_watched;
+        nobody.then(|| "The capture has no request to an upstream for it.".to_owned())
+    };
+    let own = answers::own_page(answer.leg).map(|_| "The answer is its own error page.".to_owned());
+    let log = match &who {
+        Blame::Proxy(_, Some(software), _) => {
+            format!("The error log of {} names the reason.", software.name())
+        }
+        _ => "The error log of the proxy names the reason.".to_owned(),
+    };
+    let finding = Finding::new(&RULE, who, format!("answers {} itself", answer.status))
+        .saying_also(behind.or_else(nobody).or(own))
+        .saying_also(answers::points_to(route, answer.leg))
+        .saying_also(answers::body_says(route, answer.leg))
+        .saying_also(statuses::meaning(answer.status, answer.by, software).map(str::to_owned))
+        .shown_by(route.packets())
+        .advising(log);
+    let is_about_upstream = matches!(answer.status, 502..=504);
+    Some(if is_about_upstream && answer.leg.place == 0 && !route.is_watched && route.tries.is_empty() {
+        finding.advising(
+            "Capture on the proxy, on all interfaces (tcpdump -i any), to see what its upstream does.",
+        )
+    } else {
+        finding
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::diagnosis::testing::*;
+
+    #[test]
+    fn an_answer_that_the_upstream_did_not_give_is_the_proxys() {
+        let mut script = Script::default();
+        let mut client = script.connect(CLIENT, PROXY);
+        script.say(&mut client, From::Client, request());
+        let mut upstream = script.connect(PROXY_OUT, UPSTREAM);
+        script.say(&mut upstream, From::Client, request());
+        script.say(&mut upstream, From::Server, switching());
+        script.say(&mut client, From::Server, answer("500 Internal Server Error", &[], ""));
+        assert_eq!(script.leading(), "error refused-by-proxy: the proxy 10.77.2.1 answers 500 itself");
+        let finding = script.finding("refused-by-proxy").unwrap();
+        assert_eq!(finding.detail[0], "The upstream 10.77.2.2:3000 answered 101.");
+    }
+
+    #[test]
+    fn an_own_error_page_gives_the_proxy_away() {
+        let page = "<html>\r\n<head><title>403 Forbidden</title></head>\r\n<body>\r\n<center><h1>403 Forbidden</h1>\
+                    </center>\r\n<hr><center>nginx/1.22.1</center>\r\n</body>\r\n</html>\r\n";
+        for (server, rule) in [("nginx/1.22.1", "refused-by-proxy"), ("nginx/1.25.0", "refused-by-upstream")]
+        {
+            let mut script = Script::default();
+            let mut client = script.connect(CLIENT, PROXY);
+            script.say(&mut client, From::Client, request_with(&[("Origin", "")]));
+            script.say(&mut client, From::Server, answer("403 Forbidden", &[("Server", server)], page));
+            assert_eq!(script.rules(), [rule], "{server}");
+        }
+    }
+}

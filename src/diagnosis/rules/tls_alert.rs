@@ -1,0 +1,238 @@
+//! A TLS handshake fails with an alert.
+
+use std::collections::BTreeSet;
+
+use crate::diagnosis::finding::{About, Blame, Finding};
+use crate::diagnosis::rule::{Check, Rule, Severity};
+use crate::diagnosis::view::{CaptureView, RouteView};
+use crate::model::Connection;
+use crate::protocol::{Role, ServerFirst, TlsAlert};
+
+/// A TLS handshake fails with an alert.
+pub(super) static RULE: Rule = Rule {
+    name: "tls-alert",
+    code: "WS411",
+    severity: Severity::Error,
+    summary: "a TLS handshake fails, and an alert gives the reason",
+    page: "\
+## What it sees
+
+A ClientHello, and a fatal alert that is not encrypted, from either side (RFC 8446 section 6). Alerts after the keys
+are in use cannot be read; with TLS 1.3 these are most of those about certificates. It is an error where it made a
+proxy fail an attempt, or where no attempt at all is seen; elsewhere it is a warning.
+
+## Why it breaks
+
+Without TLS there is no HTTP, and so no WebSocket. The alert's name says what its sender did not like:
+
+- `unknown_ca`, `bad_certificate`, `certificate_expired`, `certificate_unknown`: the other side's certificate. From a
+  client: the server's chain is incomplete, self-signed or outdated, or the client lacks the authority.
+- `unrecognized_name`: the server has no certificate for the name that was asked for (SNI).
+- `protocol_version`, `handshake_failure`, `insufficient_security`: no version or cipher in common.
+- `no_application_protocol`: nothing in common in ALPN, such as h2 only against http/1.1 only.
+- `certificate_required`: the server wants a certificate of the client.
+
+## How to mend it
+
+A certificate that a client refuses: serve the whole chain (`ssl_certificate` with the intermediate certificates in
+nginx), or give the client the authority (`NODE_EXTRA_CA_CERTS` for Node.js). A name: `proxy_ssl_server_name on;` in
+nginx towards an upstream, or a certificate for that name. Versions and ciphers: `ssl_protocols TLSv1.2 TLSv1.3;`. For
+ALPN let the side of the server offer http/1.1, which WebSockets need unless both speak RFC 8441.
+",
+    see: "https://www.rfc-editor.org/rfc/rfc8446#section-6",
+    explains: &["refused-by-proxy", "html-instead-of-101", "no-response", "client-gave-up"],
+    check: Check::Capture(check),
+};
+
+fn check(view: &CaptureView<'_>) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = Vec::new();
+    let mut tried: BTreeSet<usize> = BTreeSet::new();
+    for route in &view.routes {
+        tried.extend(&route.route.tries);
+        let failed = route.tries.iter().find_map(|connection| Some((connection, fatal(connection)?)));
+        if let Some((connection, alert)) = failed {
+            let finding = judge(connection, &alert, Some(route)).shown_by(route.first.packets());
+            findings.push(finding.about(About::Routes(vec![route.index])));
+        }
+    }
+    let severity = if view.routes.is_empty() { Severity::Error } else { Severity::Warning };
+    for (at, connection) in view.capture.connections.iter().enumerate() {
+        if let Some(alert) = fatal(connection).filter(|_| !tried.contains(&at)) {
+            let finding = judge(connection, &alert, None).at_most(severity);
+            findings.push(finding.about(About::Connections(vec![at])));
+        }
+    }
+    findings
+}
+
+/// The alert that ended a handshake. One that a client sends to a server of plaintext is that server's doing.
+fn fatal(connection: &Connection) -> Option<TlsAlert> {
+    let tls = connection.tls.as_deref().filter(|tls| tls.client_hello.is_some())?;
+    let alert = tls.alert.filter(|alert| alert.level == FATAL)?;
+    let speaks_tls = matches!(tls.server, ServerFirst::Tls(_));
+    (speaks_tls && !matches!(alert.description, CLOSE_NOTIFY | USER_CANCELED)).then_some(alert)
+}
+
+fn judge(connection: &Connection, alert: &TlsAlert, route: Option<&RouteView<'_>>) -> Finding {
+    let (client, server) = (connection.endpoint(Role::Client), connection.endpoint(Role::Server));
+    let proxy = route.and_then(|route| route.proxy_behind(route.last()));
+    let client_side = match proxy {
+        Some(proxy) => Blame::proxy(proxy),
+        None if route.is_some() => Blame::Proxy(client.address, None, None),
+        None => Blame::Client(client.address),
+    };
+    let server_side = if route.is_some() { Blame::Upstream(server) } else { Blame::Server(server) };
+    let name = alert_name(alert.description);
+    let is_about_certificate = matches!(alert.description, 42..=46 | 48);
+    let (who, headline) = match alert.by {
+        // Who has the certificate can mend it.
+        Role::Client if is_about_certificate => {
+            (server_side.clone(), format!("has a certificate that is refused: {name}"))
+        }
+        Role::Client => (client_side.clone(), format!("ends the TLS handshake: {name}")),
+        Role::Server => (server_side.clone(), format!("ends the TLS handshake: {name}")),
+    };
+    let (sender, receiver) = match alert.by {
+        Role::Client => (client_side.spoken(), server_side.spoken()),
+        Role::Server => (server_side.spoken(), client_side.spoken()),
+    };
+    let hello = connection.tls.as_deref().and_then(|tls| tls.client_hello);
+    let made = route.and_then(|route| route.first.status());
+    let finding = Finding::new(&RULE, who, headline)
+        .saying(format!(
+            "The alert {name} ({}) goes from {sender} to {receiver}, and the handshake ends.",
+            alert.description
+        ))
+        .saying_also(made.map(|status| format!("The client of the proxy gets {status}.")))
+        .shown_by(hello.map(|hello| hello.packet))
+        .shown_by([alert.origin.packet]);
+    match meaning(alert.description) {
+        Some(meaning) => finding.advising(meaning),
+        None => finding,
+    }
+}
+
+/// The names of RFC 8446 section 6 and, of old ones, RFC 5246 section 7.2.
+fn alert_name(description: u8) -> String {
+    let known = NAMES.iter().find(|(known, _)| *known == description);
+    known.map_or_else(|| format!("alert {description}"), |(_, name)| (*name).to_owned())
+}
+
+/// What to do about the usual ones.
+fn meaning(description: u8) -> Option<&'static str> {
+    Some(match description {
+        40 | 71 => {
+            "The two sides have no cipher in common, or the server misses a name (SNI) in the ClientHello."
+        }
+        42..=46 | 48 => {
+            "Serve the whole chain of certificates, renew it if it is outdated, or give the other side the authority \
+             that signed it."
+        }
+        70 => "The two sides have no version of TLS in common: allow TLS 1.2 and 1.3 on both.",
+        112 => {
+            "The server has no certificate for the name that was asked for; towards an upstream nginx sends the name \
+             only with proxy_ssl_server_name on."
+        }
+        116 => "The server wants a certificate of the client.",
+        120 => "ALPN has nothing in common: let the server offer http/1.1.",
+        _ => return None,
+    })
+}
+
+const FATAL: u8 = 2;
+const CLOSE_NOTIFY: u8 = 0;
+const USER_CANCELED: u8 = 90;
+
+const NAMES: &[(u8, &str)] = &[
+    (10, "unexpected_message"),
+    (20, "bad_record_mac"),
+    (22, "record_overflow"),
+    (40, "handshake_failure"),
+    (42, "bad_certificate"),
+    (43, "unsupported_certificate"),
+    (44, "certificate_revoked"),
+    (45, "certificate_expired"),
+    (46, "certificate_unknown"),
+    (47, "illegal_parameter"),
+    (48, "unknown_ca"),
+    (49, "access_denied"),
+    (50, "decode_error"),
+    (51, "decrypt_error"),
+    (70, "protocol_version"),
+    (71, "insufficient_security"),
+    (80, "internal_error"),
+    (86, "inappropriate_fallback"),
+    (109, "missing_extension"),
+    (110, "unsupported_extension"),
+    (112, "unrecognized_name"),
+    (113, "bad_certificate_status_response"),
+    (115, "unknown_psk_identity"),
+    (116, "certificate_required"),
+    (120, "no_application_protocol"),
+];
+
+#[cfg(test)]
+mod tests {
+    use crate::diagnosis::testing::*;
+
+    const SERVER_HELLO: [u8; 9] = [0x16, 3, 3, 0, 4, 2, 0, 0, 0];
+
+    fn alert(level: u8, description: u8) -> [u8; 7] {
+        [0x15, 3, 3, 0, 2, level, description]
+    }
+
+    /// A handshake that the server or the client ends with an alert.
+    fn handshake(script: &mut Script, client: &str, server: &str, by: From, level: u8, description: u8) {
+        let mut talk = script.connect(client, server);
+        script.say(&mut talk, From::Client, client_hello());
+        if by == From::Client {
+            script.say(&mut talk, From::Server, SERVER_HELLO);
+        }
+        script.say(&mut talk, by, alert(level, description)).close(&mut talk, by);
+    }
+
+    #[test]
+    fn the_alert_and_who_can_mend_it_are_told() {
+        for (by, description, expected) in [
+            (From::Server, 70, "the server 10.77.1.1:443 ends the TLS handshake: protocol_version"),
+            (From::Client, 48, "the server 10.77.1.1:443 has a certificate that is refused: unknown_ca"),
+            (From::Client, 47, "the client 10.77.1.2 ends the TLS handshake: illegal_parameter"),
+            (From::Server, 222, "the server 10.77.1.1:443 ends the TLS handshake: alert 222"),
+        ] {
+            let mut script = Script::default();
+            handshake(&mut script, CLIENT, "10.77.1.1:443", by, 2, description);
+            assert_eq!(script.leading(), format!("error tls-alert: {expected}"));
+        }
+    }
+
+    #[test]
+    fn an_upstream_that_refuses_the_proxy_explains_its_502() {
+        let mut script = Script::default();
+        let mut client = script.connect(CLIENT, PROXY);
+        script.say(&mut client, From::Client, request());
+        handshake(&mut script, PROXY_OUT, "10.77.2.2:8443", From::Server, 2, 112);
+        script.say(
+            &mut client,
+            From::Server,
+            answer("502 Bad Gateway", &[("Server", "nginx/1.22.1")], "<html>"),
+        );
+        let upstream =
+            "error tls-alert: the upstream 10.77.2.2:8443 ends the TLS handshake: unrecognized_name";
+        assert_eq!(script.leading(), upstream);
+    }
+
+    #[test]
+    fn ordinary_ends_and_warnings_are_left_alone() {
+        for (level, description) in [(1, 0), (2, 0), (1, 112), (2, 90)] {
+            let mut script = Script::default();
+            handshake(&mut script, CLIENT, "10.77.1.1:443", From::Client, level, description);
+            assert_eq!(script.rules(), [""; 0], "{level} {description}");
+        }
+        // Beside attempts it may be about something else.
+        let mut script = Script::default();
+        let mut client = script.connect(CLIENT, PROXY);
+        script.say(&mut client, From::Client, request()).say(&mut client, From::Server, switching());
+        handshake(&mut script, "10.77.1.2:50001", "10.77.9.9:443", From::Client, 2, 48);
+        assert!(script.leading().starts_with("warning tls-alert"));
+    }
+}

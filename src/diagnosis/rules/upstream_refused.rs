@@ -1,0 +1,139 @@
+//! Nothing listens where a proxy connects to.
+
+use crate::diagnosis::finding::{Blame, Finding};
+use crate::diagnosis::rule::{Check, Rule, Severity};
+use crate::diagnosis::view::RouteView;
+use crate::diagnosis::words;
+use crate::model::Connection;
+use crate::protocol::Role;
+use crate::tcp::Opened;
+
+/// Nothing listens where a proxy connects to.
+pub(super) static RULE: Rule = Rule {
+    name: "upstream-refused",
+    code: "WS401",
+    severity: Severity::Error,
+    summary: "the upstream refuses the proxy's TCP connection: nothing listens there",
+    page: "\
+## What it sees
+
+While the client's upgrade request waits, the proxy opens a TCP connection to the upstream. Its SYN is answered with
+RST (RFC 9293 section 3.5.2), perhaps several times about a second apart. No request is ever sent. The answer that the
+client gets is the proxy's own: 502 from nginx, Caddy and Traefik, 503 from HAProxy, Apache and Envoy.
+
+## Why it breaks
+
+The host is up, and no program listens on that address and port. Usually
+
+- the application is not running, or is just being restarted;
+- it listens on another port than the proxy was told;
+- it listens on 127.0.0.1 or ::1 only, and the proxy comes from another host or container;
+- the proxy's name for it leads to an old address, or to IPv6 where the application has IPv4 only.
+
+A firewall that rejects with `tcp-reset` looks the same.
+
+## How to mend it
+
+On the upstream's host or in its container, `ss -ltn` shows what listens and where. Start the application, or let it
+listen on 0.0.0.0 (and ::), or correct the address in the proxy: `proxy_pass` or `upstream` in nginx, `server` in
+HAProxy, `ProxyPass` in Apache, `reverse_proxy` in Caddy. In a container `localhost` is the container itself: use the
+name of the service.
+",
+    see: "https://www.rfc-editor.org/rfc/rfc9293#section-3.5.2",
+    explains: &["refused-by-proxy", "html-instead-of-101", "no-response", "client-gave-up", "upstream-silent"],
+    check: Check::Route(check),
+};
+
+fn check(route: &RouteView<'_>) -> Option<Finding> {
+    let is_refused = |connection: &&&Connection| connection.tcp.opening.opened == Opened::Refused;
+    let example = route.tries.iter().find(is_refused)?;
+    let status = route.first.status();
+    if !status.is_none_or(|status| MADE_BY_PROXIES.contains(&status)) {
+        return None;
+    }
+    let upstream = example.endpoint(Role::Server);
+    let tries: Vec<&&Connection> = route
+        .tries
+        .iter()
+        .filter(|connection| is_refused(connection) && connection.endpoint(Role::Server) == upstream)
+        .collect();
+    let proxy = match route.proxy_behind(&route.first) {
+        Some(proxy) => words::begin(&Blame::proxy(proxy).spoken()),
+        None => format!("The proxy {}", example.endpoint(Role::Client).address),
+    };
+    let times = match tries.len() {
+        1 => "a connection".to_owned(),
+        many => format!("{many} connections"),
+    };
+    let made = status.map(|status| format!("{proxy} answers the client {status} by itself."));
+    let packets = tries.iter().flat_map(|connection| [connection.id(), connection.tcp.last.0]);
+    let finding = Finding::new(&RULE, Blame::Upstream(upstream), "refuses the proxy's connection")
+        .saying(format!("{proxy} opens {times} to {upstream}, and the SYN is answered with RST."))
+        .saying(format!(
+            "Nothing listens on port {} of {}, or a firewall rejects it.",
+            upstream.port, upstream.address
+        ))
+        .saying_also(made)
+        .shown_by(route.first.packets())
+        .shown_by(packets)
+        .advising(
+            "Is the application running, and on this port? Does it listen on an address that the proxy can reach, \
+             not on 127.0.0.1 only? ss -ltn on its host shows that.",
+        );
+    // Another upstream was tried as well, and what it did counts more.
+    Some(if route.has_hops() { finding.at_most(Severity::Warning) } else { finding })
+}
+
+/// What proxies answer if they cannot reach an upstream.
+const MADE_BY_PROXIES: &[u16] = &[500, 502, 503, 504];
+
+#[cfg(test)]
+mod tests {
+    use crate::diagnosis::testing::*;
+
+    fn refused(answers: &str) -> Script {
+        let mut script = Script::default();
+        let mut client = script.connect(CLIENT, PROXY);
+        script.say(&mut client, From::Client, request());
+        script.refused(PROXY_OUT, UPSTREAM);
+        script.say(
+            &mut client,
+            From::Server,
+            answer(answers, &[("Server", "nginx/1.22.1"), ("Content-Type", "text/html")], "<html>"),
+        );
+        script
+    }
+
+    #[test]
+    fn an_upstream_that_is_down_is_named() {
+        let script = refused("502 Bad Gateway");
+        let leading = "error upstream-refused: the upstream 10.77.2.2:3000 refuses the proxy's connection";
+        assert_eq!(script.leading(), leading);
+        let finding = script.finding("upstream-refused").unwrap();
+        assert_eq!(
+            finding.detail,
+            [
+                "nginx 1.22.1 (10.77.1.1) opens a connection to 10.77.2.2:3000, and the SYN is answered with RST.",
+                "Nothing listens on port 3000 of 10.77.2.2, or a firewall rejects it.",
+                "nginx 1.22.1 (10.77.1.1) answers the client 502 by itself."
+            ]
+        );
+        assert_eq!(numbers(&finding), [4, 6, 7, 8]);
+    }
+
+    #[test]
+    fn an_answer_that_has_nothing_to_do_with_it_is_left_alone() {
+        assert!(refused("404 Not Found").finding("upstream-refused").is_none());
+        let mut script = Script::default();
+        script.refused(PROXY_OUT, UPSTREAM);
+        assert_eq!(script.rules(), [""; 0]);
+    }
+
+    #[test]
+    fn the_capture_of_an_upstream_that_is_down_says_so() {
+        assert_eq!(
+            leading_of("upstream-down-502"),
+            "error upstream-refused: the upstream 10.77.2.2:8000 refuses the proxy's connection"
+        );
+    }
+}

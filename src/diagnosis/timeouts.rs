@@ -1,0 +1,66 @@
+//! Timeouts that products are known for, to compare a silence with.
+
+use crate::routes::Software;
+use crate::units::Span;
+
+/// A timeout that somebody may have left at its default.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KnownTimeout {
+    /// How long.
+    pub(super) seconds: i64,
+    /// Whose, and how the setting is called.
+    pub(super) setting: &'static str,
+}
+
+impl KnownTimeout {
+    /// Whether it is this software's; any is where the software is not known.
+    pub(super) fn fits(&self, software: Option<Software>) -> bool {
+        software.is_none_or(|software| self.setting.contains(software.name()))
+    }
+}
+
+/// Those whose length is near a silence: 2 percent, at least half a second.
+pub(super) fn near(silence: Span) -> Vec<KnownTimeout> {
+    KNOWN
+        .iter()
+        .filter(|known| is_near(silence, Span::from_millis(known.seconds.saturating_mul(1000))))
+        .copied()
+        .collect()
+}
+
+/// Whether two silences are the same timeout: 2 percent apart, or half a second.
+pub(super) fn is_near(one: Span, other: Span) -> bool {
+    let longer = one.as_nanos().max(other.as_nanos());
+    let tolerance = (longer / 50).max(HALF_A_SECOND);
+    one.as_nanos().abs_diff(other.as_nanos()) <= tolerance.unsigned_abs()
+}
+
+const HALF_A_SECOND: i64 = 500_000_000;
+
+/// Documented defaults, and what stock configurations have.
+const KNOWN: &[KnownTimeout] = &[
+    KnownTimeout { seconds: 15, setting: "Envoy's route timeout" },
+    KnownTimeout { seconds: 30, setting: "the backend timeout of a Google Cloud load balancer" },
+    KnownTimeout {
+        seconds: 50,
+        setting: "HAProxy's timeout client and timeout server in stock configurations",
+    },
+    KnownTimeout { seconds: 60, setting: "nginx's proxy_read_timeout" },
+    KnownTimeout { seconds: 60, setting: "Apache's Timeout" },
+    KnownTimeout { seconds: 60, setting: "the idle timeout of an AWS load balancer" },
+    KnownTimeout { seconds: 100, setting: "Cloudflare's idle timeout" },
+    KnownTimeout { seconds: 300, setting: "Envoy's stream_idle_timeout" },
+    KnownTimeout { seconds: 3600, setting: "Envoy's connection idle_timeout" },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silence_is_near_a_timeout_within_two_percent_or_half_a_second() {
+        let settings = |millis| near(Span::from_millis(millis)).len();
+        assert_eq!((settings(60_000), settings(61_199), settings(61_301)), (3, 3, 0));
+        assert_eq!((settings(15_499), settings(15_501), settings(14_499)), (1, 0, 0));
+    }
+}
