@@ -1,5 +1,6 @@
 //! The program: opens what was asked for, has it read, and writes the report.
 
+use std::env;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
@@ -8,26 +9,34 @@ use anstream::{AutoStream, ColorChoice, StripStream};
 use anyhow::{anyhow, bail};
 
 use crate::capture::{CaptureFile, Filter};
-use crate::cli::{Cli, Color, Command, ReadArgs};
+use crate::cli::{Background, Cli, Color, Command, ExplainArgs, ReadArgs};
+use crate::diagnosis::{Diagnosis, Rule, Selection, UnknownRule, diagnose};
 use crate::model::{Capture, Keeps};
 use crate::pipeline::{Options, analyse};
 use crate::progress::Progress;
-use crate::report::{self, Format, MIN_WIDTH, ReportOptions};
+use crate::report::{self, Format, MIN_WIDTH, ReportOptions, explain};
+use crate::screen::{self, Reading};
 use crate::text;
+use crate::tui::{Colors, Shown, Theme};
 
-/// Does what the command line says.
+/// Does what the command line says. Whether nothing was found that `--fail-on` asks for.
 ///
 /// # Errors
 /// If the work could not be done. A reader of our output that has seen enough and closes the pipe is no error.
-pub fn run(cli: &Cli) -> anyhow::Result<()> {
+pub fn run(cli: &Cli) -> anyhow::Result<bool> {
     let done = match &cli.command {
         Command::Read(args) => read(args),
+        Command::Explain(args) => explain(args),
     };
     // One line, whatever is in the name of a file that came from somebody else.
     done.map_err(|error| anyhow!("{}", text::escape(&format!("{error:#}"))))
 }
 
-fn read(args: &ReadArgs) -> anyhow::Result<()> {
+fn read(args: &ReadArgs) -> anyhow::Result<bool> {
+    let selection = Selection::new(&args.select, &args.ignore)?;
+    if wants_screen(args) {
+        return show(args, selection).map(|()| true);
+    }
     let format = args.format.unwrap_or(Format::Text);
     if args.frames && format != Format::Json {
         bail!("cannot show frames as text (use --format json)");
@@ -39,16 +48,80 @@ fn read(args: &ReadArgs) -> anyhow::Result<()> {
     let progress = Progress::new(&file, args.quiet);
     let capture = analyse(&mut file, filter, options(args, format), |file| progress.update(file))?;
     progress.finish();
-    let written = output.write(args, format, &capture);
+    // A line of totals says nothing of causes.
+    let is_judged = options(args, format).keeps != Keeps::Totals;
+    let diagnosis =
+        if is_judged { diagnose(&capture, &selection, args.show_secrets) } else { Diagnosis::default() };
+    let written = output.write(args, format, &capture, &diagnosis);
+    let is_fine = args.fail_on.is_none_or(|least| diagnosis.worst().is_none_or(|worst| worst < least));
     // Everything is told; taking it apart piece by piece would cost as much as a part of the reading did.
-    std::mem::forget(capture);
-    written
+    std::mem::forget((capture, diagnosis));
+    written.map(|()| is_fine)
+}
+
+/// Whether the terminal UI is wanted: on a terminal, unless something is asked for that only a report has.
+fn wants_screen(args: &ReadArgs) -> bool {
+    let wants_report =
+        args.format.is_some() || args.output.is_some() || args.fail_on.is_some() || args.quiet || args.frames;
+    let is_dumb = env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
+    !wants_report && !is_dumb && io::stdout().is_terminal()
+}
+
+fn show(args: &ReadArgs, selection: Selection) -> anyhow::Result<()> {
+    let filter = args.filter.as_deref().map(Filter::new).transpose()?;
+    let file = CaptureFile::open(&args.file)?;
+    let name =
+        if args.file.as_os_str() == "-" { "standard input".into() } else { args.file.display().to_string() };
+    let shown = Shown { secrets: args.show_secrets, time: args.time };
+    let options = Options { keeps_frames: true, ..options(args, Format::Json) };
+    screen::run(Reading { file, filter, options, selection, shown }, &name, theme(args))
+}
+
+/// As many colours as the terminal says it has. Those that depend on the background are used if that is known.
+fn theme(args: &ReadArgs) -> Theme {
+    let variable = |name: &str| env::var(name).unwrap_or_default();
+    let is_light = match args.theme {
+        Background::Light => Some(true),
+        Background::Dark => Some(false),
+        // `15;0`: the last number is the background's.
+        Background::Auto => match variable("COLORFGBG").rsplit(';').next().map(str::parse::<u8>) {
+            Some(Ok(color)) => Some(matches!(color, 7 | 9..=15)),
+            _ => None,
+        },
+    };
+    let is_unwanted = !variable("NO_COLOR").is_empty() && args.color == Color::Auto;
+    let colors = match (args.color, is_light) {
+        (Color::Never, _) => Colors::None,
+        _ if is_unwanted => Colors::None,
+        (_, None) => Colors::Sixteen,
+        _ if matches!(variable("COLORTERM").as_str(), "truecolor" | "24bit") => Colors::True,
+        _ if variable("TERM").contains("256color") => Colors::Indexed,
+        _ => Colors::Sixteen,
+    };
+    Theme { colors, is_light: is_light.unwrap_or_default(), is_ascii: args.ascii }
+}
+
+fn explain(args: &ExplainArgs) -> anyhow::Result<bool> {
+    let out = BufWriter::new(io::stdout().lock());
+    let written = match &args.rule {
+        Some(name) => {
+            let rule = Rule::find(name).ok_or_else(|| UnknownRule(name.clone()))?;
+            explain::page(rule, out)
+        }
+        None => explain::list(out),
+    };
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(anyhow!("cannot write standard output: {}", reason(&error)))
+        }
+        _ => Ok(true),
+    }
 }
 
 /// Only what will be shown is kept.
 fn options(args: &ReadArgs, format: Format) -> Options {
     let keeps = match format {
-        Format::Text if args.quiet => Keeps::Totals,
+        Format::Text if args.quiet && args.fail_on.is_none() => Keeps::Totals,
         _ if args.all => Keeps::Connections,
         _ => Keeps::Attempts,
     };
@@ -72,7 +145,13 @@ impl<'a> Output<'a> {
         Ok(Self::File(path, file))
     }
 
-    fn write(self, args: &ReadArgs, format: Format, capture: &Capture) -> anyhow::Result<()> {
+    fn write(
+        self,
+        args: &ReadArgs,
+        format: Format,
+        capture: &Capture,
+        diagnosis: &Diagnosis,
+    ) -> anyhow::Result<()> {
         let options = ReportOptions {
             keeps_all: args.all,
             frames: args.frames,
@@ -81,16 +160,19 @@ impl<'a> Output<'a> {
             quiet: args.quiet,
             width: self.width(),
         };
-        // JSON has no styles; looking for some would cost more than writing it.
+        // Only text has styles; looking for some would cost more than writing the others.
         let color = if format == Format::Text { self.color(args.color) } else { ColorChoice::Always };
         let (name, result) = match self {
             Self::Standard => {
                 let out = BufWriter::with_capacity(OUTPUT_BYTES, io::stdout().lock());
-                ("standard output".to_owned(), write_report(out, color, format, capture, &options))
+                (
+                    "standard output".to_owned(),
+                    write_report(out, color, format, (capture, diagnosis), &options),
+                )
             }
             Self::File(path, file) => {
                 let out = BufWriter::with_capacity(OUTPUT_BYTES, file);
-                (path.display().to_string(), write_report(out, color, format, capture, &options))
+                (path.display().to_string(), write_report(out, color, format, (capture, diagnosis), &options))
             }
         };
         match result {
@@ -121,14 +203,14 @@ fn write_report<W: Write + 'static>(
     mut out: W,
     color: ColorChoice,
     format: Format,
-    capture: &Capture,
+    (capture, diagnosis): (&Capture, &Diagnosis),
     options: &ReportOptions,
 ) -> io::Result<()> {
     if color == ColorChoice::Never {
         let mut plain = StripStream::new(&mut out as &mut dyn Write);
-        report::write(format, capture, options, &mut plain)?;
+        report::write(format, capture, diagnosis, options, &mut plain)?;
     } else {
-        report::write(format, capture, options, &mut out)?;
+        report::write(format, capture, diagnosis, options, &mut out)?;
     }
     out.flush()
 }

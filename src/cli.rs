@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::diagnosis::Severity;
 use crate::report::{Format, TimeStyle};
 
 /// Reads packet captures and tells which WebSocket upgrade attempts there were, which failed, and what the wire
@@ -21,6 +22,15 @@ pub struct Cli {
 pub enum Command {
     /// Read a capture: a tcpdump or Wireshark file, or standard input.
     Read(ReadArgs),
+    /// Explain a rule: what it sees, why that breaks WebSockets, how to mend it. Without one, list them all.
+    Explain(ExplainArgs),
+}
+
+/// `wsinspect explain`.
+#[derive(Debug, clap::Args)]
+pub struct ExplainArgs {
+    /// The rule's name or code: upgrade-stripped, WS201.
+    pub rule: Option<String>,
 }
 
 /// `wsinspect read`.
@@ -35,7 +45,7 @@ pub struct ReadArgs {
     #[arg(short, long, value_name = "BPF")]
     pub filter: Option<String>,
 
-    /// How to report [default: text].
+    /// How to report [default: on a terminal a UI, otherwise text].
     #[arg(long, value_enum)]
     pub format: Option<Format>,
 
@@ -51,6 +61,18 @@ pub struct ReadArgs {
     #[arg(long)]
     pub frames: bool,
 
+    /// Judge by these rules only: names, codes or beginnings of codes, such as WS4.
+    #[arg(long, value_name = "RULES", value_delimiter = ',')]
+    pub select: Vec<String>,
+
+    /// Leave these rules out.
+    #[arg(long, value_name = "RULES", value_delimiter = ',')]
+    pub ignore: Vec<String>,
+
+    /// Exit with status 1 if there is a finding of this severity or a higher one.
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    pub fail_on: Option<Severity>,
+
     /// How to show times (text).
     #[arg(long, value_enum, default_value_t)]
     pub time: TimeStyle,
@@ -62,6 +84,14 @@ pub struct ReadArgs {
     /// When to use colour.
     #[arg(long, value_enum, default_value_t)]
     pub color: Color,
+
+    /// The terminal's background (UI).
+    #[arg(long, value_enum, default_value_t)]
+    pub theme: Background,
+
+    /// Draw with ASCII only (UI).
+    #[arg(long)]
+    pub ascii: bool,
 
     /// Only the line of totals (text); no progress.
     #[arg(short, long)]
@@ -80,11 +110,27 @@ pub enum Color {
     Never,
 }
 
+/// The terminal's background.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Background {
+    /// As the terminal says; without a word from it, the terminal's own sixteen colours.
+    #[default]
+    Auto,
+    /// Light.
+    Light,
+    /// Dark.
+    Dark,
+}
+
 const READ_EXAMPLES: &str = "\
 Examples:
   wsinspect read dump.pcap                        which upgrades failed, and how
+  wsinspect read --format text dump.pcap          as a report on a terminal, too
   wsinspect read -f 'host 10.0.0.7' dump.pcap.gz  of one host only
   wsinspect read --format json dump.pcap | jq .   for programs
+  wsinspect read --format md dump.pcap            for an issue tracker
+  wsinspect read -q --fail-on error dump.pcap     for a test of a configuration
   ssh proxy tcpdump -i any -U -w - tcp port 80 | wsinspect read -
 
-Exit status: 0 done, 2 the work could not be done.";
+Exit status: 0 done, and nothing found that --fail-on asks for; 1 something found that it asks for; 2 the work could
+not be done.";

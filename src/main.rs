@@ -8,7 +8,8 @@ use wsinspect::cli::Cli;
 
 fn main() -> ExitCode {
     match app::run(&Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(SOMETHING_WAS_FOUND),
         Err(error) => {
             complain(&error);
             ExitCode::from(COULD_NOT_BE_DONE)
@@ -21,6 +22,9 @@ fn main() -> ExitCode {
 fn complain(error: &anyhow::Error) {
     eprintln!("wsinspect: {error:#}");
 }
+
+/// The exit status for findings that `--fail-on` asks for.
+const SOMETHING_WAS_FOUND: u8 = 1;
 
 /// The exit status for work that could not be done.
 const COULD_NOT_BE_DONE: u8 = 2;

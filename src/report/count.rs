@@ -3,7 +3,7 @@
 use crate::units::Span;
 
 /// A number with separators: `1,234,567`.
-pub(super) fn number(value: u64) -> String {
+pub(crate) fn number(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len().saturating_add(digits.len() / 3));
     for (at, digit) in digits.chars().enumerate() {
@@ -16,18 +16,18 @@ pub(super) fn number(value: u64) -> String {
 }
 
 /// A number of things: `1 packet`, `2,000 packets`. The plural is regular.
-pub(super) fn count(value: u64, thing: &str) -> String {
+pub(crate) fn count(value: u64, thing: &str) -> String {
     let plural = if value == 1 { "" } else { "s" };
     format!("{} {thing}{plural}", number(value))
 }
 
 /// One of two words, by number.
-pub(super) const fn verb(value: u64, one: &'static str, many: &'static str) -> &'static str {
+pub(crate) const fn verb(value: u64, one: &'static str, many: &'static str) -> &'static str {
     if value == 1 { one } else { many }
 }
 
 /// A length of time with about three digits and a unit: `0.047 ms`, `3.0 s`, `2 min 5 s`, `1 h 2 min`.
-pub(super) fn span(span: Span) -> String {
+pub(crate) fn span(span: Span) -> String {
     let nanos = span.as_nanos();
     if nanos < 0 {
         return format!("-{}", self::span(Span::from_nanos(nanos.saturating_neg())));

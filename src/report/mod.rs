@@ -1,16 +1,20 @@
 //! What people and programs get to read: one output a file.
 //!
-//! The outputs read the model and judge nothing. What the network said goes through [`crate::redact`], and on
+//! The outputs show what the model and the diagnosis have, and judge nothing themselves. What the network said goes through [`crate::redact`], and on
 //! its way to a terminal through [`crate::text`]. No clock, and no time zone but where local times are wanted.
 
-mod count;
+pub(crate) mod count;
+pub mod explain;
+pub(crate) mod heads;
 mod json;
-mod notes;
-mod text;
-mod wire;
+mod markdown;
+pub(crate) mod notes;
+pub(crate) mod text;
+pub(crate) mod wire;
 
 use std::io;
 
+use crate::diagnosis::Diagnosis;
 use crate::model::Capture;
 
 /// How a report is written.
@@ -20,6 +24,9 @@ pub enum Format {
     Text,
     /// For programs: one object a line.
     Json,
+    /// For an issue tracker: Markdown.
+    #[value(name = "md")]
+    Markdown,
 }
 
 /// How times are shown to people. In JSON they are always UTC.
@@ -77,12 +84,14 @@ impl Default for ReportOptions {
 pub fn write(
     format: Format,
     capture: &Capture,
+    diagnosis: &Diagnosis,
     options: &ReportOptions,
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
     match format {
-        Format::Json => json::write(capture, options, out),
-        Format::Text => text::write(capture, options, out),
+        Format::Json => json::write(capture, diagnosis, options, out),
+        Format::Markdown => markdown::write(capture, diagnosis, options, out),
+        Format::Text => text::write(capture, diagnosis, options, out),
     }
 }
 

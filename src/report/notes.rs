@@ -7,7 +7,7 @@ use crate::model::{Capture, Totals};
 
 /// What a reader must know to believe the report: words of the file's reader, packets that are cut, and every
 /// limit that was hit.
-pub(super) fn warnings(capture: &Capture) -> Vec<String> {
+pub(crate) fn warnings(capture: &Capture) -> Vec<String> {
     let cut = capture.totals.cut_packets;
     let cut = (cut > 0).then(|| cut_packets(cut));
     let of_reader = capture.totals.warnings.iter().cloned();
@@ -15,7 +15,7 @@ pub(super) fn warnings(capture: &Capture) -> Vec<String> {
 }
 
 /// Packets that are not looked into, by reason.
-pub(super) fn skipped(totals: &Totals) -> impl Iterator<Item = (String, u64)> {
+pub(crate) fn skipped(totals: &Totals) -> impl Iterator<Item = (String, u64)> {
     let filtered = Some(("filter".to_owned(), totals.filtered)).filter(|(_, packets)| *packets > 0);
     totals.skipped.iter().map(|(reason, packets)| (skip_reason(*reason), *packets)).chain(filtered)
 }
@@ -40,9 +40,10 @@ fn cut_packets(packets: u64) -> String {
 
 /// A sentence for each limit that was hit: what is not in the report because of it.
 fn limits_hit(capture: &Capture) -> Vec<String> {
-    let Totals { tcp, forgotten_attempts, forgotten_frames, .. } = capture.totals;
+    let Totals { tcp, forgotten_attempts, forgotten_bystanders, forgotten_frames, .. } = capture.totals;
     let told = [
         (forgotten_attempts, attempts as fn(u64) -> String),
+        (forgotten_bystanders, bystanders),
         (forgotten_frames, frames),
         (tcp.connections_evicted, connections),
         (tcp.embryos_evicted, embryos),
@@ -53,6 +54,14 @@ fn limits_hit(capture: &Capture) -> Vec<String> {
 
 fn attempts(hits: u64) -> String {
     format!("{} {} counted and not listed", count(hits, "more upgrade attempt"), verb(hits, "is", "are"))
+}
+
+fn bystanders(hits: u64) -> String {
+    format!(
+        "{} without an upgrade attempt {} counted and not kept",
+        count(hits, "more connection"),
+        verb(hits, "is", "are")
+    )
 }
 
 fn frames(hits: u64) -> String {
@@ -100,6 +109,7 @@ mod tests {
         capture.totals.warnings = vec!["x.pcap: packet 3: odd".to_owned()];
         capture.totals.cut_packets = 5;
         capture.totals.forgotten_attempts = 1;
+        capture.totals.forgotten_bystanders = 30_000;
         capture.totals.forgotten_frames = 2_000;
         capture.totals.tcp =
             Counts { embryos_evicted: 1, connections_evicted: 3, total_limit_hits: 2, ..Counts::default() };
@@ -109,6 +119,7 @@ mod tests {
                 "x.pcap: packet 3: odd",
                 "the capture has only the start of 5 packets: capture whole packets with tcpdump -s 0",
                 "1 more upgrade attempt is counted and not listed",
+                "30,000 more connections without an upgrade attempt are counted and not kept",
                 "2,000 frames are counted and not listed: a session keeps 10,000 of its frames, \
                  all together keep 2,000,000",
                 "3 connections were not followed to the end: too many were open at once",

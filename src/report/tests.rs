@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::capture::CaptureFile;
+use crate::diagnosis::{Diagnosis, Selection, diagnose};
 use crate::model::{Capture, Keeps};
 use crate::pipeline::{Options, analyse};
 
@@ -30,6 +31,11 @@ pub(super) fn analysed(name: &str) -> Capture {
     let mut file = CaptureFile::open(&root().join(name)).unwrap();
     let options = Options { keeps: Keeps::Connections, keeps_frames: true, ..Options::default() };
     analyse(&mut file, None, options, |_| {}).unwrap()
+}
+
+/// What all rules say of it.
+pub(super) fn judged(capture: &Capture) -> Diagnosis {
+    diagnose(capture, &Selection::default(), false)
 }
 
 fn root() -> PathBuf {

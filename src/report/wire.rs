@@ -8,29 +8,29 @@ use crate::{redact, text};
 
 /// Shows what the heads of one attempt say.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wire {
+pub(crate) struct Wire {
     /// Secrets stay.
-    pub(super) shows_secrets: bool,
+    pub(crate) shows_secrets: bool,
 }
 
 impl Wire {
     /// A request target, a body, a reason.
-    pub(super) fn text(self, bytes: &[u8]) -> Cow<'_, str> {
+    pub(crate) fn text(self, bytes: &[u8]) -> Cow<'_, str> {
         self.redacted(text::decode(bytes), redact::text)
     }
 
     /// The value of a field.
-    pub(super) fn value<'a>(self, name: &str, value: &'a [u8]) -> Cow<'a, str> {
+    pub(crate) fn value<'a>(self, name: &str, value: &'a [u8]) -> Cow<'a, str> {
         self.redacted(text::decode(value), |value| redact::header(name, value))
     }
 
     /// The first value of a field; none if the head lacks it.
-    pub(super) fn first<'a>(self, fields: &Fields<'a>, name: &str) -> Option<Cow<'a, str>> {
+    pub(crate) fn first<'a>(self, fields: &Fields<'a>, name: &str) -> Option<Cow<'a, str>> {
         fields.values(name).next().map(|value| self.value(name, value))
     }
 
     /// All fields in the order of the wire. `offer` is what [`Self::offered`] gave for the request.
-    pub(super) fn headers<'a>(
+    pub(crate) fn headers<'a>(
         self,
         fields: &Fields<'a>,
         offer: &[(&str, Cow<'_, str>)],
@@ -49,7 +49,7 @@ impl Wire {
     }
 
     /// The subprotocols of a request: each as it was sent and as it is shown.
-    pub(super) fn offered<'a>(self, fields: &Fields<'a>) -> Vec<(&'a str, Cow<'a, str>)> {
+    pub(crate) fn offered<'a>(self, fields: &Fields<'a>) -> Vec<(&'a str, Cow<'a, str>)> {
         let sent = fields.list(SUBPROTOCOL);
         let shown = if self.shows_secrets {
             sent.iter().copied().map(Cow::Borrowed).collect()
@@ -60,7 +60,7 @@ impl Wire {
     }
 
     /// The subprotocol that an answer chose. A credential that was offered and chosen stays hidden.
-    pub(super) fn chosen(self, attempt: &Attempt) -> Option<String> {
+    pub(crate) fn chosen(self, attempt: &Attempt) -> Option<String> {
         let response = attempt.response.as_ref()?.head();
         let chosen = *response.fields.list(SUBPROTOCOL).first()?;
         let request = attempt.request.as_ref().map(crate::protocol::RequestFacts::head).unwrap_or_default();

@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use super::attempt::{self, AttemptView};
+use super::finding::{self, FindingView};
 use super::time::{Clock, TimeText, millis};
+use crate::diagnosis::Finding;
 use crate::model::Connection;
 use crate::protocol::{ProxyProtocol, Role, Spoken};
 use crate::report::wire::Wire;
@@ -29,7 +31,7 @@ pub(super) struct ConnectionLine<'a> {
     tcp: TcpView,
     tls: Option<()>,
     attempts: Vec<AttemptView<'a>>,
-    findings: [(); 0],
+    findings: Vec<FindingView<'a>>,
 }
 
 #[derive(Serialize)]
@@ -59,6 +61,7 @@ struct HalfView {
 /// The line of a connection in a capture that ends at `capture_end`.
 pub(super) fn line<'a>(
     connection: &'a Connection,
+    findings: &[&'a Finding],
     wire: Wire,
     capture_end: Timestamp,
     clock: &mut Clock,
@@ -91,7 +94,7 @@ pub(super) fn line<'a>(
         tcp: tcp(connection),
         tls: None,
         attempts,
-        findings: [],
+        findings: findings.iter().map(|finding| finding::view(finding)).collect(),
     }
 }
 

@@ -1,13 +1,15 @@
 //! The JSON report: one object a line, `"schema":1`. Fields may be added, never renamed.
 //!
-//! Connections come in the order of their first packets, each followed by its frames if they are wanted; one
-//! summary comes last. The values are those of the wire but for secrets; characters that a terminal would obey
+//! Connections come in the order of their first packets, each followed by its frames if they are wanted; then routes;
+//! one summary comes last. The values are those of the wire but for secrets; characters that a terminal would obey
 //! are written as `\u` escapes.
 
 mod attempt;
 mod connection;
 mod escapes;
+mod finding;
 mod frame;
+mod route;
 mod summary;
 mod time;
 
@@ -17,6 +19,7 @@ use serde::Serialize;
 
 use super::ReportOptions;
 use super::wire::Wire;
+use crate::diagnosis::{About, Diagnosis, Finding};
 use crate::model::{Capture, Connection};
 use crate::units::Timestamp;
 use escapes::Escapes;
@@ -24,22 +27,61 @@ use frame::FrameLines;
 use time::Clock;
 
 /// Writes the report.
-pub(super) fn write(capture: &Capture, options: &ReportOptions, out: &mut dyn io::Write) -> io::Result<()> {
+pub(super) fn write(
+    capture: &Capture,
+    diagnosis: &Diagnosis,
+    options: &ReportOptions,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
     let mut lines = Lines { out, buffer: Vec::with_capacity(BUFFER_BYTES.saturating_mul(2)) };
     let mut clock = Clock::default();
     let wire = Wire { shows_secrets: options.shows_secrets };
     let capture_end = capture.totals.first_and_last.map_or(Timestamp::MIN, |(_, last)| last);
-    for connection in &capture.connections {
-        if connection.attempts.is_empty() && !options.keeps_all {
+    let findings = findings_by_connection(capture, diagnosis);
+    for (connection, findings) in capture.connections.iter().zip(&findings) {
+        // What something was found about is told, whoever asked for it.
+        if connection.attempts.is_empty() && findings.is_empty() && !options.keeps_all {
             continue;
         }
-        lines.write(&connection::line(connection, wire, capture_end, &mut clock))?;
+        lines.write(&connection::line(connection, findings, wire, capture_end, &mut clock))?;
         if options.frames {
             write_frames(connection, &mut clock, &mut lines)?;
         }
     }
-    lines.write(&summary::line(capture, &mut clock))?;
+    for (place, route) in diagnosis.routes.iter().enumerate() {
+        if let Some(line) = route::line(place, route, capture, diagnosis, wire) {
+            lines.write(&line)?;
+        }
+    }
+    lines.write(&summary::line(capture, diagnosis, &mut clock))?;
     lines.flush()
+}
+
+/// For each connection the findings that stand on its line: those about it alone, and those about a route of which it
+/// has the only leg.
+fn findings_by_connection<'a>(capture: &Capture, diagnosis: &'a Diagnosis) -> Vec<Vec<&'a Finding>> {
+    let mut by_connection = vec![Vec::new(); capture.connections.len()];
+    for finding in &diagnosis.findings {
+        let connection = match &finding.about {
+            About::Connections(places) => places.first().filter(|_| places.len() == 1).copied(),
+            About::Routes(routes) => {
+                routes.first().filter(|_| routes.len() == 1).and_then(|route| only_leg(diagnosis, *route))
+            }
+            About::Capture => None,
+        };
+        if let Some(here) = connection.and_then(|connection| by_connection.get_mut(connection)) {
+            here.push(finding);
+        }
+    }
+    by_connection
+}
+
+/// The connection of a route that has one leg.
+fn only_leg(diagnosis: &Diagnosis, route: usize) -> Option<usize> {
+    match diagnosis.routes.get(route)?.legs.as_slice() {
+        [leg] => Some(leg.connection),
+        _ => None,
+    }
 }
 
 fn write_frames(connection: &Connection, clock: &mut Clock, lines: &mut Lines<'_>) -> io::Result<()> {

@@ -6,7 +6,9 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::attempt::RoleView;
+use super::finding::{self, FindingView};
 use super::time::{Clock, TimeText, millis};
+use crate::diagnosis::{About, Diagnosis};
 use crate::model::{Capture, Outcome, Totals};
 use crate::report::notes;
 
@@ -29,7 +31,7 @@ pub(super) struct SummaryLine<'a> {
     success_rate: Option<f64>,
     latency_ms: Option<LatencyView>,
     frames: RoleView,
-    findings: [(); 0],
+    findings: Vec<FindingView<'a>>,
     warnings: Vec<String>,
 }
 
@@ -50,8 +52,13 @@ struct AttemptsView<'a>(&'a Totals);
 struct SkippedView<'a>(&'a Totals);
 
 /// The summary of a capture.
-pub(super) fn line<'a>(capture: &'a Capture, clock: &mut Clock) -> SummaryLine<'a> {
+pub(super) fn line<'a>(capture: &'a Capture, diagnosis: &'a Diagnosis, clock: &mut Clock) -> SummaryLine<'a> {
     let totals = &capture.totals;
+    // What is about one route or connection stands there.
+    let whole = diagnosis
+        .findings
+        .iter()
+        .filter(|finding| finding.about == About::Capture || finding.about.count() != 1);
     SummaryLine {
         schema: 1,
         packets: totals.packets,
@@ -72,7 +79,7 @@ pub(super) fn line<'a>(capture: &'a Capture, clock: &mut Clock) -> SummaryLine<'
             max: millis(latency.max),
         }),
         frames: RoleView::new(&totals.frames),
-        findings: [],
+        findings: whole.map(finding::view).collect(),
         warnings: notes::warnings(capture),
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::report::tests::{analysed, captures};
+use crate::report::tests::{analysed, captures, judged};
 use crate::report::{Format, ReportOptions, write};
 
 #[test]
@@ -73,7 +73,8 @@ fn lines_keep_the_contract() {
 fn an_empty_capture_has_a_summary() {
     let mut written = Vec::new();
     let options = ReportOptions::default();
-    write(Format::Json, &crate::model::Capture::default(), &options, &mut written).unwrap();
+    let capture = crate::model::Capture::default();
+    write(Format::Json, &capture, &judged(&capture), &options, &mut written).unwrap();
     let summary: Value = serde_json::from_slice(&written).unwrap();
     assert_eq!((summary["type"].as_str(), summary["success_rate"].as_f64()), (Some("summary"), None));
 }
@@ -116,7 +117,8 @@ fn contains(value: &Value, claim: &Value, name: &str) {
 
 fn lines(name: &str, options: &ReportOptions) -> Vec<Value> {
     let mut written = Vec::new();
-    write(Format::Json, &analysed(name), options, &mut written).unwrap();
+    let capture = analysed(name);
+    write(Format::Json, &capture, &judged(&capture), options, &mut written).unwrap();
     let text = String::from_utf8(written).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }

@@ -24,22 +24,22 @@ pub(super) struct Scene {
 }
 
 /// When an attempt began, as far as the capture shows it.
-pub(super) fn began(attempt: &Attempt, connection: &Connection) -> Timestamp {
+pub(crate) fn began(attempt: &Attempt, connection: &Connection) -> Timestamp {
     let request = attempt.request.as_ref().map(|request| request.origin.time);
     let response = attempt.response.as_ref().map(|response| response.origin.time);
     request.or(response).unwrap_or(connection.tcp.opening.first.time)
 }
 
-/// Writes the block.
+/// Writes the block; the flag says that the attempt is another leg of the one before.
 pub(super) fn block(
     attempt: &Attempt,
-    outcome: Outcome,
+    (outcome, is_next_leg): (Outcome, bool),
     connection: &Connection,
     scene: &Scene,
     page: &mut Page<'_>,
 ) {
     let answer = answer(attempt, outcome, connection, scene);
-    let (label, style) = label(outcome);
+    let (label, style) = label(outcome, is_next_leg);
     if !page.head((&label, style), &asked(attempt, scene.wire), &answer) && !answer.is_empty() {
         page.row("answer", &answer);
     }
@@ -60,15 +60,16 @@ pub(super) fn block(
     }
 }
 
-/// A symbol and the outcome's name.
-fn label(outcome: Outcome) -> (String, Style) {
+/// A symbol and the outcome's name, behind a branch if it is the next leg.
+fn label(outcome: Outcome, is_next_leg: bool) -> (String, Style) {
     let (symbol, style) = match outcome {
         Outcome::Established => ('+', GOOD),
         Outcome::Invalid | Outcome::Refused | Outcome::Unanswered => ('x', BAD),
         Outcome::Midstream => ('~', UNSURE),
         Outcome::Unknown => ('?', UNSURE),
     };
-    (format!("{symbol} {}", outcome.name()), style)
+    let branch = if is_next_leg { "`" } else { "" };
+    (format!("{branch}{symbol} {}", outcome.name()), style)
 }
 
 /// The request line.

@@ -7,7 +7,7 @@ use crate::tcp::EndedBy;
 use crate::units::{Span, Timestamp};
 
 /// The end of the connection of an attempt, in a capture that ends at `capture_end`.
-pub(super) fn sentence(attempt: &Attempt, connection: &Connection, capture_end: Timestamp) -> String {
+pub(crate) fn sentence(attempt: &Attempt, connection: &Connection, capture_end: Timestamp) -> String {
     let end = connection.tcp.ending.map_or(capture_end, |ending| ending.origin.time);
     let how = match (connection.tcp.ending, connection.closed_by()) {
         (Some(ending), Some(by)) => {

@@ -1,32 +1,42 @@
 //! The text report: what an engineer at three in the morning wants to know, in that order.
 //!
-//! The verdict, the attempts with the failed ones first, then what is to be known about the capture. ASCII, but
+//! The verdict with its evidence and what to change, the attempts with the failed ones first, then what is to be known about the capture. ASCII, but
 //! for what the wire says. Styles repeat what words and symbols say.
 
-mod attempt;
+pub(crate) mod attempt;
 mod connections;
-mod ending;
-mod notes;
-mod page;
-mod sentences;
-mod session;
-mod time;
-mod verdict;
+pub(crate) mod ending;
+mod finding;
+pub(crate) mod notes;
+pub(crate) mod page;
+pub(crate) mod sentences;
+pub(crate) mod session;
+pub(crate) mod time;
+pub(crate) mod verdict;
 
 use std::collections::BTreeMap;
 use std::io;
 
-use super::count::number;
+use super::count::{count, number};
 use super::wire::Wire;
 use super::{MIN_WIDTH, ReportOptions};
-use crate::model::{Capture, Connection, Outcome};
+use crate::diagnosis::{Diagnosis, Verdict};
+use crate::model::{Capture, Connection, Outcome, Totals};
 use crate::protocol::Attempt;
+use crate::routes::{Leg, Route};
 use crate::units::Timestamp;
 use attempt::Scene;
+use finding::Case;
+pub(super) use finding::times;
 use page::{PLAIN, Page, QUIET};
 
 /// Writes the report.
-pub(super) fn write(capture: &Capture, options: &ReportOptions, out: &mut dyn io::Write) -> io::Result<()> {
+pub(super) fn write(
+    capture: &Capture,
+    diagnosis: &Diagnosis,
+    options: &ReportOptions,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
     let totals = &capture.totals;
     let (verdict, style) = verdict::verdict(totals);
     let extent = verdict::extent(totals);
@@ -34,10 +44,14 @@ pub(super) fn write(capture: &Capture, options: &ReportOptions, out: &mut dyn io
     let one_line = verdict.len().saturating_add(extent.len()).saturating_add(2);
     let width = options.width.max(if options.quiet { one_line } else { MIN_WIDTH });
     let mut page = Page::new(out, width);
-    page.ends((&verdict, style), (&extent, QUIET));
     if options.quiet {
+        page.ends((&verdict, style), (&extent, QUIET));
         return page.flush();
     }
+    let verdicts = diagnosis.verdicts();
+    let (verdict, style) = verdict::with_cause((verdict, style), totals, verdicts.first());
+    let extent = verdict::extent_with_routes(totals, &diagnosis.routes);
+    page.ends((&verdict, style), (&extent, QUIET));
     if let Some(tally) = verdict::tally(totals) {
         page.paragraph("", &tally, PLAIN);
     }
@@ -47,15 +61,31 @@ pub(super) fn write(capture: &Capture, options: &ReportOptions, out: &mut dyn io
         wire: Wire { shows_secrets: options.shows_secrets },
         capture_end,
     };
-    let found = found(capture, capture_end);
+    let case = Case { capture, routes: &diagnosis.routes, scene: &scene };
+    for (place, verdict) in verdicts.iter().take(VERDICTS_SHOWN).enumerate() {
+        page.blank()?;
+        finding::block(verdict, place < HEADS_SHOWN, &case, &mut page);
+    }
+    if let Some(more @ 1..) = verdicts.len().checked_sub(VERDICTS_SHOWN) {
+        page.blank()?;
+        let more = count(more as u64, "more finding");
+        page.paragraph("", &format!("and {more} (--format json lists all)"), PLAIN);
+    }
+    let stories = stories(capture, diagnosis, capture_end);
     for outcome in ORDER {
-        write_outcome(outcome, &found, &scene, &mut page)?;
+        write_outcome(outcome, &stories, &scene, &mut page)?;
     }
     if options.keeps_all {
         connections::write(capture, &mut page)?;
     }
-    notes::write(capture, &mut page)?;
+    notes::write(capture, options, &mut page)?;
     page.flush()
+}
+
+/// The verdict in one line, and how much there was.
+pub(crate) fn headline(totals: &Totals, routes: &[Route], leading: Option<&Verdict<'_>>) -> (String, String) {
+    let (verdict, _) = verdict::with_cause(verdict::verdict(totals), totals, leading);
+    (verdict, verdict::extent_with_routes(totals, routes))
 }
 
 /// An attempt with its outcome and its connection.
@@ -65,29 +95,39 @@ struct Found<'a> {
     connection: &'a Connection,
 }
 
-/// All attempts by time.
-fn found(capture: &Capture, capture_end: Timestamp) -> Vec<Found<'_>> {
-    let attempts = |connection| {
-        let found = move |attempt| {
-            let outcome = Outcome::of(attempt, connection, capture_end);
-            Found { outcome, attempt, connection }
-        };
-        let connection: &Connection = connection;
-        connection.attempts.iter().map(found)
-    };
-    let mut found: Vec<Found<'_>> = capture.connections.iter().flat_map(attempts).collect();
-    found.sort_by_key(|found| attempt::began(found.attempt, found.connection));
-    found
+/// The legs of one route, the client's own first.
+struct Story<'a> {
+    legs: Vec<Found<'a>>,
 }
 
-/// The blocks of one outcome; of many, the first ones and a number.
-fn write_outcome(outcome: Outcome, all: &[Found<'_>], scene: &Scene, page: &mut Page<'_>) -> io::Result<()> {
-    let mut of_outcome = all.iter().filter(|found| found.outcome == outcome);
-    for found in of_outcome.by_ref().take(SHOWN) {
-        page.blank()?;
-        attempt::block(found.attempt, outcome, found.connection, scene, page);
+impl Story<'_> {
+    /// What became of the client's own leg.
+    fn outcome(&self) -> Option<Outcome> {
+        self.legs.first().map(|leg| leg.outcome)
     }
-    let rest: Vec<&Found<'_>> = of_outcome.collect();
+}
+
+/// All routes by time.
+fn stories<'a>(capture: &'a Capture, diagnosis: &Diagnosis, capture_end: Timestamp) -> Vec<Story<'a>> {
+    let found = |leg: &Leg| {
+        let connection = capture.connections.get(leg.connection)?;
+        let attempt = connection.attempts.get(leg.attempt)?;
+        Some(Found { outcome: Outcome::of(attempt, connection, capture_end), attempt, connection })
+    };
+    let story = |route: &Route| Story { legs: route.legs.iter().filter_map(found).collect() };
+    diagnosis.routes.iter().map(story).collect()
+}
+
+/// The blocks of the routes whose client's leg came to one outcome; of many, the first ones and a number.
+fn write_outcome(outcome: Outcome, all: &[Story<'_>], scene: &Scene, page: &mut Page<'_>) -> io::Result<()> {
+    let mut of_outcome = all.iter().filter(|story| story.outcome() == Some(outcome));
+    for story in of_outcome.by_ref().take(SHOWN) {
+        page.blank()?;
+        for (place, leg) in story.legs.iter().enumerate() {
+            attempt::block(leg.attempt, (leg.outcome, place > 0), leg.connection, scene, page);
+        }
+    }
+    let rest: Vec<&Found<'_>> = of_outcome.filter_map(|story| story.legs.first()).collect();
     if !rest.is_empty() {
         page.blank()?;
         let more = number(rest.len() as u64);
@@ -127,6 +167,12 @@ const ORDER: [Outcome; 6] = [
 const SHOWN: usize = 100;
 
 const STATUSES_SHOWN: usize = 4;
+
+/// Verdicts that are told: more causes than these are not read one by one.
+const VERDICTS_SHOWN: usize = 20;
+
+/// Verdicts that show the requests on both sides of the proxy.
+const HEADS_SHOWN: usize = 3;
 
 #[cfg(test)]
 mod tests;

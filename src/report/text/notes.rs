@@ -1,15 +1,15 @@
 //! What is to be known about the capture itself: what it lacks, and what was not looked into.
 
 use super::page::{PLAIN, Page, UNSURE};
-use crate::model::{Capture, Totals};
+use crate::model::{Capture, Connection, Totals};
 use crate::protocol::{OpaqueReason, Role};
 use crate::report::count::{count, number, verb};
-use crate::report::notes;
+use crate::report::{ReportOptions, notes};
 use crate::text;
 
 /// Writes the notes, if there are any.
-pub(super) fn write(capture: &Capture, page: &mut Page<'_>) -> std::io::Result<()> {
-    let notes = sentences(capture);
+pub(super) fn write(capture: &Capture, options: &ReportOptions, page: &mut Page<'_>) -> std::io::Result<()> {
+    let notes = sentences(capture, options.keeps_all);
     if notes.is_empty() {
         return Ok(());
     }
@@ -21,13 +21,14 @@ pub(super) fn write(capture: &Capture, page: &mut Page<'_>) -> std::io::Result<(
     Ok(())
 }
 
-fn sentences(capture: &Capture) -> Vec<String> {
+/// What is to be told; of single connections only those that are listed.
+pub(crate) fn sentences(capture: &Capture, lists_all: bool) -> Vec<String> {
     let totals = &capture.totals;
     let mut notes: Vec<String> =
         totals.opaque.iter().map(|(reason, found)| opaque(*reason, *found)).collect();
     notes.extend(rest(totals));
     notes.extend(unopened(totals));
-    notes.extend(one_sided(capture));
+    notes.extend(one_sided(capture, lists_all));
     if totals.missing_bytes > 0 {
         let bytes = count(totals.missing_bytes, "byte");
         notes.push(format!("{bytes} of the streams are missing: lost by the capture, or cut off by it"));
@@ -89,11 +90,12 @@ fn unopened(totals: &Totals) -> Vec<String> {
 }
 
 /// Connections of which one direction is not there at all.
-fn one_sided(capture: &Capture) -> Vec<String> {
+fn one_sided(capture: &Capture, lists_all: bool) -> Vec<String> {
     let lacks = |role: Role| {
-        let silent = |role| move |connection: &&crate::model::Connection| connection.half(role).packets == 0;
-        let talks = |connection: &&crate::model::Connection| connection.half(role.other()).payload_bytes > 0;
-        capture.connections.iter().filter(silent(role)).filter(talks).count() as u64
+        let listed = |connection: &&Connection| lists_all || !connection.attempts.is_empty();
+        let silent = |role| move |connection: &&Connection| connection.half(role).packets == 0;
+        let talks = |connection: &&Connection| connection.half(role.other()).payload_bytes > 0;
+        capture.connections.iter().filter(listed).filter(silent(role)).filter(talks).count() as u64
     };
     [Role::Client, Role::Server]
         .into_iter()
@@ -135,7 +137,7 @@ mod tests {
     #[test]
     fn notes_are_told_in_words() {
         let mut capture = Capture::default();
-        assert!(sentences(&capture).is_empty());
+        assert!(sentences(&capture, false).is_empty());
         let totals = &mut capture.totals;
         totals.tcp = Counts { connections: 4, refused: 1, unanswered: 2, ..Counts::default() };
         totals.opaque = [(OpaqueReason::Tls, 2), (OpaqueReason::NotHttp, 1)].into();
@@ -144,7 +146,7 @@ mod tests {
         totals.missing_bytes = 12_000;
         totals.warnings = vec!["x.pcap: odd\u{1b}".to_owned()];
         assert_eq!(
-            sentences(&capture),
+            sentences(&capture, false),
             [
                 "2 connections are encrypted (TLS): whether WebSockets are inside cannot be seen",
                 "1 connection speaks something else than HTTP",

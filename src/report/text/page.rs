@@ -136,6 +136,39 @@ impl<'a> Page<'a> {
         }
     }
 
+    /// A line that somebody will copy: it is never broken, however long it is.
+    pub(super) fn verbatim(&mut self, indent: &str, line: &str) {
+        self.buffer.push_str(indent);
+        self.buffer.push_str(line);
+        self.buffer.push('\n');
+    }
+
+    /// Texts in columns of given widths, each cut to its own, and a mark at the right margin.
+    pub(super) fn cells(&mut self, cells: &[(&str, usize)], mark: Option<&str>) {
+        let reserved = mark.map_or(0, |mark| text::width(mark).saturating_add(2));
+        let end = self.width.saturating_sub(reserved);
+        let mut at: usize = 0;
+        let mut pending: usize = 0;
+        for (content, width) in cells {
+            let room = end.saturating_sub(at);
+            let width = if *width == 0 { room } else { (*width).min(room) };
+            let shown = text::truncate(content, width, MARK);
+            if !shown.is_empty() {
+                self.spaces(pending);
+                self.buffer.push_str(&shown);
+                pending = 0;
+            }
+            let filled = width.saturating_sub(text::width(&shown));
+            pending = pending.saturating_add(filled);
+            at = at.saturating_add(width);
+        }
+        if let Some(mark) = mark {
+            self.spaces(pending.saturating_add(end.saturating_sub(at)).saturating_add(2));
+            self.styled(mark, BAD);
+        }
+        self.buffer.push('\n');
+    }
+
     /// Sends everything out.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         self.send()?;
@@ -177,7 +210,7 @@ impl<'a> Page<'a> {
 }
 
 /// Lines of at most `room` columns, cut at spaces, and within a word only if it is longer than a line.
-fn wrapped(text: &str, room: usize) -> Vec<&str> {
+pub(crate) fn wrapped(text: &str, room: usize) -> Vec<&str> {
     let room = room.max(1);
     let mut lines = Vec::new();
     let mut rest = text;
@@ -204,7 +237,7 @@ fn last_break(window: &str) -> Option<usize> {
 }
 
 /// What stands for the end of a text that was cut: reports are ASCII where the wire is.
-pub(super) const MARK: &str = "...";
+pub(crate) const MARK: &str = "...";
 
 const BUFFER_BYTES: usize = 64 * 1024;
 

@@ -8,7 +8,7 @@ use crate::report::wire::Wire;
 use crate::text;
 
 /// What is wrong with a request.
-pub(super) fn request(problem: RequestProblem, head: &RequestHead<'_>, wire: Wire) -> String {
+pub(crate) fn request(problem: RequestProblem, head: &RequestHead<'_>, wire: Wire) -> String {
     let fields = &head.fields;
     match problem {
         RequestProblem::UpgradeMissing => with_value("no Upgrade: websocket", "Upgrade", fields, wire),
@@ -29,7 +29,7 @@ pub(super) fn request(problem: RequestProblem, head: &RequestHead<'_>, wire: Wir
 }
 
 /// What is wrong with a 101.
-pub(super) fn response(
+pub(crate) fn response(
     problem: ResponseProblem,
     head: &ResponseHead<'_>,
     asked: &RequestHead<'_>,
@@ -62,7 +62,7 @@ pub(super) fn response(
 }
 
 /// What RFC 6455 does not allow in frames, and where it was first seen.
-pub(super) fn anomaly(fact: &AnomalyFact) -> String {
+pub(crate) fn anomaly(fact: &AnomalyFact) -> String {
     let (by, number) = (fact.by.name(), fact.count);
     let frames = count(number, "frame");
     let sentence = match fact.kind {
@@ -100,7 +100,7 @@ pub(super) fn anomaly(fact: &AnomalyFact) -> String {
 }
 
 /// What a close code means (RFC 6455 section 7.4 and its registry).
-pub(super) const fn close_code(code: u16) -> &'static str {
+pub(crate) const fn close_code(code: u16) -> &'static str {
     match code {
         1000 => "normal closure",
         1001 => "going away",

@@ -49,7 +49,7 @@ pub(super) fn rows(
 }
 
 /// What the answer agreed to.
-fn agreed(attempt: &Attempt, wire: Wire) -> Option<String> {
+pub(crate) fn agreed(attempt: &Attempt, wire: Wire) -> Option<String> {
     let head = attempt.response.as_ref().map(ResponseFacts::head)?;
     let subprotocol = wire.chosen(attempt).map(|chosen| format!("subprotocol {chosen}"));
     let extensions = head.fields.list("Sec-WebSocket-Extensions").into_iter().map(str::to_owned);
@@ -58,12 +58,12 @@ fn agreed(attempt: &Attempt, wire: Wire) -> Option<String> {
 }
 
 /// Whether anything at all that one side sent is in the capture.
-const fn is_seen(role: Role, connection: &Connection) -> bool {
+pub(crate) const fn is_seen(role: Role, connection: &Connection) -> bool {
     connection.half(role).packets > 0
 }
 
 /// What one side sent.
-fn sent(facts: &RoleFacts) -> String {
+pub(crate) fn sent(facts: &RoleFacts) -> String {
     let kinds = [
         (facts.text, "text", "text"),
         (facts.binary, "binary", "binary"),
@@ -92,7 +92,7 @@ fn sent(facts: &RoleFacts) -> String {
     parts.join(", ")
 }
 
-fn pings(facts: &PingFacts) -> Option<String> {
+pub(crate) fn pings(facts: &PingFacts) -> Option<String> {
     let all = facts.answered.saturating_add(facts.unanswered);
     if all == 0 {
         return None;
@@ -110,7 +110,7 @@ fn pings(facts: &PingFacts) -> Option<String> {
 }
 
 /// The closing handshake, or that there was none.
-fn close(session: &SessionFacts, connection: &Connection, wire: Wire) -> String {
+pub(crate) fn close(session: &SessionFacts, connection: &Connection, wire: Wire) -> String {
     let Some(close) = &session.close else {
         return match SessionEnd::of(session, connection) {
             SessionEnd::Open => "none within the capture".to_owned(),

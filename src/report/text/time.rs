@@ -7,7 +7,7 @@ use crate::units::Timestamp;
 
 /// Shows times in one style.
 #[derive(Debug)]
-pub(super) struct Clock {
+pub(crate) struct Clock {
     style: TimeStyle,
     start: Timestamp,
     zone: TimeZone,
@@ -15,7 +15,7 @@ pub(super) struct Clock {
 
 impl Clock {
     /// For a capture that starts at `start`. The local time zone is asked for only if it is wanted.
-    pub(super) fn new(style: TimeStyle, start: Timestamp) -> Self {
+    pub(crate) fn new(style: TimeStyle, start: Timestamp) -> Self {
         let zone = match style {
             TimeStyle::Relative | TimeStyle::Utc => TimeZone::UTC,
             TimeStyle::Local => TimeZone::system(),
@@ -25,7 +25,7 @@ impl Clock {
 
     /// A time, to the microsecond: `0.001118 s`, `2026-11-23T18:48:43.636962Z` or with an offset. From 1,000 s
     /// on to the millisecond, so that all fit one column: `86400.123 s`.
-    pub(super) fn show(&self, time: Timestamp) -> String {
+    pub(crate) fn show(&self, time: Timestamp) -> String {
         let nanos = time.as_nanos();
         match self.style {
             TimeStyle::Relative => relative(time.since(self.start).as_nanos()),

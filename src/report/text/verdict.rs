@@ -5,9 +5,12 @@
 use anstyle::Style;
 
 use super::page::{BAD, GOOD, UNSURE};
+use crate::diagnosis::{Severity, Verdict};
 use crate::model::{Outcome, Totals};
 use crate::protocol::OpaqueReason;
 use crate::report::count::{count, number, span, verb};
+use crate::routes::Route;
+use crate::text;
 
 /// The verdict, and how it is to look.
 pub(super) fn verdict(totals: &Totals) -> (String, Style) {
@@ -46,8 +49,35 @@ pub(super) fn verdict(totals: &Totals) -> (String, Style) {
     (format!("{verdict}{already_open}"), style)
 }
 
+/// The verdict with the leading finding, if it is an error, or with the good news that there is nothing to find.
+pub(super) fn with_cause(
+    (verdict, style): (String, Style),
+    totals: &Totals,
+    leading: Option<&Verdict<'_>>,
+) -> (String, Style) {
+    let failed = Outcome::ALL.into_iter().filter(|outcome| outcome.is_failure());
+    let has_failed = failed.map(|outcome| totals.attempts_with(outcome)).sum::<u64>() > 0;
+    match leading.map(|leading| leading.example) {
+        Some(finding) if finding.severity == Severity::Error => {
+            let cause = finding.sentence();
+            let cause = text::escape(&cause);
+            if has_failed {
+                (format!("{verdict}: {cause}"), BAD)
+            } else {
+                (format!("{verdict}, but {cause}"), BAD)
+            }
+        }
+        None if style == GOOD => (format!("{verdict}; nothing is wrong with {}", them(totals)), style),
+        _ => (verdict, style),
+    }
+}
+
+fn them(totals: &Totals) -> &'static str {
+    if totals.attempts_total() == 1 { "it" } else { "them" }
+}
+
 /// How much there was: packets and time.
-pub(super) fn extent(totals: &Totals) -> String {
+pub(crate) fn extent(totals: &Totals) -> String {
     let packets = count(totals.packets, "packet");
     match totals.first_and_last {
         Some((first, last)) if totals.packets > 1 => format!("{packets}, {}", span(last.since(first))),
@@ -55,8 +85,19 @@ pub(super) fn extent(totals: &Totals) -> String {
     }
 }
 
+/// The same with the number of routes, if any has more than one leg.
+pub(super) fn extent_with_routes(totals: &Totals, routes: &[Route]) -> String {
+    let extent = extent(totals);
+    let legs: usize = routes.iter().map(|route| route.legs.len()).sum();
+    if legs == routes.len() {
+        return extent;
+    }
+    let (legs, routes) = (count(legs as u64, "leg"), count(routes.len() as u64, "route"));
+    format!("{extent}, {legs} of {routes}")
+}
+
 /// The attempts by outcome and how long answers took; none if the verdict says it all.
-pub(super) fn tally(totals: &Totals) -> Option<String> {
+pub(crate) fn tally(totals: &Totals) -> Option<String> {
     let by_outcome: Vec<String> = super::ORDER
         .into_iter()
         .map(|outcome| (outcome, totals.attempts_with(outcome)))

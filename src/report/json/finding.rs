@@ -1,0 +1,57 @@
+//! What a rule found, as an object.
+
+use serde::Serialize;
+
+use crate::diagnosis::Finding;
+
+/// A finding.
+#[derive(Serialize)]
+pub(super) struct FindingView<'a> {
+    rule: &'static str,
+    code: &'static str,
+    severity: &'static str,
+    message: String,
+    hop: String,
+    packets: Vec<u64>,
+    fix: Vec<FixView<'a>>,
+    advice: &'a [String],
+    explains: Vec<&'static str>,
+    see: &'static str,
+}
+
+#[derive(Serialize)]
+struct FixView<'a> {
+    r#for: &'static str,
+    place: &'a str,
+    text: &'a str,
+}
+
+/// The view of a finding.
+pub(super) fn view(finding: &Finding) -> FindingView<'_> {
+    FindingView {
+        rule: finding.rule.name,
+        code: finding.rule.code,
+        severity: finding.severity.name(),
+        message: message(finding),
+        hop: finding.blame.to_string(),
+        packets: finding.packets.iter().map(|packet| packet.0).collect(),
+        fix: finding
+            .fixes
+            .iter()
+            .map(|fix| FixView { r#for: fix.target, place: &fix.place, text: &fix.text })
+            .collect(),
+        advice: &finding.advice,
+        explains: finding.symptoms.iter().map(|rule| rule.name).collect(),
+        see: finding.rule.see,
+    }
+}
+
+/// Who did what, and the sentences about it.
+fn message(finding: &Finding) -> String {
+    let mut message = finding.sentence() + ".";
+    for sentence in &finding.detail {
+        message.push(' ');
+        message.push_str(sentence);
+    }
+    message
+}

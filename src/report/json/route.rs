@@ -1,0 +1,113 @@
+//! The line of a route: the legs of one attempt, and what each proxy on the way made of it.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use super::finding::{self, FindingView};
+use crate::diagnosis::Diagnosis;
+use crate::model::{Capture, Connection};
+use crate::report::wire::Wire;
+use crate::routes::{Change, Hop, Leg, Part, Proxy, Route};
+
+/// A route.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "route")]
+pub(super) struct RouteLine<'a> {
+    schema: u32,
+    legs: Vec<LegView>,
+    matched_by: Option<&'static str>,
+    hops: Vec<HopView<'a>>,
+    tries: Vec<u64>,
+    findings: Vec<FindingView<'a>>,
+}
+
+#[derive(Serialize)]
+struct LegView {
+    connection: u64,
+    attempt: usize,
+}
+
+#[derive(Serialize)]
+struct HopView<'a> {
+    from: usize,
+    proxy: ProxyView,
+    changes: Vec<ChangeView<'a>>,
+    answer: &'static str,
+}
+
+#[derive(Serialize)]
+struct ProxyView {
+    address: String,
+    software: Option<&'static str>,
+    version: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ChangeView<'a> {
+    part: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    before: Option<Cow<'a, str>>,
+    after: Option<Cow<'a, str>>,
+}
+
+/// The line of the route at a place, if it has more than one leg.
+pub(super) fn line<'a>(
+    place: usize,
+    route: &'a Route,
+    capture: &Capture,
+    diagnosis: &'a Diagnosis,
+    wire: Wire,
+) -> Option<RouteLine<'a>> {
+    let id = |connection: usize| {
+        capture.connections.get(connection).map_or(0, |connection: &Connection| connection.id().0)
+    };
+    let leg = |leg: &Leg| LegView { connection: id(leg.connection), attempt: leg.attempt };
+    (route.legs.len() > 1).then(|| RouteLine {
+        schema: 1,
+        legs: route.legs.iter().map(leg).collect(),
+        matched_by: route.matched_by.map(crate::routes::MatchedBy::name),
+        hops: route.legs.iter().filter_map(|leg| leg.hop.as_ref()).map(|it| hop(it, wire)).collect(),
+        tries: route.tries.iter().map(|connection| id(*connection)).collect(),
+        findings: diagnosis
+            .on_route(place)
+            .filter(|finding| finding.about.count() == 1)
+            .map(finding::view)
+            .collect(),
+    })
+}
+
+fn hop(hop: &Hop, wire: Wire) -> HopView<'_> {
+    HopView {
+        from: hop.from,
+        proxy: proxy(&hop.proxy),
+        changes: hop.changes.iter().map(|it| change(it, wire)).collect(),
+        answer: hop.answer.name(),
+    }
+}
+
+fn proxy(proxy: &Proxy) -> ProxyView {
+    ProxyView {
+        address: proxy.address.to_string(),
+        software: proxy.software.map(crate::routes::Software::name),
+        version: proxy.version.as_ref().map(ToString::to_string),
+    }
+}
+
+fn change(change: &Change, wire: Wire) -> ChangeView<'_> {
+    let name = if let Part::Header(name) = &change.part { Some(name.as_str()) } else { None };
+    ChangeView {
+        part: change.part.name(),
+        name,
+        before: change.before.as_ref().map(|text| shown(name, text, wire)),
+        after: change.after.as_ref().map(|text| shown(name, text, wire)),
+    }
+}
+
+fn shown<'a>(name: Option<&str>, text: &'a str, wire: Wire) -> Cow<'a, str> {
+    match name {
+        Some(name) => wire.value(name, text.as_bytes()),
+        None => wire.text(text.as_bytes()),
+    }
+}
