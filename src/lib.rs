@@ -1,7 +1,7 @@
 //! wsinspect reads packet captures and tells which WebSocket upgrade attempts there were, which failed, and what
 //! the wire says about each.
 //!
-//! Data flows one way: capture → decode → tcp → protocol → model → report. A room uses rooms upstream of
+//! Data flows one way: capture → decode → tcp → protocol → model → routes → diagnosis → report and tui. A room uses rooms upstream of
 //! it only; `tests/arrows.rs` holds it to that. ARCHITECTURE.md is the map.
 //!
 //! ```
@@ -19,6 +19,7 @@
 pub mod app;
 pub mod cli;
 pub mod progress;
+pub mod screen;
 
 // The ground floor.
 pub mod limits;
@@ -26,11 +27,14 @@ pub mod redact;
 pub mod text;
 pub mod units;
 
-// The rooms. Data passes through capture, decode, tcp, protocol, model and report; pipeline drives them.
+// The rooms, in alphabetical order; the way of the data through them is drawn in ARCHITECTURE.md.
 pub mod capture;
 pub mod decode;
+pub mod diagnosis;
 pub mod model;
 pub mod pipeline;
 pub mod protocol;
 pub mod report;
+pub mod routes;
 pub mod tcp;
+pub mod tui;

@@ -1,0 +1,150 @@
+//! What the reader hands over, and how it is made. The functions here run where the reader works, so that the thread
+//! of the screen only takes what is ready.
+
+use super::rows::{Row, rows_of_routes};
+use super::shown::Shown;
+use crate::diagnosis::{About, Diagnosis, Fix, Rule, Severity};
+use crate::model::{Capture, Connection, Outcome};
+use crate::report::text::{headline, notes, verdict};
+use crate::units::{PacketNumber, Timestamp};
+
+/// Something new.
+#[derive(Debug)]
+pub enum News {
+    /// How far the reading is.
+    Progress(Progress),
+    /// Attempts that are decided, and those of connections that are over: they replace what was told of them before.
+    Rows(Vec<Row>),
+    /// A connection that was asked for.
+    Connection(Box<Connection>),
+    /// Everything, at the end.
+    Finished(Box<Finished>),
+    /// The reading had to be given up, for this reason.
+    Failed(String),
+}
+
+/// How far the reading is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes of the file that were read.
+    pub bytes: u64,
+    /// Its size, if it is a file.
+    pub size: Option<u64>,
+    /// Packets.
+    pub packets: u64,
+    /// The times of the first and the last packet.
+    pub first_and_last: Option<(Timestamp, Timestamp)>,
+}
+
+/// A capture that was read to its end, with what was found in it.
+#[derive(Debug)]
+pub struct Finished {
+    /// The capture.
+    pub capture: Capture,
+    /// Its routes and findings.
+    pub diagnosis: Diagnosis,
+    /// The rows of the routes.
+    pub rows: Vec<Row>,
+    /// The findings, those that say the same as one.
+    pub findings: Vec<FindingRow>,
+    /// The verdict in a line.
+    pub verdict: String,
+    /// How it is to look.
+    pub tone: Tone,
+    /// The attempts by outcome and how long answers took, if the verdict does not say it all.
+    pub tally: Option<String>,
+    /// How much there was.
+    pub extent: String,
+    /// Attempts by connection: of one that passed a proxy, each leg.
+    pub legs: u64,
+    /// What is to be known about the capture.
+    pub notes: Vec<String>,
+}
+
+/// Findings that say the same about the same place. Its texts are redacted and not escaped.
+#[derive(Clone, Debug)]
+pub struct FindingRow {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// How much it matters.
+    pub severity: Severity,
+    /// What it says, in a sentence.
+    pub sentence: String,
+    /// How many attempts or connections it is about.
+    pub count: usize,
+    /// What these are.
+    pub things: &'static str,
+    /// More sentences.
+    pub detail: Vec<String>,
+    /// The packets that show it.
+    pub packets: Vec<PacketNumber>,
+    /// What to change.
+    pub fixes: Vec<Fix>,
+    /// What to know about that.
+    pub advice: Vec<String>,
+    /// Rules whose findings it explains.
+    pub symptoms: Vec<&'static str>,
+}
+
+/// Whether news are good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// Something failed.
+    Bad,
+    /// Nobody knows, or it is fragile.
+    Unsure,
+    /// All is well.
+    Good,
+}
+
+impl Finished {
+    /// Puts together what the screens show.
+    #[must_use]
+    pub fn new(capture: Capture, diagnosis: Diagnosis, shown: Shown) -> Self {
+        let rows = rows_of_routes(&capture, &diagnosis, shown);
+        let verdicts = diagnosis.verdicts();
+        let (verdict, _) = headline(&capture.totals, &diagnosis.routes, verdicts.first());
+        let worst = verdicts.first().map(|verdict| verdict.example.severity);
+        let findings = verdicts.iter().map(finding).collect();
+        let totals = &capture.totals;
+        let failed = Outcome::ALL.into_iter().filter(|outcome| outcome.is_failure());
+        let failed: u64 = failed.map(|outcome| totals.attempts_with(outcome)).sum();
+        let tone = match worst {
+            Some(Severity::Error) => Tone::Bad,
+            _ if failed > 0 => Tone::Bad,
+            Some(Severity::Warning) => Tone::Unsure,
+            _ if totals.attempts_total() > 0
+                && totals.attempts_with(Outcome::Established) == totals.attempts_total() =>
+            {
+                Tone::Good
+            }
+            _ => Tone::Unsure,
+        };
+        let (tally, extent) = (verdict::tally(totals), verdict::extent(totals));
+        let notes = notes::sentences(&capture, false);
+        let legs = diagnosis.routes.iter().map(|route| route.legs.len() as u64).sum();
+        Self { capture, diagnosis, rows, findings, verdict, tone, tally, extent, legs, notes }
+    }
+
+    /// When the capture begins and ends.
+    #[must_use]
+    pub fn time(&self) -> (Timestamp, Timestamp) {
+        self.capture.totals.first_and_last.unwrap_or((Timestamp::MIN, Timestamp::MIN))
+    }
+}
+
+fn finding(verdict: &crate::diagnosis::Verdict<'_>) -> FindingRow {
+    let example = verdict.example;
+    FindingRow {
+        rule: example.rule,
+        severity: example.severity,
+        sentence: example.sentence(),
+        count: verdict.count,
+        things: if matches!(example.about, About::Connections(_)) { "connection" } else { "attempt" },
+        detail: example.detail.clone(),
+        packets: example.packets.clone(),
+        fixes: verdict.fixes(),
+        advice: example.advice.clone(),
+        symptoms: example.symptoms.iter().map(|rule| rule.name).collect(),
+    }
+}

@@ -1,0 +1,183 @@
+//! The first line and the last one: what is looked at, how far the reading is, what the keys do.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+use crate::report::count::{count, number};
+use crate::text;
+use crate::tui::action::Screen;
+use crate::tui::app::{App, MenuKind};
+use crate::tui::keymap::{Place, keys};
+
+/// The first line, what is between, the last line.
+pub(super) fn areas(area: Rect) -> [Rect; 3] {
+    let line = |y: u16| Rect::new(area.x, y, area.width, 1).intersection(area);
+    let last = area.bottom().saturating_sub(1);
+    let body = Rect::new(area.x, area.y.saturating_add(1), area.width, area.height.saturating_sub(2));
+    [line(area.y), body, line(last)]
+}
+
+/// What is looked at on the left, how much there is on the right.
+pub(super) fn head(app: &App, area: Rect, frame: &mut Frame<'_>) {
+    let width = usize::from(area.width);
+    let right = format!(" {} ", state(app));
+    let room = width.saturating_sub(text::width(&right));
+    let ellipsis = app.theme.ellipsis();
+    let place = match app.screen {
+        Screen::Overview => String::new(),
+        screen if Screen::OF_ATTEMPT.contains(&screen) => {
+            let (at, all) = (app.table.cursor.saturating_add(1), app.table.order.len());
+            format!(" {} {} {} of {}", sign(app), screen.name(), number(at as u64), number(all as u64))
+        }
+        screen => format!(" {} {}", sign(app), screen.name()),
+    };
+    let name_room = room.saturating_sub(text::width(&place)).saturating_sub(12);
+    // Of a long path its end says most.
+    let file = app.name.rsplit('/').next().unwrap_or(&app.name);
+    let name = if text::width(&app.name) <= name_room { &app.name } else { file };
+    let name = text::truncate(name, name_room, ellipsis);
+    let left = format!(" wsinspect {name}{place}");
+    let left = text::pad(&text::truncate(&left, room, ellipsis), room).into_owned();
+    let line = Line::from(vec![Span::raw(left), Span::raw(right)]).style(app.theme.bar());
+    frame.render_widget(Paragraph::new(line), area);
+}
+
+const fn sign(app: &App) -> &'static str {
+    app.theme.glyph("›", ">")
+}
+
+/// How far the reading is, or how much there was.
+fn state(app: &App) -> String {
+    if let Some(waiting) = &app.frozen {
+        let rows = waiting.iter().map(|news| match news {
+            crate::tui::News::Rows(rows) => rows.len(),
+            _ => 0,
+        });
+        let rows: usize = rows.sum();
+        let is_read = waiting.iter().any(|news| matches!(news, crate::tui::News::Finished(_)));
+        let read = if is_read { "all is read" } else { "reading goes on" };
+        return format!("frozen: {} wait, {read}", number(rows as u64));
+    }
+    let follows = if app.follows { "following, " } else { "" };
+    match (&app.data.finished, &app.data.failed) {
+        (Some(finished), _) => format!("{follows}{}", finished.extent),
+        (None, Some(_)) => "reading failed".to_owned(),
+        (None, None) => {
+            let progress = &app.data.progress;
+            let packets = count(progress.packets, "packet");
+            match progress.size {
+                Some(size @ 1..) => {
+                    let percent = progress.bytes.min(size).saturating_mul(100) / size;
+                    format!("{follows}reading {percent} %, {packets}")
+                }
+                _ => format!("{follows}reading, {packets}"),
+            }
+        }
+    }
+}
+
+/// What the keys do, or what there is to say, or the filter that is typed.
+pub(super) fn foot(app: &App, area: Rect, frame: &mut Frame<'_>) {
+    let theme = app.theme;
+    let line = match (&app.prompt, &app.notice) {
+        (Some(prompt), _) => {
+            let left = format!("/{}", text::escape(&prompt.text));
+            let cursor = area.x.saturating_add(u16::try_from(text::width(&left)).unwrap_or(u16::MAX));
+            frame.set_cursor_position((cursor.min(area.right().saturating_sub(1)), area.y));
+            let room = usize::from(area.width).saturating_sub(text::width(&left)).saturating_sub(3);
+            let hint = crate::tui::Filter::hint(&prompt.text);
+            let (words, style) = match (&prompt.error, hint) {
+                (None, Some(hint)) => (hint, theme.quiet()),
+                (Some(error), _) => (format!("{} {error}", theme.glyph("✗", "x")), theme.bad()),
+                (None, None) if prompt.text.is_empty() => (
+                    "status:502 host:plane path:/live outcome:refused rule:WS2 text".to_owned(),
+                    theme.quiet(),
+                ),
+                (None, None) => (count(app.table.order.len() as u64, "attempt"), theme.quiet()),
+            };
+            let words = text::escape(&words).into_owned();
+            let words = text::truncate(&words, room, theme.ellipsis()).into_owned();
+            Line::from(vec![Span::raw(left), Span::raw("   "), Span::styled(words, style)])
+        }
+        (None, Some(notice)) => {
+            let notice = text::escape(notice);
+            Line::styled(
+                text::truncate(&notice, area.width.into(), theme.ellipsis()).into_owned(),
+                theme.accent(),
+            )
+        }
+        (None, None) => {
+            let more = more(app);
+            let room = usize::from(area.width).saturating_sub(text::width(&more));
+            let mut line = hints(app, room);
+            line.push_span(Span::raw(" ".repeat(room.saturating_sub(line.width()))));
+            line.push_span(Span::styled(more, theme.quiet()));
+            line
+        }
+    };
+    frame.render_widget(Paragraph::new(line), area);
+}
+
+/// How much of a page there is above and below what is shown.
+fn more(app: &App) -> String {
+    let (scroll, lines) = match app.help {
+        Some(scroll) => (scroll, super::help_lines(app)),
+        None if app.screen == Screen::Overview || app.menu.is_some() => return String::new(),
+        None => (app.scroll, super::lines(app)),
+    };
+    let last = lines.saturating_sub(super::height(app));
+    let first = scroll.min(last);
+    match last {
+        0 => String::new(),
+        _ if first == last => " end".to_owned(),
+        _ => format!(" {} {} %", app.theme.glyph("▼", "v"), first.saturating_mul(100) / last),
+    }
+}
+
+/// The keys of this place that have a hint, as many as fit; those behind them are in the help.
+fn hints(app: &App, width: usize) -> Line<'static> {
+    let place = app.place();
+    let mut spans: Vec<Span<'static>> = Vec::new();
+    let mut used = 0usize;
+    let help = keys(place).find(|key| key.hint == "help" || key.hint == "quit");
+    // The way out and the way to help are there however narrow it is.
+    let last: Vec<_> = keys(place).filter(|key| matches!(key.hint, "help" | "quit")).collect();
+    let reserved: usize = last.iter().map(|key| hint_width(key.label, key.hint)).sum();
+    let first = keys(place).filter(|key| !key.hint.is_empty() && !matches!(key.hint, "help" | "quit"));
+    let first = first
+        .filter(|key| !(place == Place::Menu && is_columns(app) && key.hint == "close" && help.is_some()));
+    let mut push = |label: &'static str, hint: &'static str| {
+        spans.push(Span::styled(label, app.theme.accent()));
+        spans.push(Span::styled(format!(" {hint}  "), Style::new()));
+    };
+    for key in first {
+        let hint = if key.hint == "findings"
+            && app.pane == crate::tui::Pane::Findings
+            && place == Place::On(Screen::Overview)
+        {
+            "attempts"
+        } else {
+            key.hint
+        };
+        let needs = hint_width(key.label, hint);
+        if used.saturating_add(needs).saturating_add(reserved) <= width.saturating_add(2) {
+            used = used.saturating_add(needs);
+            push(key.label, hint);
+        }
+    }
+    for key in last {
+        push(key.label, key.hint);
+    }
+    Line::from(spans)
+}
+
+fn is_columns(app: &App) -> bool {
+    app.menu.as_ref().is_some_and(|menu| menu.kind == MenuKind::Columns)
+}
+
+fn hint_width(label: &str, hint: &str) -> usize {
+    label.len().saturating_add(hint.len()).saturating_add(3)
+}

@@ -1,0 +1,213 @@
+//! The UI in a real terminal: what is on the screen after some keys, and in what state the terminal is left.
+
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+
+use std::io::{Read, Write};
+use std::process::Command;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, SlavePty, native_pty_system};
+
+/// The program in a terminal.
+struct Terminal {
+    screen: vt100::Parser,
+    output: Receiver<Vec<u8>>,
+    keys: Box<dyn Write + Send>,
+    child: Box<dyn Child + Send + Sync>,
+    master: Box<dyn MasterPty + Send>,
+    /// Keeps the terminal open when the program has gone.
+    slave: Box<dyn SlavePty + Send>,
+    /// As the terminal was before the program came.
+    before: String,
+}
+
+impl Terminal {
+    fn new(program: &str, arguments: &[&str], (columns, rows): (u16, u16)) -> Self {
+        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).unwrap();
+        let before = settings(&*pair.master);
+        let mut command = CommandBuilder::new(program);
+        command.args(arguments);
+        command.cwd(env!("CARGO_MANIFEST_DIR"));
+        command.env("TERM", "xterm-256color");
+        for variable in ["NO_COLOR", "COLORFGBG", "COLORTERM"] {
+            command.env_remove(variable);
+        }
+        let child = pair.slave.spawn_command(command).unwrap();
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let (send, output) = channel();
+        thread::Builder::new()
+            .spawn(move || {
+                let mut bytes = [0; 4096];
+                while let Ok(read @ 1..) = reader.read(&mut bytes) {
+                    if send.send(bytes.get(..read).unwrap().to_vec()).is_err() {
+                        return;
+                    }
+                }
+            })
+            .unwrap();
+        let keys = pair.master.take_writer().unwrap();
+        let screen = vt100::Parser::new(rows.try_into().unwrap(), columns.try_into().unwrap(), 0);
+        Self { screen, output, keys, child, master: pair.master, slave: pair.slave, before }
+    }
+
+    fn read(capture: &str) -> Self {
+        Self::new(env!("CARGO_BIN_EXE_wsinspect"), &["read", capture], (80, 24))
+    }
+
+    /// Types, and waits until the screen has all of these words.
+    fn press(&mut self, keys: &str, expected: &[&str]) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.keys.flush().unwrap();
+        self.wait_for(|screen| expected.iter().all(|words| screen.contents().contains(words)));
+    }
+
+    fn wait_for(&mut self, is_there: impl Fn(&vt100::Screen) -> bool) {
+        let start = now();
+        while !is_there(self.screen.screen()) {
+            assert!(start.elapsed() < PATIENCE, "not on the screen:\n{}", self.screen.screen().contents());
+            if let Ok(bytes) = self.output.recv_timeout(Duration::from_millis(50)) {
+                self.screen.process(&bytes);
+            }
+        }
+    }
+
+    /// Waits for the end, and sees to it that the terminal is as it was.
+    fn is_left_as_it_was(&mut self) -> portable_pty::ExitStatus {
+        let start = now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(start.elapsed() < PATIENCE, "it does not end");
+            thread::sleep(Duration::from_millis(10));
+        };
+        self.wait_for(|screen| {
+            let has_mouse = screen.mouse_protocol_mode() != vt100::MouseProtocolMode::None;
+            !screen.alternate_screen() && !has_mouse && !screen.hide_cursor()
+        });
+        assert_eq!(settings(&*self.master), self.before, "echo, line mode and signals");
+        status
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.process_id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+}
+
+/// The terminal's settings.
+fn settings(master: &dyn MasterPty) -> String {
+    format!("{:?}", master.get_termios())
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test waits in this machine's time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const STRIPPED: &str = "captures/nginx-nothing-configured/proxy-any.pcap";
+const VERDICT: &str = "upgrade attempts failed: nginx 1.22.1 (10.77.2.1) drops the upgrade";
+const DOWN: &str = "\x1b[B";
+const ESCAPE: &str = "\x1b";
+
+#[test]
+fn every_screen_can_be_reached_and_left() {
+    let mut terminal = Terminal::read(STRIPPED);
+    terminal.press("", &[VERDICT, "/ws/events", "/api/live", "upgrade-stripped", "q quit"]);
+    assert!(terminal.screen.screen().alternate_screen());
+    terminal.press(DOWN, &[]);
+    terminal.press("\r", &["attempt 2 of 2", "505 after", "fix (nginx, http block)"]);
+    terminal.press("\t", &["flow 2 of 2", "nginx", "upstream", "GET /api/live 1.0"]);
+    terminal.press("\t", &["messages 2 of 2", "no frame flowed"]);
+    terminal.press(ESCAPE, &["attempts 2, seen on 4 connections"]);
+    terminal.press("2", &["findings", "rule upgrade-stripped"]);
+    terminal.press("3", &["capture", "4 packets skipped: not IP"]);
+    terminal.press("?", &["keys: capture", "quit from anywhere"]);
+    terminal.press("qq", &["findings"]);
+    terminal.press("1", &["attempts 2"]);
+    terminal.press("/status:505\r", &["attempts 1 of 2, filter status:505"]);
+    terminal.press("/ outcome:x", &["outcomes are established"]);
+    terminal.press(ESCAPE, &["attempts 1 of 2, filter status:505", "q quit"]);
+    terminal.press("q", &[]);
+    assert!(terminal.is_left_as_it_was().success());
+}
+
+#[test]
+fn another_size_is_drawn_anew() {
+    let mut terminal = Terminal::read(STRIPPED);
+    terminal.press("", &[VERDICT]);
+    let size = PtySize { rows: 15, cols: 60, pixel_width: 0, pixel_height: 0 };
+    terminal.master.resize(size).unwrap();
+    terminal.screen.screen_mut().set_size(15.try_into().unwrap(), 60.try_into().unwrap());
+    terminal
+        .wait_for(|screen| screen.rows(0, 60).last().is_some_and(|foot| foot.trim_end().ends_with("q quit")));
+    terminal.press("Q", &[]);
+    assert!(terminal.is_left_as_it_was().success());
+}
+
+#[test]
+fn the_terminal_is_given_back_whatever_ends_the_program() {
+    for signal in ["TERM", "HUP", "INT"] {
+        let mut terminal = Terminal::read(STRIPPED);
+        terminal.press("", &[VERDICT]);
+        terminal.signal(signal);
+        assert!(!terminal.is_left_as_it_was().success(), "{signal} is no success");
+    }
+    let mut terminal = Terminal::read(STRIPPED);
+    terminal.press("", &[VERDICT]);
+    terminal.press("\x03", &[]);
+    assert!(terminal.is_left_as_it_was().success());
+}
+
+#[test]
+fn it_goes_with_its_terminal() {
+    let mut terminal = Terminal::read(STRIPPED);
+    terminal.press("", &[VERDICT]);
+    let Terminal { master, keys, output, mut child, slave, .. } = terminal;
+    let pid = child.process_id().unwrap();
+    drop((master, keys, output, slave));
+    // The thread that reads holds the terminal until its program is gone, so the shell's part is played here.
+    let _ = Command::new("kill").args(["-s", "HUP", &pid.to_string()]).status();
+    let start = now();
+    while child.try_wait().unwrap().is_none() {
+        assert!(start.elapsed() < PATIENCE, "it goes on without a terminal");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn keys_work_while_the_capture_comes_through_a_pipe() {
+    let program = env!("CARGO_BIN_EXE_wsinspect");
+    // The pipe stays open: reading goes on until somebody leaves.
+    let script = format!("(cat {STRIPPED}; sleep 60) | {program} read -");
+    let mut terminal = Terminal::new("/bin/sh", &["-c", &script], (80, 24));
+    terminal.press("", &["standard input", "reading"]);
+    terminal.press("3", &["the rest comes when all is read"]);
+    terminal.press("1", &["attempts"]);
+    terminal.press("Q", &[]);
+    terminal.wait_for(|screen| !screen.alternate_screen());
+    let _ = terminal.child.kill();
+}
+
+#[test]
+fn who_asks_for_a_report_gets_one() {
+    let cases = [
+        (&["--format", "text"][..], "about the capture"),
+        (&["--format", "json"], "\"type\":\"summary\""),
+        (&["--fail-on", "error"], "about the capture"),
+        (&["-q"], "upgrade attempts failed"),
+    ];
+    for (options, words) in cases {
+        let arguments = [&["read"], options, &[STRIPPED]].concat();
+        let mut terminal = Terminal::new(env!("CARGO_BIN_EXE_wsinspect"), &arguments, (80, 24));
+        terminal.wait_for(|screen| screen.contents().contains(words));
+        assert!(!terminal.screen.screen().alternate_screen(), "{options:?}");
+        let _ = terminal.is_left_as_it_was();
+    }
+}
