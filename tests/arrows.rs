@@ -18,13 +18,38 @@ mod paths;
 
 /// The rooms; each may use those before it. The last ones, from [`EDGE`] on, may use everything.
 const ROOMS: &[&str] = &[
-    "units", "limits", "text", "redact", "capture", "decode", "tcp", "protocol", "model", "pipeline",
-    "report", "cli", "config", "progress", "app", "main", "lib",
+    "units",
+    "limits",
+    "text",
+    "redact",
+    "capture",
+    "decode",
+    "tcp",
+    "protocol",
+    "model",
+    "pipeline",
+    "routes",
+    "diagnosis",
+    "report",
+    "tui",
+    "cli",
+    "config",
+    "progress",
+    "screen",
+    "app",
+    "main",
+    "lib",
 ];
 const EDGE: &str = "cli";
 
-/// What an arrow may not do though the order allows it: the report shows what the model has, whoever filled it.
-const FORBIDDEN: &[(&str, &str)] = &[("report", "pipeline")];
+/// What an arrow may not do though the order allows it: reports and screens show what the model has, whoever filled it.
+const FORBIDDEN: &[(&str, &str)] = &[
+    ("report", "pipeline"),
+    ("routes", "pipeline"),
+    ("diagnosis", "pipeline"),
+    ("tui", "pipeline"),
+    ("tui", "capture"),
+];
 
 /// Rooms that may touch the outside, beside the edge.
 const OUTSIDE: &[&str] = &["capture"];

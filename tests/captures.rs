@@ -6,6 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use wsinspect::diagnosis::{Finding, Selection, Severity, diagnose};
+use wsinspect::model::Capture;
 use wsinspect::pipeline::Options;
 
 #[path = "support/facts.rs"]
@@ -32,12 +34,31 @@ fn every_capture_shows_what_is_expected_of_it() {
                 .iter()
                 .flat_map(|connection| facts::of_connection(connection, end))
                 .collect();
-            let found = json!({"packets": capture.totals.packets, "attempts": attempts});
+            let leading = leading(&capture, &expected["leading"]);
+            let found = json!({"packets": capture.totals.packets, "attempts": attempts, "leading": leading});
             wrong.extend(differences(&name, expected, &found));
         }
     }
     assert!(files >= 50, "only {files} capture files were found in {}", folder.display());
     assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// The leading finding, unless it is a mere note: nothing else may be found on a healthy capture. Who is to blame is told
+/// as precisely as `expected` does: without the software's name.
+fn leading(capture: &Capture, expected: &Value) -> Value {
+    let diagnosis = diagnose(capture, &Selection::default(), false);
+    let Some(finding) = diagnosis.findings.first().filter(|finding| finding.severity > Severity::Note) else {
+        // Some scenarios have a note as their point.
+        let note = diagnosis.findings.iter().find(|finding| expected["rule"] == finding.rule.name);
+        return note.map_or(Value::Null, as_value);
+    };
+    as_value(finding)
+}
+
+fn as_value(finding: &Finding) -> Value {
+    let hop = finding.blame.to_string();
+    let hop = hop.split(" (").next().unwrap_or_default();
+    json!({"rule": finding.rule.name, "hop": hop})
 }
 
 /// Where `found` lacks what is `expected`, one line for each place.

@@ -198,7 +198,11 @@ fn a_filter_selects_connections() {
     assert_eq!(upstream.len(), 1);
     let filtered = read(&["-f", "tcp port 3000"]);
     let connections: Vec<&str> = filtered.lines().filter(|line| !line.contains("\"summary\"")).collect();
-    assert_eq!(connections, upstream, "packets keep their numbers");
+    // Alone it is judged as what it then is, one leg.
+    let facts = |line: &str| line.split(",\"findings\":").next().unwrap().to_owned();
+    let [filtered_facts, all_facts] =
+        [&connections, &upstream].map(|lines| lines.iter().map(|line| facts(line)).collect::<Vec<_>>());
+    assert_eq!(filtered_facts, all_facts, "packets keep their numbers");
     assert!(filtered.contains("\"skipped\":{\"filter\":38}"), "{filtered}");
     assert_eq!(read(&["--filter", "tcp port 3000"]), filtered);
     // None is left.
@@ -281,10 +285,11 @@ fn no_color_is_respected() {
 #[test]
 fn quiet_is_the_totals() {
     for path in ["captures/chat/proxy-any.pcap", "captures/header-inheritance/proxy-any.pcap"] {
-        let whole = run(&["read", path]).report();
-        let first = format!("{}\n", whole.lines().next().unwrap());
-        assert_eq!(run(&["read", "-q", path]).report(), first);
-        assert_eq!(run(&["read", "--quiet", path]).report(), first);
+        let quiet = run(&["read", "-q", path]).report();
+        assert_eq!((quiet.lines().count(), &run(&["read", "--quiet", path]).report()), (1, &quiet));
+        // The whole report begins with the same verdict, and says why.
+        let verdict = quiet.split("  ").next().unwrap();
+        assert!(run(&["read", path]).report().starts_with(verdict), "{quiet}");
     }
     // Programs get what they always get.
     let json = run(&["read", "--format", "json", CHAT]);
@@ -391,4 +396,37 @@ fn end(child: Child) -> Outcome {
 
 fn went_well(stdout: &str) -> Outcome {
     Outcome { status: 0, stdout: stdout.to_owned(), stderr: String::new() }
+}
+
+#[test]
+fn findings_are_the_exit_status_if_they_are_asked_for() {
+    let failing = "captures/nginx-nothing-configured/proxy-any.pcap";
+    let healthy = "captures/chat/proxy-any.pcap";
+    let cases: [(&[&str], i32); 8] = [
+        (&[failing], 0),
+        (&["--fail-on", "error", failing], 1),
+        (&["--fail-on", "note", "-q", failing], 1),
+        (&["--fail-on", "error", "--ignore", "WS2,WS3", failing], 0),
+        (&["--fail-on", "error", "--select", "upgrade-stripped", failing], 1),
+        (&["--fail-on", "error", "--select", "WS4", failing], 0),
+        (&["--fail-on", "warning", healthy], 0),
+        (&["--fail-on", "error", "--format", "json", failing], 1),
+    ];
+    for (arguments, status) in cases {
+        let outcome = run(&[&["read"], arguments].concat());
+        assert_eq!((outcome.status, &*outcome.stderr), (status, ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_rule_is_explained_by_name_and_by_code() {
+    let page = run(&["explain", "upgrade-stripped"]).report();
+    assert_eq!(run(&["explain", "ws201"]).report(), page);
+    assert!(page.starts_with("# upgrade-stripped (WS201, error)\n"), "{page}");
+    let unknown = "unknown rule no-such-rule (wsinspect explain lists them)";
+    assert_eq!(run(&["explain", "no-such-rule"]).complaint(), format!("wsinspect: {unknown}"));
+    for option in ["--select", "--ignore"] {
+        let complaint = run(&["read", option, "no-such-rule", "x.pcap"]).complaint();
+        assert_eq!(complaint, format!("wsinspect: {unknown}"));
+    }
 }

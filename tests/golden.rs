@@ -54,6 +54,25 @@ fn texts_with_options() {
     });
 }
 
+/// The report for an issue tracker, and the text where there is room for two heads beside each other.
+#[test]
+fn other_shapes() {
+    shown("shapes").bind(|| {
+        for name in ["nginx-nothing-configured", "haproxy-upstream-refused", "chat"] {
+            let path = Path::new("captures").join(name).join("proxy-any.pcap");
+            assert_snapshot!(format!("md-{name}"), report(&path, &["--format", "md"]));
+        }
+    });
+}
+
+#[test]
+fn rules() {
+    shown("rules").bind(|| {
+        assert_snapshot!("list", run(&["explain"]).report());
+        assert_snapshot!("one", run(&["explain", "upgrade-stripped"]).report());
+    });
+}
+
 /// The totals of each capture: one line, or two where they are too wide for one.
 #[test]
 fn verdicts() {
@@ -71,6 +90,7 @@ fn verdicts() {
 fn help() {
     shown("help").bind(|| {
         assert_snapshot!("help", run(&["--help"]).report());
+        assert_snapshot!("explain-help", run(&["explain", "--help"]).report());
         assert_snapshot!("read-help", run(&["read", "--help"]).report());
         assert_snapshot!("read-help-short", run(&["read", "-h"]).report());
     });

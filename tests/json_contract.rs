@@ -215,6 +215,48 @@ const SUMMARY: &[Key] = &[
     always("warnings", List),
 ];
 
+const ROUTE: &[Key] = &[
+    always("schema", Is(1)),
+    always("legs", List),
+    always("matched_by", Word(&["key", "accept", "bytes", "inferred"])),
+    always("hops", List),
+    always("tries", List),
+    always("findings", List),
+];
+
+const LEG: &[Key] = &[always("connection", Count), always("attempt", Count)];
+
+const HOP: &[Key] = &[
+    always("from", Count),
+    always("proxy", Object),
+    always("proxy/address", Text),
+    or_null("proxy/software", Text),
+    or_null("proxy/version", Text),
+    always("changes", List),
+    always("answer", Word(&["passed", "changed", "replaced", "made-up", "dropped", "none"])),
+];
+
+const CHANGE: &[Key] = &[
+    always("part", Word(&["method", "target", "http_version", "header"])),
+    or_null("before", Text),
+    or_null("after", Text),
+];
+
+const FINDING: &[Key] = &[
+    always("rule", Text),
+    always("code", Text),
+    always("severity", Word(&["error", "warning", "note"])),
+    always("message", Text),
+    always("hop", Text),
+    always("packets", List),
+    always("fix", List),
+    always("advice", List),
+    always("explains", List),
+    always("see", Text),
+];
+
+const FIX: &[Key] = &[always("for", Text), always("place", Text), always("text", Text)];
+
 const LATENCY: &[Key] = &[always("median", Number), always("p95", Number), always("max", Number)];
 
 const ROLES: &[&str] = &["client", "server"];
@@ -248,12 +290,14 @@ fn every_key_is_there_and_of_its_type() {
             match line["type"].as_str().unwrap() {
                 "connection" => check_connection(line),
                 "frame" => check(line, FRAME),
+                "route" => check_route(line),
                 other => panic!("a line of type {other}"),
             }
         }
         assert_eq!(last["type"], "summary");
         check(last, SUMMARY);
         check(&last["frames"], COUNTERS);
+        check_findings(last);
         check_if_there(&last["latency_ms"], LATENCY);
         assert!(last["skipped"].as_object().unwrap().values().all(Value::is_u64), "{last}");
         assert!(last["warnings"].as_array().unwrap().iter().all(Value::is_string), "{last}");
@@ -363,14 +407,48 @@ fn options_only_leave_lines_out() {
         let all = lines(&path, &["--all", "--frames"]);
         let expected: Vec<&Value> = all.iter().filter(|line| line["type"] != "frame").collect();
         assert_eq!(lines(&path, &["--all"]).iter().collect::<Vec<_>>(), expected);
-        let has_attempt = |line: &&&Value| line["type"] == "summary" || !list(line, "attempts").is_empty();
-        let expected: Vec<&Value> = expected.iter().filter(has_attempt).copied().collect();
+        // What something was found about is never left out.
+        let is_told = |line: &&&Value| {
+            line["type"] != "connection"
+                || !list(line, "attempts").is_empty()
+                || !list(line, "findings").is_empty()
+        };
+        let expected: Vec<&Value> = expected.iter().filter(is_told).copied().collect();
         assert_eq!(lines(&path, &[]).iter().collect::<Vec<_>>(), expected);
+    }
+}
+
+fn check_route(line: &Value) {
+    check(line, ROUTE);
+    check_findings(line);
+    assert!(list(line, "legs").len() > 1, "{line}");
+    assert_eq!(list(line, "hops").len() + 1, list(line, "legs").len(), "{line}");
+    for leg in list(line, "legs") {
+        check(leg, LEG);
+    }
+    for hop in list(line, "hops") {
+        check(hop, HOP);
+        for change in list(hop, "changes") {
+            check(change, CHANGE);
+            assert_eq!(change["part"] == "header", change["name"].is_string(), "{change}");
+            assert_ne!(change["before"], change["after"], "{change}");
+        }
+    }
+}
+
+fn check_findings(line: &Value) {
+    for finding in list(line, "findings") {
+        check(finding, FINDING);
+        assert!(list(finding, "packets").iter().all(Value::is_u64), "{finding}");
+        for fix in list(finding, "fix") {
+            check(fix, FIX);
+        }
     }
 }
 
 fn check_connection(line: &Value) {
     check(line, CONNECTION);
+    check_findings(line);
     check(&line["tcp"]["client"], HALF);
     check(&line["tcp"]["server"], HALF);
     for attempt in list(line, "attempts") {

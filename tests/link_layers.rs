@@ -81,7 +81,7 @@ fn check(ip: Ip, (text, json): &(String, Vec<Value>)) {
     let attempt = &json[0]["attempts"][0];
     assert_eq!((&attempt["outcome"], &attempt["websocket"]["end"]), (&"established".into(), &"clean".into()));
     assert_eq!(json[1]["skipped"], serde_json::json!({}));
-    assert!(text.starts_with("the only upgrade attempt succeeded "), "{text}");
+    assert!(text.starts_with("the only upgrade attempt succeeded; "), "{text}");
 }
 
 fn with_ipv4_addresses(lines: &[Value]) -> Vec<Value> {

@@ -1,6 +1,8 @@
 //! What the library makes of a capture, as values that can be compared: names and shape are those of
 //! `captures/*/expected.json`, which are those of the JSON report.
 
+#![allow(dead_code, reason = "not every test needs everything")]
+
 use std::io::Cursor;
 
 use serde_json::{Map, Value, json};

@@ -1,5 +1,7 @@
 //! The packets of a shipped capture, to be put in another order, cut anew, and written as a capture again.
 
+#![allow(dead_code, reason = "not every test needs everything")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
