@@ -7,10 +7,12 @@ use std::path::Path;
 
 use anstream::{AutoStream, ColorChoice, StripStream};
 use anyhow::{anyhow, bail};
+use clap::CommandFactory;
 
 use crate::capture::{CaptureFile, Filter};
-use crate::cli::{Background, Cli, Color, Command, ExplainArgs, ReadArgs};
+use crate::cli::{Background, Cli, Color, Command, CompletionsArgs, ExplainArgs, ReadArgs};
 use crate::diagnosis::{Diagnosis, Rule, Selection, UnknownRule, diagnose};
+use crate::manual;
 use crate::model::{Capture, Keeps};
 use crate::pipeline::{Options, analyse};
 use crate::progress::Progress;
@@ -27,6 +29,8 @@ pub fn run(cli: &Cli) -> anyhow::Result<bool> {
     let done = match &cli.command {
         Command::Read(args) => read(args),
         Command::Explain(args) => explain(args),
+        Command::Completions(args) => completions(args),
+        Command::Man => manual_page(),
     };
     // One line, whatever is in the name of a file that came from somebody else.
     done.map_err(|error| anyhow!("{}", text::escape(&format!("{error:#}"))))
@@ -102,15 +106,30 @@ fn theme(args: &ReadArgs) -> Theme {
 }
 
 fn explain(args: &ExplainArgs) -> anyhow::Result<bool> {
-    let out = BufWriter::new(io::stdout().lock());
-    let written = match &args.rule {
-        Some(name) => {
-            let rule = Rule::find(name).ok_or_else(|| UnknownRule(name.clone()))?;
-            explain::page(rule, out)
-        }
-        None => explain::list(out),
-    };
-    match written {
+    let mut page = Vec::new();
+    match &args.rule {
+        Some(name) => explain::page(Rule::find(name).ok_or_else(|| UnknownRule(name.clone()))?, &mut page)?,
+        None => explain::list(&mut page)?,
+    }
+    print(&page)
+}
+
+fn completions(args: &CompletionsArgs) -> anyhow::Result<bool> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "wsinspect", &mut script);
+    print(&script)
+}
+
+fn manual_page() -> anyhow::Result<bool> {
+    let mut page = Vec::new();
+    manual::write(Cli::command(), &mut page)?;
+    print(&page)
+}
+
+/// Writes what is not a report to standard output.
+fn print(text: &[u8]) -> anyhow::Result<bool> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(anyhow!("cannot write standard output: {}", reason(&error)))
         }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use crate::diagnosis::Severity;
 use crate::report::{Format, TimeStyle};
@@ -24,6 +25,18 @@ pub enum Command {
     Read(ReadArgs),
     /// Explain a rule: what it sees, why that breaks WebSockets, how to mend it. Without one, list them all.
     Explain(ExplainArgs),
+    /// Write a shell's completions: source <(wsinspect completions bash)
+    Completions(CompletionsArgs),
+    /// Write the manual page: wsinspect man | man -l -
+    Man,
+}
+
+/// `wsinspect completions`.
+#[derive(Debug, clap::Args)]
+pub struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum)]
+    pub shell: Shell,
 }
 
 /// `wsinspect explain`.

@@ -34,6 +34,7 @@ const ROOMS: &[&str] = &[
     "tui",
     "cli",
     "config",
+    "manual",
     "progress",
     "screen",
     "app",

@@ -430,3 +430,15 @@ fn a_rule_is_explained_by_name_and_by_code() {
         assert_eq!(complaint, format!("wsinspect: {unknown}"));
     }
 }
+
+#[test]
+fn every_shell_that_is_named_gets_completions_of_every_command() {
+    let help = run(&["completions", "--help"]).report();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        assert!(help.contains(shell), "{help}");
+        let script = run(&["completions", shell]).report();
+        for word in ["read", "explain", "completions", "man", "fail-on"] {
+            assert!(script.contains(word), "{shell}: no {word}");
+        }
+    }
+}
