@@ -7,6 +7,7 @@ use clap_complete::Shell;
 
 use crate::diagnosis::Severity;
 use crate::report::{Format, TimeStyle};
+use crate::text;
 
 /// Reads packet captures and tells which WebSocket upgrade attempts there were, which failed, and what the wire
 /// says about each.
@@ -133,6 +134,25 @@ pub enum Background {
     Light,
     /// Dark.
     Dark,
+}
+
+/// What is wrong with what was typed, in one line: the fault, and what would be right.
+#[must_use]
+pub fn in_one_line(error: &clap::Error) -> String {
+    let rendered = error.render().to_string();
+    // Paragraphs: the fault, maybe a tip, maybe the usage, where to read more.
+    let paragraphs: Vec<String> = rendered
+        .split("\n\n")
+        .map(|paragraph| paragraph.lines().map(str::trim).collect::<Vec<_>>().join(" "))
+        .collect();
+    let fault = paragraphs.first().map_or("", |fault| fault.strip_prefix("error: ").unwrap_or(fault));
+    let starting = |start: &str| paragraphs.iter().find_map(|paragraph| paragraph.strip_prefix(start));
+    let hint = match (starting("tip: "), starting("Usage: ")) {
+        (Some(tip), _) if tip.contains("similar") => format!(" ({tip})"),
+        (_, Some(usage)) => format!(" (usage: {usage})"),
+        _ => String::new(),
+    };
+    text::escape(&format!("{fault}{hint}")).into_owned()
 }
 
 const READ_EXAMPLES: &str = "\

@@ -3,24 +3,41 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 use wsinspect::app;
-use wsinspect::cli::Cli;
+use wsinspect::cli::{Cli, in_one_line};
 
 fn main() -> ExitCode {
-    match app::run(&Cli::parse()) {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return not_understood(&error),
+    };
+    match app::run(&cli) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(SOMETHING_WAS_FOUND),
-        Err(error) => {
-            complain(&error);
-            ExitCode::from(COULD_NOT_BE_DONE)
+        Err(error) => complain(&format!("{error:#}")),
+    }
+}
+
+/// The help that was asked for, or what is wrong with what was typed.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            // Whoever closes the pipe has seen enough.
+            let _ = error.print();
+            if error.use_stderr() { ExitCode::from(COULD_NOT_BE_DONE) } else { ExitCode::SUCCESS }
         }
+        _ => complain(&in_one_line(error)),
     }
 }
 
 /// One line: the thing, the reason, the hint.
 #[expect(clippy::print_stderr, reason = "this is where errors go")]
-fn complain(error: &anyhow::Error) {
-    eprintln!("wsinspect: {error:#}");
+fn complain(error: &str) -> ExitCode {
+    eprintln!("wsinspect: {error}");
+    ExitCode::from(COULD_NOT_BE_DONE)
 }
 
 /// The exit status for findings that `--fail-on` asks for.
