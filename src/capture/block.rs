@@ -54,7 +54,7 @@ impl PacketMeta {
 }
 
 /// A link-layer type as files number it (the tcpdump project's link-type registry).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkType(pub u16);
 
 impl LinkType {

@@ -35,6 +35,14 @@ pub enum CaptureError {
         /// What to do.
         hint: &'static str,
     },
+    /// A file cannot be written.
+    #[error("cannot write {}: {reason}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why it cannot be.
+        reason: String,
+    },
     /// The filter is not one.
     #[error("cannot use the filter {filter:?}: {reason} (man pcap-filter)")]
     Filter {

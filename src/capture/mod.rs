@@ -16,11 +16,14 @@ mod pcapng;
 mod recognise;
 #[cfg(test)]
 mod testing;
+mod writer;
 
 pub use block::{Block, LinkType, PacketMeta};
 pub use error::{CaptureError, Damage};
 pub use file::CaptureFile;
 pub use filter::Filter;
+pub use pcapng::encode::{Interface, Packet, Statistics};
+pub use writer::{InterfaceId, PcapngOutput, PcapngWriter};
 
 /// A capture that can be read block by block.
 pub trait Source {

@@ -4,6 +4,7 @@
 //! and a connection's name is its first packet, so that results do not depend on how many shards there are as
 //! long as none of them meets a limit.
 
+mod export;
 mod shard;
 
 use crate::capture::{Block, CaptureError, Filter, Source};
@@ -13,6 +14,7 @@ use crate::model::{Capture, Keeps};
 use crate::units::{Origin, PacketNumber};
 use shard::Shard;
 
+pub use export::Export;
 pub use shard::{OpenConnection, SoFar};
 
 /// What is wanted.

@@ -5,6 +5,7 @@
 
 mod blocks;
 mod clock;
+pub(in crate::capture) mod encode;
 
 use blocks::{Interface, Kind, LEAST, PACKET_LEAST, section_order};
 

@@ -1,0 +1,92 @@
+//! Copies the packets of some connections from their capture into a file of their own.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::capture::{
+    Block, CaptureError, Interface, InterfaceId, LinkType, Packet, PacketMeta, PcapngOutput, Source,
+};
+use crate::decode::{FlowKey, decode};
+use crate::model::Connection;
+use crate::units::{Origin, PacketNumber};
+
+/// Which packets are to be copied, and what is to be said about them.
+#[derive(Clone, Debug, Default)]
+pub struct Export {
+    /// For each pair of endpoints the first packets of their connections, with the last ones: ports are used again.
+    wanted: HashMap<FlowKey, BTreeMap<PacketNumber, PacketNumber>>,
+    comments: BTreeMap<PacketNumber, Vec<String>>,
+    /// Nothing is wanted after this packet.
+    last: PacketNumber,
+}
+
+impl Export {
+    /// Adds the packets of a connection. A route needs those of all its legs.
+    pub fn add(&mut self, connection: &Connection) {
+        let (last, _) = connection.tcp.last;
+        self.last = self.last.max(last);
+        self.wanted.entry(connection.tcp.flow).or_default().insert(connection.id(), last);
+    }
+
+    /// Says something about a packet, if it is copied. The text is for people: it must have been redacted and escaped.
+    pub fn comment(&mut self, packet: PacketNumber, text: String) {
+        self.comments.entry(packet).or_default().push(text);
+    }
+
+    /// Whether there is nothing to be copied.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.wanted.is_empty()
+    }
+
+    /// Reads a capture from its beginning and copies what is wanted, with times and link types as they are. Returns
+    /// how many packets that were. `progress` is called after each block.
+    ///
+    /// # Errors
+    /// If the capture cannot be read again, or the file cannot be written.
+    pub fn copy<S: Source>(
+        &self,
+        source: &mut S,
+        out: &mut PcapngOutput,
+        mut progress: impl FnMut(&S),
+    ) -> Result<u64, CaptureError> {
+        let mut interfaces = BTreeMap::new();
+        let mut block = Block::default();
+        let mut copied = 0u64;
+        while source.next_block(&mut block)? && block.first <= self.last {
+            let numbers = (block.first.0..).map(PacketNumber);
+            for (number, packet) in numbers.zip(&block.packets) {
+                let captured = block.captured(packet);
+                if self.wants(number, packet, captured) {
+                    self.write(number, packet, captured, &mut interfaces, out)?;
+                    copied = copied.saturating_add(1);
+                }
+            }
+            progress(source);
+        }
+        out.flush()?;
+        Ok(copied)
+    }
+
+    fn wants(&self, number: PacketNumber, packet: &PacketMeta, captured: &[u8]) -> bool {
+        let origin = Origin { packet: number, time: packet.time, file_offset: 0 };
+        let Ok(segment) = decode(packet.link, captured, packet.original, origin) else { return false };
+        let connections = self.wanted.get(&segment.flow);
+        let latest = connections.and_then(|connections| connections.range(..=number).next_back());
+        latest.is_some_and(|(_, last)| number <= *last)
+    }
+
+    fn write(
+        &self,
+        number: PacketNumber,
+        packet: &PacketMeta,
+        captured: &[u8],
+        interfaces: &mut BTreeMap<LinkType, InterfaceId>,
+        out: &mut PcapngOutput,
+    ) -> Result<(), CaptureError> {
+        let interface =
+            *interfaces.entry(packet.link).or_insert_with(|| out.interface(Interface::of(packet.link)));
+        let comments = self.comments.get(&number).map(Vec::as_slice).unwrap_or_default();
+        let packet = Packet { time: packet.time, original: packet.original, captured, comments };
+        out.packet(interface, &packet)
+    }
+}
