@@ -12,6 +12,7 @@ use clap::CommandFactory;
 use crate::capture::{CaptureFile, Filter};
 use crate::cli::{Background, Cli, Color, Command, CompletionsArgs, ExplainArgs, ReadArgs};
 use crate::diagnosis::{Diagnosis, Rule, Selection, UnknownRule, diagnose};
+use crate::failures::Failures;
 use crate::manual;
 use crate::model::{Capture, Keeps};
 use crate::pipeline::{Options, analyse};
@@ -49,6 +50,13 @@ fn read(args: &ReadArgs) -> anyhow::Result<bool> {
     let mut file = CaptureFile::open(&args.file)?;
     // The output is opened before the capture is read: minutes of work are not to end in a wrong path.
     let output = Output::open(args.output.as_deref(), &args.file)?;
+    let failures = match &args.write_failures {
+        Some(path) if is_same_file(path, &args.file) => {
+            bail!("cannot write {}: it is the capture that is to be read", path.display())
+        }
+        Some(path) => Some(Failures::create(&file, &args.file, path)?),
+        None => None,
+    };
     let progress = Progress::new(&file, args.quiet);
     let capture = analyse(&mut file, filter, options(args, format), |file| progress.update(file))?;
     progress.finish();
@@ -57,6 +65,9 @@ fn read(args: &ReadArgs) -> anyhow::Result<bool> {
     let diagnosis =
         if is_judged { diagnose(&capture, &selection, args.show_secrets) } else { Diagnosis::default() };
     let written = output.write(args, format, &capture, &diagnosis);
+    if let Some(failures) = failures {
+        failures.write(&capture, &diagnosis)?;
+    }
     let is_fine = args.fail_on.is_none_or(|least| diagnosis.worst().is_none_or(|worst| worst < least));
     // Everything is told; taking it apart piece by piece would cost as much as a part of the reading did.
     std::mem::forget((capture, diagnosis));
@@ -65,8 +76,9 @@ fn read(args: &ReadArgs) -> anyhow::Result<bool> {
 
 /// Whether the terminal UI is wanted: on a terminal, unless something is asked for that only a report has.
 fn wants_screen(args: &ReadArgs) -> bool {
+    let wants_file = args.output.is_some() || args.write_failures.is_some();
     let wants_report =
-        args.format.is_some() || args.output.is_some() || args.fail_on.is_some() || args.quiet || args.frames;
+        args.format.is_some() || wants_file || args.fail_on.is_some() || args.quiet || args.frames;
     let is_dumb = env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
     !wants_report && !is_dumb && io::stdout().is_terminal()
 }
@@ -139,8 +151,9 @@ fn print(text: &[u8]) -> anyhow::Result<bool> {
 
 /// Only what will be shown is kept.
 fn options(args: &ReadArgs, format: Format) -> Options {
+    let wants_findings = args.fail_on.is_some() || args.write_failures.is_some();
     let keeps = match format {
-        Format::Text if args.quiet && args.fail_on.is_none() => Keeps::Totals,
+        Format::Text if args.quiet && !wants_findings => Keeps::Totals,
         _ if args.all => Keeps::Connections,
         _ => Keeps::Attempts,
     };

@@ -67,6 +67,11 @@ pub struct ReadArgs {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
+    /// Copy the packets of connections with findings here (pcapng), each finding as a comment on the packets that show
+    /// it. They are copied as they are, cookies and tokens included.
+    #[arg(long, value_name = "FILE")]
+    pub write_failures: Option<PathBuf>,
+
     /// Report connections without an upgrade attempt too.
     #[arg(long)]
     pub all: bool,

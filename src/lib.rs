@@ -18,6 +18,7 @@
 // The edge: what was typed, what it means, who calls whom.
 pub mod app;
 pub mod cli;
+pub mod failures;
 pub mod manual;
 pub mod progress;
 pub mod screen;

@@ -36,6 +36,7 @@ const ROOMS: &[&str] = &[
     "config",
     "manual",
     "progress",
+    "failures",
     "screen",
     "app",
     "main",

@@ -92,6 +92,10 @@ impl Folder {
         std::fs::write(self.0.path().join(name), bytes).unwrap();
     }
 
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
     pub(crate) fn content(&self, name: &str) -> String {
         std::fs::read_to_string(self.0.path().join(name)).unwrap()
     }

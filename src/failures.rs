@@ -1,0 +1,91 @@
+//! `--write-failures`: the packets of connections with findings as a file for Wireshark, each finding as a comment on
+//! the packets that show it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+
+use crate::capture::{CaptureFile, PcapngOutput};
+use crate::diagnosis::{About, Diagnosis, Finding};
+use crate::model::Capture;
+use crate::pipeline::Export;
+use crate::text;
+
+/// Where the packets come from and where they go.
+#[derive(Debug)]
+pub struct Failures {
+    capture: PathBuf,
+    out: PcapngOutput,
+}
+
+impl Failures {
+    /// Creates the file. The capture is read a second time for it.
+    ///
+    /// # Errors
+    /// If the capture can be read only once, or the file cannot be created.
+    pub fn create(capture: &CaptureFile, path: &Path, file: &Path) -> anyhow::Result<Self> {
+        if capture.size().is_none() {
+            bail!(
+                "cannot write {}: the capture comes through a pipe and cannot be read again (save it in a file first)",
+                file.display()
+            );
+        }
+        Ok(Self { capture: path.to_owned(), out: PcapngOutput::create(file)? })
+    }
+
+    /// Copies the packets.
+    ///
+    /// # Errors
+    /// If the capture cannot be read again, or the file cannot be written.
+    pub fn write(mut self, capture: &Capture, diagnosis: &Diagnosis) -> anyhow::Result<()> {
+        let mut source = CaptureFile::open(&self.capture)?;
+        failures(capture, diagnosis).copy(&mut source, &mut self.out, |_| {})?;
+        Ok(())
+    }
+}
+
+/// The packets of everything that a finding is about.
+#[must_use]
+pub fn failures(capture: &Capture, diagnosis: &Diagnosis) -> Export {
+    let mut export = Export::default();
+    for finding in &diagnosis.findings {
+        for connection in connections(finding, diagnosis) {
+            if let Some(connection) = capture.connections.get(connection) {
+                export.add(connection);
+            }
+        }
+        for packet in &finding.packets {
+            export.comment(*packet, comment(finding, packet.0));
+        }
+    }
+    export
+}
+
+/// The places of the connections that a finding is about. Of a route those of all legs, and those that a proxy opened
+/// for it in vain.
+fn connections(finding: &Finding, diagnosis: &Diagnosis) -> Vec<usize> {
+    match &finding.about {
+        About::Capture => Vec::new(),
+        About::Connections(places) => places.clone(),
+        About::Routes(routes) => {
+            let routes = routes.iter().filter_map(|route| diagnosis.routes.get(*route));
+            let of = |route: &crate::routes::Route| -> Vec<usize> {
+                let legs = route.legs.iter().map(|leg| leg.connection);
+                legs.chain(route.tries.iter().copied()).collect()
+            };
+            routes.flat_map(of).collect()
+        }
+    }
+}
+
+/// What stands at a packet. The packet has another number in the new file.
+fn comment(finding: &Finding, number: u64) -> String {
+    let (severity, rule) = (finding.severity.name(), finding.rule);
+    let mut comment = format!("{severity} {} {}: {}.", rule.code, rule.name, finding.sentence());
+    for sentence in &finding.detail {
+        comment.push(' ');
+        comment.push_str(sentence);
+    }
+    comment.push_str(&format!(" (packet {number} of the capture; wsinspect explain {})", rule.name));
+    text::escape(&comment).into_owned()
+}
