@@ -84,6 +84,42 @@ pub const FRAMES_KEPT_FIRST: usize = 1_000;
 /// Frames remembered of all sessions. At the limit a new frame takes the place of an old one.
 pub const FRAMES_KEPT_TOTAL: usize = 2_000_000;
 
+/// Messages remembered of one session, if they are asked for: the first [`MESSAGES_KEPT_FIRST`] and the latest. Counters
+/// stay complete.
+pub const MESSAGES_KEPT: usize = 10_000;
+
+/// The first messages of a session that are remembered whatever comes after.
+pub const MESSAGES_KEPT_FIRST: usize = 1_000;
+
+/// Messages remembered of all sessions. At the limit a new one takes the place of an old one of its session.
+pub const MESSAGES_KEPT_TOTAL: usize = 1_000_000;
+
+/// Decoded bytes of one message that are kept. The rest is decoded, counted and let go; the message tells how much.
+pub const MESSAGE_BYTES: usize = 1024 * 1024;
+
+/// Decoded bytes of all messages that are kept. At the limit messages are told without the bytes that find no room.
+pub const MESSAGE_BYTES_KEPT_TOTAL: usize = 256 * 1024 * 1024;
+
+/// Messages that one reading back of a session returns. It says where the next one goes on.
+pub const READ_BACK_MESSAGES: usize = 4_000;
+
+/// Bytes of them. The first message that does not fit is left for the next reading back.
+pub const READ_BACK_BYTES: usize = 16 * 1024 * 1024;
+
+/// The longest message that is inflated. After a longer one its side is no longer inflated; a fact says so.
+pub const INFLATED_BYTES: u64 = 16 * 1024 * 1024;
+
+/// How many times as long as it was sent a message may be when it is inflated. After one that is longer its side is no
+/// longer inflated; a fact says so. DEFLATE can do 1032 times.
+pub const INFLATION_RATIO: u64 = 1_000;
+
+/// Final blocks of one message that are followed by others. After a message with more of them its side is no longer
+/// inflated; a fact says so.
+pub const FINAL_BLOCKS: u32 = 1_000;
+
+/// Sides of sessions that are inflated at once: each needs about 110 KiB. Those beyond are not inflated; a fact says so.
+pub const INFLATERS: usize = 1_024;
+
 /// The head of an HTTP message. A longer one makes the stream opaque; the reason is kept.
 pub const HEAD_BYTES: usize = 64 * 1024;
 

@@ -18,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     let limits = Limits { embryos: 64, ..Limits::default() };
-    let options = Options { keeps: Keeps::Connections, keeps_frames: true, limits };
+    let options = Options { keeps: Keeps::Connections, keeps_frames: true, limits, ..Options::default() };
     let capture = analyse(&mut file, None, options, |_| {}).expect("a cursor can be read");
     let totals = &capture.totals;
     assert!(totals.skipped.values().sum::<u64>() <= totals.packets);

@@ -11,6 +11,7 @@ use crate::capture::{Block, CaptureError, Filter, Source};
 use crate::decode::decode;
 use crate::limits::Limits;
 use crate::model::{Capture, Keeps};
+use crate::protocol::MessagesWanted;
 use crate::units::{Origin, PacketNumber};
 use shard::Shard;
 
@@ -24,6 +25,8 @@ pub struct Options {
     pub keeps: Keeps,
     /// Each frame is kept.
     pub keeps_frames: bool,
+    /// Messages are decoded, and these are kept.
+    pub messages: Option<MessagesWanted>,
     /// The limits.
     pub limits: Limits,
 }

@@ -70,9 +70,13 @@ pub(super) struct Shard {
 
 impl Shard {
     pub(super) fn new(options: Options) -> Self {
+        let context = Context::new(options.keeps != Keeps::Totals, options.keeps_frames);
         Self {
             connections: Connections::new(options.limits),
-            context: Context::new(options.keeps != Keeps::Totals, options.keeps_frames),
+            context: match options.messages {
+                Some(wanted) => context.with_messages(wanted),
+                None => context,
+            },
             places: Vec::new(),
             store: Store::new(options.keeps),
         }

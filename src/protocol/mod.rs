@@ -18,12 +18,14 @@ pub use layer::OpaqueReason;
 pub use stack::Stack;
 pub use tls::{ServerFirst, TlsAlert, TlsFacts};
 pub use websocket::{
-    Accept, Anomaly, AnomalyFact, CloseFact, FrameHeader, FrameLog, FrameMark, FrameRecord, Opcode,
-    PingFacts, RequestProblem, ResponseProblem, RoleFacts, SessionFacts, accept_for,
+    Accept, Anomaly, AnomalyFact, CloseFact, Decoded, DecodedFacts, FrameHeader, FrameLog, FrameMark,
+    FrameRecord, Message, MessageLog, MessagesWanted, NotUtf8, Obstacle, Opcode, PingFacts, RequestProblem,
+    ResponseProblem, RoleFacts, SessionFacts, Sightings, Which, accept_for,
 };
 
 use crate::decode::Half;
 use crate::limits;
+use websocket::MessageRoom;
 
 /// Who sends: above HTTP it matters who asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,6 +64,8 @@ pub struct Context {
     frame_room: usize,
     exchange_room: usize,
     buffered_bytes: usize,
+    /// For messages, if somebody wants them.
+    messages: Option<Box<MessageRoom>>,
 }
 
 impl Context {
@@ -74,7 +78,20 @@ impl Context {
             frame_room: limits::FRAMES_KEPT_TOTAL,
             exchange_room: limits::EXCHANGES_KEPT_TOTAL,
             buffered_bytes: 0,
+            messages: None,
         }
+    }
+
+    /// The same for whoever wants messages, too.
+    #[must_use]
+    pub fn with_messages(self, wanted: MessagesWanted) -> Self {
+        Self { messages: Some(Box::new(MessageRoom::new(wanted))), ..self }
+    }
+
+    /// The index of the first message that was wanted and found no room: none that comes later is kept.
+    #[must_use]
+    pub fn refused_message(&self) -> Option<u64> {
+        self.messages.as_ref()?.refused()
     }
 
     const fn keeps_heads(&self) -> bool {

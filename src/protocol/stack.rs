@@ -8,7 +8,7 @@ use super::layer::{Next, OpaqueReason, Protocol, Upgrade};
 use super::probe::Probe;
 use super::tls::Tls;
 use super::trail::Trail;
-use super::websocket::{Session, Start};
+use super::websocket::{MessageReader, Session, Start};
 use super::{Context, ProxyProtocol, Role, Spoken, StreamFacts};
 use crate::decode::Half;
 use crate::tcp::{Chunk, Opened, Opening, Receiver};
@@ -35,6 +35,8 @@ enum Layer {
     Probe(Option<Box<Probe>>),
     Http(Box<Http>),
     WebSocket(Tunnel),
+    /// The same where somebody wants messages.
+    Messages(Box<ReadTunnel>),
     Tls(Box<Tls>),
     /// With what came before, if there was anything.
     Opaque(OpaqueReason, Option<Box<Trail>>),
@@ -46,6 +48,13 @@ enum Layer {
 struct Tunnel {
     session: Session,
     trail: Trail,
+}
+
+/// A session of which the messages are read, too.
+#[derive(Debug)]
+struct ReadTunnel {
+    tunnel: Tunnel,
+    messages: MessageReader,
 }
 
 impl Receiver for Stack {
@@ -109,10 +118,13 @@ impl Stack {
                 Finished::Frames(upgrade) => self.begin_session(context, upgrade),
             }
         }
+        if let (Layer::Messages(read), Some(room)) = (&mut self.layer, &mut context.messages) {
+            read.messages.finish(room);
+        }
         let spoken = match self.layer {
             Layer::Probe(_) => Spoken::Nothing,
             Layer::Http(_) => Spoken::Http,
-            Layer::WebSocket(_) => Spoken::WebSocket,
+            Layer::WebSocket(_) | Layer::Messages(_) => Spoken::WebSocket,
             Layer::Tls(ref tls) => Spoken::Opaque(tls.reason()),
             Layer::Opaque(reason, _) => Spoken::Opaque(reason),
         };
@@ -135,6 +147,7 @@ impl Stack {
             let may_become_http = self.may_become_http();
             let next = match &mut self.layer {
                 Layer::WebSocket(tunnel) => return tunnel.session.data(context, role, chunk),
+                Layer::Messages(read) => return read.data(context, role, chunk),
                 Layer::Http(http) => http.data(context, role, chunk),
                 Layer::Probe(probe) => {
                     let found = probe.get_or_insert_default().data(half, self.opener, chunk);
@@ -176,12 +189,15 @@ impl Stack {
         let role = self.role(half);
         match &mut self.layer {
             Layer::WebSocket(tunnel) => tunnel.session.gap(role, length),
+            Layer::Messages(read) => read.gap(context, role, length, at),
             Layer::Http(http) => {
                 let next = http.gap(context, role, length, at);
                 self.follow(context, next);
                 // The end of the answer's head was in the gap, and nobody knows how many frames with it.
-                if let Layer::WebSocket(tunnel) = &mut self.layer {
-                    tunnel.session.lose(role);
+                match &mut self.layer {
+                    Layer::WebSocket(tunnel) => tunnel.session.lose(role),
+                    Layer::Messages(read) => read.lose(context, role),
+                    _ => {}
                 }
             }
             Layer::Tls(tls) => tls.gap(half, length),
@@ -249,7 +265,11 @@ impl Stack {
         if matches!(start, Start::Handshake { .. }) {
             session.note_early_client_bytes(early.sum());
         }
-        self.layer = Layer::WebSocket(Tunnel { session, trail });
+        let tunnel = Tunnel { session, trail };
+        self.layer = match context.messages {
+            None => Layer::WebSocket(tunnel),
+            Some(_) => Layer::Messages(Box::new(ReadTunnel { tunnel, messages: MessageReader::new(start) })),
+        };
         let client = self.client.unwrap_or(Half::Lo);
         for piece in held {
             self.held(context, client, piece);
@@ -270,6 +290,7 @@ impl Stack {
         match &self.layer {
             Layer::Http(http) => &http.trail().attempts,
             Layer::WebSocket(tunnel) => &tunnel.trail.attempts,
+            Layer::Messages(read) => &read.tunnel.trail.attempts,
             Layer::Opaque(_, Some(trail)) => &trail.attempts,
             Layer::Probe(_) | Layer::Tls(_) | Layer::Opaque(_, None) => &[],
         }
@@ -286,6 +307,7 @@ impl Stack {
             Layer::Probe(probe) => probe.map(|probe| probe.into_trail()).unwrap_or_default(),
             Layer::Http(http) => http.into_trail(),
             Layer::WebSocket(tunnel) => tunnel.into_trail(),
+            Layer::Messages(read) => read.into_trail(),
             Layer::Tls(tls) => {
                 self.client = self.client.or(tls.client());
                 tls.into_trail()
@@ -314,6 +336,38 @@ impl Tunnel {
         let mut trail = self.trail;
         if let Some(attempt) = trail.attempts.last_mut() {
             attempt.session = Some(Box::new(self.session.into_facts()));
+        }
+        trail
+    }
+}
+
+impl ReadTunnel {
+    fn data(&mut self, context: &mut Context, role: Role, chunk: Chunk<'_>) {
+        self.tunnel.session.data(context, role, chunk);
+        if let Some(room) = &mut context.messages {
+            self.messages.data(room, role, chunk);
+        }
+    }
+
+    fn gap(&mut self, context: &mut Context, role: Role, length: u64, at: Origin) {
+        self.tunnel.session.gap(role, length);
+        if let Some(room) = &mut context.messages {
+            self.messages.gap(room, role, length, at);
+        }
+    }
+
+    fn lose(&mut self, context: &mut Context, role: Role) {
+        self.tunnel.session.lose(role);
+        if let Some(room) = &mut context.messages {
+            self.messages.lose(room, role);
+        }
+    }
+
+    fn into_trail(self) -> Trail {
+        let decoded = Box::new(self.messages.into_decoded());
+        let mut trail = self.tunnel.into_trail();
+        if let Some(session) = trail.attempts.last_mut().and_then(|attempt| attempt.session.as_mut()) {
+            session.decoded = Some(decoded);
         }
         trail
     }

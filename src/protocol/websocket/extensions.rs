@@ -11,6 +11,16 @@ pub(super) struct Extension<'a> {
     pub parameters: Vec<(&'a str, Option<&'a str>)>,
 }
 
+/// What both sides agreed on for permessage-deflate, as far as whoever inflates has to know it: a window of 15 bits reads
+/// what was written with a smaller one (RFC 7692 section 7.1.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct DeflateParameters {
+    /// No message of the client refers to those before it (RFC 7692 section 7.1.1.2).
+    pub client_no_context_takeover: bool,
+    /// No message of the server does (RFC 7692 section 7.1.1.1).
+    pub server_no_context_takeover: bool,
+}
+
 /// The extensions of a header value. Anything is taken for what it looks like; what is illegal shows when it is
 /// compared.
 pub(super) fn parse(value: &str) -> Vec<Extension<'_>> {
@@ -39,6 +49,14 @@ impl Extension<'_> {
     /// Whether it is permessage-deflate.
     pub(super) fn is_deflate(&self) -> bool {
         self.name.eq_ignore_ascii_case("permessage-deflate")
+    }
+
+    /// What it says about windows that are taken over.
+    pub(super) fn deflate_parameters(&self) -> DeflateParameters {
+        DeflateParameters {
+            client_no_context_takeover: self.has(CLIENT_NO_CONTEXT_TAKEOVER),
+            server_no_context_takeover: self.has(SERVER_NO_CONTEXT_TAKEOVER),
+        }
     }
 
     fn has(&self, name: &str) -> bool {

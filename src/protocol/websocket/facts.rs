@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::header::Opcode;
+use super::messages::Decoded;
 use crate::limits;
 use crate::protocol::Role;
 use crate::units::{Origin, PacketNumber, Span, Timestamp};
@@ -26,6 +27,8 @@ pub struct SessionFacts {
     pub marks: Vec<FrameMark>,
     /// Bytes that the client sent before it can have seen the answer to its request.
     pub early_client_bytes: u64,
+    /// Its messages, if they were asked for.
+    pub decoded: Option<Box<Decoded>>,
 }
 
 impl SessionFacts {

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 
-use super::extensions::{self, Extension};
+use super::extensions::{self, DeflateParameters, Extension};
 use crate::protocol::attempt::RequestFacts;
 use crate::protocol::http::{Fields, RequestHead, ResponseHead, has_token};
 
@@ -263,10 +263,11 @@ pub(crate) fn read_response(
     (found.into_iter().filter(|(is_found, _)| *is_found).map(|(_, problem)| problem).collect(), accept)
 }
 
-/// Whether an answer agrees on permessage-deflate.
+/// What an answer agrees on for permessage-deflate; none if it does not have it.
 #[must_use]
-pub(crate) fn agreed_deflate(response: &ResponseHead<'_>) -> bool {
-    extensions_of(&response.fields).iter().any(Extension::is_deflate)
+pub(crate) fn agreed_deflate(response: &ResponseHead<'_>) -> Option<DeflateParameters> {
+    let extensions = extensions_of(&response.fields);
+    extensions.iter().find(|extension| extension.is_deflate()).map(Extension::deflate_parameters)
 }
 
 /// The accept value for a key (RFC 6455 section 4.2.2, item 5.4).

@@ -1,9 +1,10 @@
-//! WebSocket: RFC 6455, and RFC 7692 as far as the handshake goes.
+//! WebSocket: RFC 6455 and RFC 7692.
 
 mod extensions;
 mod facts;
 mod handshake;
 mod header;
+mod messages;
 mod pings;
 mod resync;
 mod session;
@@ -14,6 +15,10 @@ pub use facts::{
 pub use handshake::{Accept, RequestProblem, ResponseProblem, accept_for};
 pub(super) use handshake::{Offer, agreed_deflate, read_request, read_response, read_unasked};
 pub use header::{FrameHeader, Opcode};
+pub use messages::{
+    Decoded, DecodedFacts, Message, MessageLog, MessagesWanted, NotUtf8, Obstacle, Sightings, Which,
+};
+pub(super) use messages::{MessageReader, MessageRoom};
 pub(super) use resync::{Evidence, frames_in};
 pub(super) use session::{Session, Start};
 

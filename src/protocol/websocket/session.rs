@@ -5,6 +5,7 @@
 
 use std::ops::ControlFlow;
 
+use super::extensions::DeflateParameters;
 use super::facts::{
     Anomaly, AnomalyFact, CloseFact, FrameLog, FrameMark, FrameRecord, RoleFacts, SessionFacts,
 };
@@ -34,8 +35,8 @@ pub(crate) struct Session {
 pub(crate) enum Start {
     /// With a handshake.
     Handshake {
-        /// permessage-deflate was agreed on (RFC 7692).
-        deflate: bool,
+        /// What was agreed on for permessage-deflate (RFC 7692); none if it was not agreed on.
+        deflate: Option<DeflateParameters>,
     },
     /// The capture lacks the answer or all of the handshake, so that nothing is known of extensions.
     Midstream,
@@ -130,7 +131,7 @@ impl Session {
     #[must_use]
     pub(crate) fn new(start: Start) -> Self {
         let (message, deflate) = match start {
-            Start::Handshake { deflate } => (Message::None, Some(deflate)),
+            Start::Handshake { deflate } => (Message::None, Some(deflate.is_some())),
             Start::Midstream => (Message::Unknown, None),
         };
         let side = || Side { message, ..Side::default() };
@@ -233,6 +234,7 @@ impl Session {
             frames,
             marks,
             early_client_bytes,
+            decoded: None,
         }
     }
 
