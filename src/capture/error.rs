@@ -25,6 +25,12 @@ pub enum CaptureError {
         /// What the system said.
         error: io::Error,
     },
+    /// It was read once and cannot be read again.
+    #[error("cannot read {} again: its bytes came through a pipe and are gone (write them to a file)", path.display())]
+    Gone {
+        /// What was read.
+        path: PathBuf,
+    },
     /// It is no capture that can be read.
     #[error("cannot read {name}: {what} ({hint})")]
     NotACapture {

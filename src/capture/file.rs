@@ -1,7 +1,7 @@
 //! A capture file, or one that comes through a pipe: opens it, and fills blocks from it.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use super::damage::DamageLog;
@@ -12,7 +12,7 @@ use super::pcapng::{self, Pcapng};
 use super::recognise::{Foreign, Kind, recognise};
 use crate::capture::{Block, CaptureError, Damage, Source};
 use crate::limits;
-use crate::units::PacketNumber;
+use crate::units::{Origin, PacketNumber};
 
 /// A capture in the pcap or pcapng format, plain or compressed with gzip.
 #[derive(Debug)]
@@ -55,6 +55,30 @@ impl CaptureFile {
         }
         let mut capture = Self::from_reader(&path.display().to_string(), Box::new(file))?;
         capture.size = metadata.is_file().then_some(metadata.len());
+        Ok(capture)
+    }
+
+    /// Opens a capture again that was read before, at one of its packets or at the beginning: a plain pcap file is not
+    /// read before that packet. Packets have the numbers and places that they had.
+    ///
+    /// # Errors
+    /// As those of [`Self::open`], and if it is no file: what came through a pipe is gone.
+    pub fn reopen(path: &Path, from: Origin) -> Result<Self, CaptureError> {
+        let cannot = |error: io::Error| CaptureError::Open { path: path.to_owned(), reason: reason(&error) };
+        if path.as_os_str() == "-" || !path.metadata().map_err(cannot)?.is_file() {
+            return Err(CaptureError::Gone { path: path.to_owned() });
+        }
+        let mut capture = Self::open(path)?;
+        let record = from.file_offset.saturating_sub(pcap::RECORD_HEADER as u64);
+        if !capture.stream.is_plain() || !capture.parser.can_start_anywhere() || record < capture.offset {
+            return Ok(capture);
+        }
+        let mut file = File::open(path).map_err(cannot)?;
+        file.seek(SeekFrom::Start(record)).map_err(cannot)?;
+        capture.stream = ByteStream::new(Box::new(file));
+        capture.kept.clear();
+        capture.offset = record;
+        capture.packets = from.packet.0.saturating_sub(1);
         Ok(capture)
     }
 

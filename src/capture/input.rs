@@ -42,6 +42,11 @@ impl ByteStream {
         }
     }
 
+    /// Whether the bytes of the capture are those on the disk.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self.stream, Stream::Plain(_))
+    }
+
     /// Whether nothing more comes.
     pub(super) fn ended(&self) -> bool {
         self.ended

@@ -83,6 +83,11 @@ impl Parser {
         Self { format, lost: None }
     }
 
+    /// Whether records can be read from any of them on: they need nothing of those before.
+    pub(super) fn can_start_anywhere(&self) -> bool {
+        matches!(self.format, Format::Pcap(_))
+    }
+
     /// Finds the packets of the input.
     pub(super) fn parse(&mut self, input: Input<'_>, found: &mut Found<'_>) -> Step {
         let mut at = input.from;

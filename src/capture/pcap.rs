@@ -13,6 +13,9 @@ use crate::units::{Span, Timestamp};
 /// Bytes of the file header.
 pub(super) const FILE_HEADER: usize = 24;
 
+/// Bytes before each packet.
+pub(super) const RECORD_HEADER: usize = 16;
+
 /// Reads records.
 #[derive(Debug)]
 pub(super) struct Pcap {
@@ -141,9 +144,6 @@ fn within_a_day(one: Timestamp, other: Timestamp) -> bool {
 fn to_u32(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }
-
-/// Bytes before each packet.
-const RECORD_HEADER: usize = 16;
 
 /// So many headers in a row are no chance.
 const CHAIN: usize = 3;

@@ -5,6 +5,7 @@
 //! long as none of them meets a limit.
 
 mod export;
+mod read_back;
 mod shard;
 
 use crate::capture::{Block, CaptureError, Filter, Source};
@@ -16,6 +17,7 @@ use crate::units::{Origin, PacketNumber};
 use shard::Shard;
 
 pub use export::Export;
+pub use read_back::{ReadBack, ReadBackError, ReadBackWanted, read_back};
 pub use shard::{OpenConnection, SoFar};
 
 /// What is wanted.

@@ -1,0 +1,196 @@
+//! Reads a capture again for the messages of one session, for whoever wants to see payloads that nobody kept.
+
+use std::path::Path;
+use std::slice;
+
+use thiserror::Error;
+
+use crate::capture::{Block, CaptureError, CaptureFile, Filter, Source};
+use crate::decode::{FlowKey, Segment, decode};
+use crate::limits::{Limits, READ_BACK_BYTES, READ_BACK_MESSAGES};
+use crate::model::Connection;
+use crate::protocol::{Context, Message, MessagesWanted, Stack, Which};
+use crate::tcp::{Connections, Ended, Place};
+use crate::units::{Origin, PacketNumber};
+
+/// Which messages are to be read back.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadBackWanted {
+    /// The connection's two endpoints.
+    pub flow: FlowKey,
+    /// Its first packet.
+    pub first: Origin,
+    /// Its last packet; none if it goes on.
+    pub last: Option<PacketNumber>,
+    /// The place of the attempt among those of the connection.
+    pub attempt: usize,
+    /// Which of its messages and control frames.
+    pub which: Which,
+}
+
+impl ReadBackWanted {
+    /// Messages of an attempt, by its place on the connection. The connection must be over, or the capture be read.
+    #[must_use]
+    pub const fn of(connection: &Connection, attempt: usize, which: Which) -> Self {
+        let (first, last) = (connection.tcp.opening.first, Some(connection.tcp.last.0));
+        Self { flow: connection.tcp.flow, first, last, attempt, which }
+    }
+}
+
+/// What was read back.
+#[derive(Clone, Debug, Default)]
+pub struct ReadBack {
+    /// The messages and control frames, in the order in which they were completed; see [`Message::index`].
+    pub messages: Vec<Message>,
+    /// There are more: [`Which::From`] this index goes on. None if these are all that were asked for.
+    pub next: Option<u64>,
+}
+
+/// Why nothing can be read back.
+#[derive(Debug, Error)]
+pub enum ReadBackError {
+    /// The capture cannot be read; if it came through a pipe, its bytes are gone.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    /// The connection is not where it was.
+    #[error("cannot find packet {} of {name} again: the file has changed (read it anew)", .packet.0)]
+    Changed {
+        /// The capture.
+        name: String,
+        /// The connection's first packet.
+        packet: PacketNumber,
+    },
+    /// Nobody wants it any more.
+    #[error("no longer wanted")]
+    Stopped,
+}
+
+/// Reads a capture again for messages of one session: [`READ_BACK_MESSAGES`] of them and [`READ_BACK_BYTES`] of their
+/// payload at most.
+///
+/// `filter` is the one with which the capture was read. `is_wanted` is asked after each block. A plain pcap file is read
+/// from the connection's first packet on, others from their beginning; no file is read beyond its last packet. What is
+/// read depends on the file and on what is wanted alone.
+///
+/// # Errors
+/// If the capture cannot be read or has changed since it was read, if it came through a pipe, or as soon as `is_wanted`
+/// says no.
+pub fn read_back(
+    path: &Path,
+    mut filter: Option<Filter>,
+    wanted: ReadBackWanted,
+    mut is_wanted: impl FnMut() -> bool,
+) -> Result<ReadBack, ReadBackError> {
+    let mut source = CaptureFile::reopen(path, wanted.first)?;
+    let mut reader = Reader::new(wanted);
+    let mut block = Block::default();
+    while reader.goes_on() && source.next_block(&mut block)? {
+        reader.block(&block, filter.as_mut())?;
+        if !is_wanted() {
+            return Err(ReadBackError::Stopped);
+        }
+    }
+    let packet = wanted.first.packet;
+    reader.finish().ok_or_else(|| ReadBackError::Changed { name: source.name().to_owned(), packet })
+}
+
+/// Follows the one connection.
+struct Reader {
+    wanted: ReadBackWanted,
+    connections: Connections<Stack>,
+    places: Vec<Place>,
+    context: Context,
+    /// The connection is over, and these are its messages.
+    found: Option<Vec<Message>>,
+    /// Its last packet was read.
+    is_past: bool,
+}
+
+impl Reader {
+    fn new(wanted: ReadBackWanted) -> Self {
+        let messages =
+            MessagesWanted { which: wanted.which, most: READ_BACK_MESSAGES, bytes: READ_BACK_BYTES };
+        Self {
+            wanted,
+            // There is one connection, and those that had its ports after it.
+            connections: Connections::new(Limits { embryos: 16, ..Limits::default() }),
+            places: Vec::new(),
+            context: Context::new(false, false).with_messages(messages),
+            found: None,
+            is_past: false,
+        }
+    }
+
+    fn goes_on(&self) -> bool {
+        self.found.is_none() && !self.is_past && self.context.refused_message().is_none()
+    }
+
+    /// Reads what a block has of the connection.
+    fn block(&mut self, block: &Block, mut filter: Option<&mut Filter>) -> Result<(), CaptureError> {
+        let first = self.wanted.first.packet;
+        let last = self.wanted.last.unwrap_or(PacketNumber(u64::MAX));
+        for (number, packet) in (block.first.0..).map(PacketNumber).zip(&block.packets) {
+            if number > last {
+                self.is_past = true;
+            }
+            if !self.goes_on() {
+                break;
+            }
+            if number < first {
+                continue;
+            }
+            let origin = Origin {
+                packet: number,
+                time: packet.time,
+                file_offset: block.file_offset.saturating_add(u64::from(packet.start)),
+            };
+            let captured = block.captured(packet);
+            let Ok(segment) = decode(packet.link, captured, packet.original, origin) else { continue };
+            if segment.flow != self.wanted.flow {
+                continue;
+            }
+            if let Some(filter) = &mut filter
+                && !filter.matches(packet.link, captured)?
+            {
+                continue;
+            }
+            self.segment(&segment);
+        }
+        Ok(())
+    }
+
+    fn segment(&mut self, segment: &Segment<'_>) {
+        let (wanted, found) = (&self.wanted, &mut self.found);
+        let mut ended = |connection, context: &mut Context| note(wanted, found, connection, context);
+        let _ = self.connections.locate(slice::from_ref(segment), &mut self.places);
+        let place = self.places.first().copied().unwrap_or_default();
+        self.connections.segment(place, segment, &mut self.context, &mut ended);
+    }
+
+    /// What was found; none if the connection was not.
+    fn finish(mut self) -> Option<ReadBack> {
+        let (wanted, found) = (&self.wanted, &mut self.found);
+        let mut ended = |connection, context: &mut Context| note(wanted, found, connection, context);
+        self.connections.finish(&mut self.context, &mut ended);
+        Some(ReadBack { messages: self.found?, next: self.context.refused_message() })
+    }
+}
+
+/// Takes the messages of the connection that is wanted.
+fn note(
+    wanted: &ReadBackWanted,
+    found: &mut Option<Vec<Message>>,
+    ended: Ended<Stack>,
+    context: &mut Context,
+) {
+    let (facts, attempts) = match ended {
+        Ended::Connection(facts, stack) => (facts, stack.finish(context).attempts),
+        Ended::WithoutPayload(facts) => (facts, Vec::new()),
+    };
+    if facts.opening.first != wanted.first || found.is_some() {
+        return;
+    }
+    let session = attempts.into_iter().nth(wanted.attempt).and_then(|attempt| attempt.session);
+    let messages = session.and_then(|session| session.decoded).map(|decoded| decoded.messages);
+    *found = Some(messages.map(|messages| messages.into_messages().collect()).unwrap_or_default());
+}
