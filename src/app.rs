@@ -17,6 +17,7 @@ use crate::manual;
 use crate::model::{Capture, Keeps};
 use crate::pipeline::{Options, analyse};
 use crate::progress::Progress;
+use crate::protocol::MessagesWanted;
 use crate::report::{self, Format, MIN_WIDTH, ReportOptions, explain};
 use crate::screen::{self, Reading};
 use crate::text;
@@ -45,6 +46,9 @@ fn read(args: &ReadArgs) -> anyhow::Result<bool> {
     let format = args.format.unwrap_or(Format::Text);
     if args.frames && format != Format::Json {
         bail!("cannot show frames as text (use --format json)");
+    }
+    if args.messages && format != Format::Json {
+        bail!("cannot show messages as text (use --format json)");
     }
     let filter = args.filter.as_deref().map(Filter::new).transpose()?;
     let mut file = CaptureFile::open(&args.file)?;
@@ -77,8 +81,9 @@ fn read(args: &ReadArgs) -> anyhow::Result<bool> {
 /// Whether the terminal UI is wanted: on a terminal, unless something is asked for that only a report has.
 fn wants_screen(args: &ReadArgs) -> bool {
     let wants_file = args.output.is_some() || args.write_failures.is_some();
+    let wants_lines = args.frames || args.messages;
     let wants_report =
-        args.format.is_some() || wants_file || args.fail_on.is_some() || args.quiet || args.frames;
+        args.format.is_some() || wants_file || args.fail_on.is_some() || args.quiet || wants_lines;
     let is_dumb = env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
     !wants_report && !is_dumb && io::stdout().is_terminal()
 }
@@ -157,7 +162,8 @@ fn options(args: &ReadArgs, format: Format) -> Options {
         _ if args.all => Keeps::Connections,
         _ => Keeps::Attempts,
     };
-    Options { keeps, keeps_frames: args.frames, ..Options::default() }
+    let messages = args.messages.then(MessagesWanted::default);
+    Options { keeps, keeps_frames: args.frames, messages, ..Options::default() }
 }
 
 /// Where the report goes.
@@ -187,6 +193,7 @@ impl<'a> Output<'a> {
         let options = ReportOptions {
             keeps_all: args.all,
             frames: args.frames,
+            messages: args.messages,
             shows_secrets: args.show_secrets,
             time: args.time,
             quiet: args.quiet,

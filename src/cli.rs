@@ -80,6 +80,11 @@ pub struct ReadArgs {
     #[arg(long)]
     pub frames: bool,
 
+    /// Report each message decoded, on a line of its own (with --format json): shows what was said, secrets by name and
+    /// shape taken out of text.
+    #[arg(long)]
+    pub messages: bool,
+
     /// Judge by these rules only: names, codes or beginnings of codes, such as WS4.
     #[arg(long, value_name = "RULES", value_delimiter = ',')]
     pub select: Vec<String>,

@@ -46,6 +46,12 @@ pub struct Totals {
     pub frames: RoleFacts,
     /// Frames that were asked for and are not kept.
     pub forgotten_frames: u64,
+    /// Messages that were asked for and are not kept.
+    pub forgotten_messages: u64,
+    /// Messages that were asked for and of which not all bytes are kept.
+    pub cut_messages: u64,
+    /// Messages that a limit kept from being inflated.
+    pub limited_messages: u64,
     /// From request to answer, of established attempts.
     pub latency: Option<Latency>,
     /// Connections that were not looked into, by reason.

@@ -154,6 +154,12 @@ fn count(totals: &mut Totals, connection: &Connection) {
     for session in connection.attempts.iter().filter_map(|attempt| attempt.session.as_ref()) {
         totals.frames = totals.frames.plus(&session.client).plus(&session.server);
         totals.forgotten_frames = totals.forgotten_frames.saturating_add(session.frames.forgotten);
+        let Some(decoded) = &session.decoded else { continue };
+        totals.forgotten_messages = totals.forgotten_messages.saturating_add(decoded.messages.forgotten);
+        for facts in [&decoded.client, &decoded.server] {
+            totals.cut_messages = totals.cut_messages.saturating_add(facts.cut);
+            totals.limited_messages = totals.limited_messages.saturating_add(facts.limited.count);
+        }
     }
 }
 

@@ -5,12 +5,13 @@ use std::slice;
 
 use thiserror::Error;
 
+use super::Options;
+use super::shard::Shard;
 use crate::capture::{Block, CaptureError, CaptureFile, Filter, Source};
-use crate::decode::{FlowKey, Segment, decode};
+use crate::decode::{FlowKey, decode};
 use crate::limits::{Limits, READ_BACK_BYTES, READ_BACK_MESSAGES};
-use crate::model::Connection;
-use crate::protocol::{Context, Message, MessagesWanted, Stack, Which};
-use crate::tcp::{Connections, Ended, Place};
+use crate::model::{Connection, Keeps};
+use crate::protocol::{Message, MessagesWanted, Which};
 use crate::units::{Origin, PacketNumber};
 
 /// Which messages are to be read back.
@@ -97,11 +98,8 @@ pub fn read_back(
 /// Follows the one connection.
 struct Reader {
     wanted: ReadBackWanted,
-    connections: Connections<Stack>,
-    places: Vec<Place>,
-    context: Context,
-    /// The connection is over, and these are its messages.
-    found: Option<Vec<Message>>,
+    /// It gets the connection, and those that had its ports after it.
+    shard: Shard,
     /// Its last packet was read.
     is_past: bool,
 }
@@ -110,19 +108,14 @@ impl Reader {
     fn new(wanted: ReadBackWanted) -> Self {
         let messages =
             MessagesWanted { which: wanted.which, most: READ_BACK_MESSAGES, bytes: READ_BACK_BYTES };
-        Self {
-            wanted,
-            // There is one connection, and those that had its ports after it.
-            connections: Connections::new(Limits { embryos: 16, ..Limits::default() }),
-            places: Vec::new(),
-            context: Context::new(false, false).with_messages(messages),
-            found: None,
-            is_past: false,
-        }
+        let limits = Limits { embryos: 16, ..Limits::default() };
+        let options =
+            Options { keeps: Keeps::Connections, messages: Some(messages), limits, ..Options::default() };
+        Self { wanted, shard: Shard::new(options), is_past: false }
     }
 
     fn goes_on(&self) -> bool {
-        self.found.is_none() && !self.is_past && self.context.refused_message().is_none()
+        !self.is_past && self.shard.refused_message().is_none()
     }
 
     /// Reads what a block has of the connection.
@@ -130,9 +123,7 @@ impl Reader {
         let first = self.wanted.first.packet;
         let last = self.wanted.last.unwrap_or(PacketNumber(u64::MAX));
         for (number, packet) in (block.first.0..).map(PacketNumber).zip(&block.packets) {
-            if number > last {
-                self.is_past = true;
-            }
+            self.is_past |= number > last;
             if !self.goes_on() {
                 break;
             }
@@ -154,43 +145,21 @@ impl Reader {
             {
                 continue;
             }
-            self.segment(&segment);
+            self.shard.segments(slice::from_ref(&segment));
         }
+        self.is_past |= self.shard.so_far().ended().iter().any(|ended| ended.id() == first);
         Ok(())
     }
 
-    fn segment(&mut self, segment: &Segment<'_>) {
-        let (wanted, found) = (&self.wanted, &mut self.found);
-        let mut ended = |connection, context: &mut Context| note(wanted, found, connection, context);
-        let _ = self.connections.locate(slice::from_ref(segment), &mut self.places);
-        let place = self.places.first().copied().unwrap_or_default();
-        self.connections.segment(place, segment, &mut self.context, &mut ended);
-    }
-
     /// What was found; none if the connection was not.
-    fn finish(mut self) -> Option<ReadBack> {
-        let (wanted, found) = (&self.wanted, &mut self.found);
-        let mut ended = |connection, context: &mut Context| note(wanted, found, connection, context);
-        self.connections.finish(&mut self.context, &mut ended);
-        Some(ReadBack { messages: self.found?, next: self.context.refused_message() })
+    fn finish(self) -> Option<ReadBack> {
+        let next = self.shard.refused_message();
+        let capture = self.shard.finish(Vec::new());
+        let mut connections = capture.connections.into_iter();
+        let connection = connections.find(|it| it.tcp.opening.first == self.wanted.first)?;
+        let attempt = connection.attempts.into_iter().nth(self.wanted.attempt);
+        let decoded = attempt.and_then(|attempt| attempt.session).and_then(|session| session.decoded);
+        let messages = decoded.map(|decoded| decoded.messages.into_messages().collect());
+        Some(ReadBack { messages: messages.unwrap_or_default(), next })
     }
-}
-
-/// Takes the messages of the connection that is wanted.
-fn note(
-    wanted: &ReadBackWanted,
-    found: &mut Option<Vec<Message>>,
-    ended: Ended<Stack>,
-    context: &mut Context,
-) {
-    let (facts, attempts) = match ended {
-        Ended::Connection(facts, stack) => (facts, stack.finish(context).attempts),
-        Ended::WithoutPayload(facts) => (facts, Vec::new()),
-    };
-    if facts.opening.first != wanted.first || found.is_some() {
-        return;
-    }
-    let session = attempts.into_iter().nth(wanted.attempt).and_then(|attempt| attempt.session);
-    let messages = session.and_then(|session| session.decoded).map(|decoded| decoded.messages);
-    *found = Some(messages.map(|messages| messages.into_messages().collect()).unwrap_or_default());
 }

@@ -122,6 +122,11 @@ impl Shard {
         }
     }
 
+    /// See [`Context::refused_message`].
+    pub(super) fn refused_message(&self) -> Option<u64> {
+        self.context.refused_message()
+    }
+
     /// What is known before the end.
     pub(super) const fn so_far(&self) -> SoFar<'_> {
         SoFar { shard: self }

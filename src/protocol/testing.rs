@@ -34,14 +34,19 @@ pub(crate) fn told_midstream(events: &[Event]) -> StreamFacts {
 
 /// The same, and that it is the same with any event in two segments, and with all in segments of a byte.
 pub(crate) fn same_at_every_cut(events: &[Event]) -> StreamFacts {
-    let whole = told(events);
+    same_at_every_cut_for(frames_wanted, events)
+}
+
+/// The same, for whoever wants something else.
+pub(crate) fn same_at_every_cut_for(wanted: fn() -> Context, events: &[Event]) -> StreamFacts {
+    let whole = in_pieces_for(wanted(), events, Some(Half::Lo), |_, bytes| vec![bytes]);
     let expected = format!("{whole:?}");
-    let bytes = in_pieces(events, Some(Half::Lo), |_, bytes| bytes.chunks(1).collect());
+    let bytes = in_pieces_for(wanted(), events, Some(Half::Lo), |_, bytes| bytes.chunks(1).collect());
     assert_eq!(format!("{bytes:?}"), expected, "each byte alone");
     for (cut_event, event) in events.iter().enumerate() {
         let Event::Sent(_, bytes) = event else { continue };
         for cut in 1..bytes.len() {
-            let found = in_pieces(events, Some(Half::Lo), |at, bytes| {
+            let found = in_pieces_for(wanted(), events, Some(Half::Lo), |at, bytes| {
                 if at == cut_event { vec![&bytes[..cut], &bytes[cut..]] } else { vec![bytes] }
             });
             assert_eq!(format!("{found:?}"), expected, "event {cut_event} cut at {cut}");
@@ -57,14 +62,33 @@ pub(crate) fn in_pieces(
     opener: Option<Half>,
     cut: impl for<'a> Fn(usize, &'a [u8]) -> Vec<&'a [u8]>,
 ) -> StreamFacts {
-    let mut context = Context::new(true, true);
+    in_pieces_for(frames_wanted(), events, opener, cut)
+}
+
+/// The same, for whoever wants something else.
+pub(crate) fn in_pieces_for(
+    mut context: Context,
+    events: &[Event],
+    opener: Option<Half>,
+    cut: impl for<'a> Fn(usize, &'a [u8]) -> Vec<&'a [u8]>,
+) -> StreamFacts {
+    feed(&mut context, events, opener, cut)
+}
+
+/// The same, with what all connections share.
+pub(crate) fn feed(
+    context: &mut Context,
+    events: &[Event],
+    opener: Option<Half>,
+    cut: impl for<'a> Fn(usize, &'a [u8]) -> Vec<&'a [u8]>,
+) -> StreamFacts {
     let opening = Opening {
         first: Origin::default(),
         opened: if opener.is_some() { Opened::Handshake } else { Opened::Midstream },
         opener,
         connect: None,
     };
-    let mut stack = Stack::open(&mut context, &opening);
+    let mut stack = Stack::open(context, &opening);
     let half = |role| if role == Role::Client { Half::Lo } else { Half::Hi };
     for (at, event) in events.iter().enumerate() {
         let millis = i64::try_from(at).unwrap();
@@ -76,13 +100,18 @@ pub(crate) fn in_pieces(
         match event {
             Event::Sent(role, bytes) => {
                 for bytes in cut(at, bytes) {
-                    stack.data(&mut context, half(*role), Chunk { bytes, origin });
+                    stack.data(context, half(*role), Chunk { bytes, origin });
                 }
             }
-            Event::Lost(role, length) => stack.gap(&mut context, half(*role), *length, origin),
+            Event::Lost(role, length) => stack.gap(context, half(*role), *length, origin),
         }
     }
-    stack.finish(&mut context)
+    stack.finish(context)
+}
+
+/// For somebody who wants heads and frames.
+fn frames_wanted() -> Context {
+    Context::new(true, true)
 }
 
 /// The status of each attempt's answer.

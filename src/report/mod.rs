@@ -49,6 +49,8 @@ pub struct ReportOptions {
     pub keeps_all: bool,
     /// Each frame gets a line. JSON only.
     pub frames: bool,
+    /// Each message gets a line. JSON only.
+    pub messages: bool,
     /// Secrets in heads are shown.
     pub shows_secrets: bool,
     /// How times are shown.
@@ -67,6 +69,7 @@ impl Default for ReportOptions {
         Self {
             keeps_all: false,
             frames: false,
+            messages: false,
             shows_secrets: false,
             time: TimeStyle::default(),
             quiet: false,

@@ -41,10 +41,14 @@ fn cut_packets(packets: u64) -> String {
 /// A sentence for each limit that was hit: what is not in the report because of it.
 fn limits_hit(capture: &Capture) -> Vec<String> {
     let Totals { tcp, forgotten_attempts, forgotten_bystanders, forgotten_frames, .. } = capture.totals;
+    let Totals { forgotten_messages, cut_messages, limited_messages, .. } = capture.totals;
     let told = [
         (forgotten_attempts, attempts as fn(u64) -> String),
         (forgotten_bystanders, bystanders),
         (forgotten_frames, frames),
+        (forgotten_messages, messages),
+        (cut_messages, long_messages),
+        (limited_messages, inflated),
         (tcp.connections_evicted, connections),
         (tcp.embryos_evicted, embryos),
         (tcp.total_limit_hits, out_of_order),
@@ -73,6 +77,36 @@ fn frames(hits: u64) -> String {
         number(limits::FRAMES_KEPT_TOTAL as u64),
     )
 }
+
+fn messages(hits: u64) -> String {
+    format!(
+        "{} {} counted and not listed: a session keeps {} of its messages, all together keep {}",
+        count(hits, "message"),
+        verb(hits, "is", "are"),
+        number(limits::MESSAGES_KEPT as u64),
+        number(limits::MESSAGES_KEPT_TOTAL as u64),
+    )
+}
+
+fn long_messages(hits: u64) -> String {
+    format!(
+        "{} {} cut: one keeps {} MiB, all together keep {} MiB",
+        count(hits, "message"),
+        verb(hits, "is", "are"),
+        limits::MESSAGE_BYTES / MIB,
+        limits::MESSAGE_BYTES_KEPT_TOTAL / MIB,
+    )
+}
+
+fn inflated(hits: u64) -> String {
+    format!(
+        "{} {} not inflated, or not to the end: too long, too much longer than sent, or one of too many sides",
+        count(hits, "compressed message"),
+        verb(hits, "was", "were"),
+    )
+}
+
+const MIB: usize = 1024 * 1024;
 
 fn connections(hits: u64) -> String {
     format!(
@@ -111,6 +145,9 @@ mod tests {
         capture.totals.forgotten_attempts = 1;
         capture.totals.forgotten_bystanders = 30_000;
         capture.totals.forgotten_frames = 2_000;
+        capture.totals.forgotten_messages = 1;
+        capture.totals.cut_messages = 2;
+        capture.totals.limited_messages = 3;
         capture.totals.tcp =
             Counts { embryos_evicted: 1, connections_evicted: 3, total_limit_hits: 2, ..Counts::default() };
         assert_eq!(
@@ -122,6 +159,11 @@ mod tests {
                 "30,000 more connections without an upgrade attempt are counted and not kept",
                 "2,000 frames are counted and not listed: a session keeps 10,000 of its frames, \
                  all together keep 2,000,000",
+                "1 message is counted and not listed: a session keeps 10,000 of its messages, \
+                 all together keep 1,000,000",
+                "2 messages are cut: one keeps 1 MiB, all together keep 256 MiB",
+                "3 compressed messages were not inflated, or not to the end: too long, too much longer than sent, \
+                 or one of too many sides",
                 "3 connections were not followed to the end: too many were open at once",
                 "1 connection without payload was forgotten: too many were open at once",
                 "several holes in streams were given up: too many bytes waited for missing ones",

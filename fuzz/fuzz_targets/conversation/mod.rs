@@ -4,7 +4,7 @@ use arbitrary::Arbitrary;
 use wsinspect::decode::Half;
 use wsinspect::limits;
 use wsinspect::protocol::{
-    Context, OpaqueReason, Role, RoleFacts, ServerFirst, SessionFacts, Spoken, Stack, StreamFacts,
+    Context, Decoded, OpaqueReason, Role, RoleFacts, ServerFirst, SessionFacts, Spoken, Stack, StreamFacts,
 };
 use wsinspect::tcp::{Chunk, Opened, Opening, Receiver};
 use wsinspect::units::Origin;
@@ -24,7 +24,17 @@ pub enum Event<'a> {
 
 /// Reads a conversation that begins with `before`, each event in pieces of `piece` bytes.
 pub fn read(before: &[Event<'_>], events: &[Event<'_>], piece: usize, joined: bool) -> StreamFacts {
-    let mut context = Context::new(true, true);
+    read_for(Context::new(true, true), before, events, piece, joined)
+}
+
+/// The same, for whoever wants something else.
+pub fn read_for(
+    mut context: Context,
+    before: &[Event<'_>],
+    events: &[Event<'_>],
+    piece: usize,
+    joined: bool,
+) -> StreamFacts {
     let opener = (!joined).then_some(Half::Lo);
     let opened = if joined { Opened::Midstream } else { Opened::Handshake };
     let opening = Opening { first: Origin::default(), opened, opener, connect: None };
@@ -97,8 +107,30 @@ fn check_session(session: &SessionFacts, [from_lo, from_hi]: [u64; 2]) {
     let anomalies: u64 = session.anomalies.iter().map(|anomaly| anomaly.count).sum();
     assert!(anomalies <= frames * 8);
     assert!(session.pings.answered + session.pings.unanswered <= client.ping + server.ping);
+    if let Some(decoded) = &session.decoded {
+        check_decoded(session, decoded);
+    }
     if let Some(close) = &session.close {
         assert!(close.reason.len() <= limits::CONTROL_PAYLOAD_BYTES - 2);
         assert!(session.role(close.by).close > 0);
+    }
+}
+
+fn check_decoded(session: &SessionFacts, decoded: &Decoded) {
+    let messages = decoded.client.messages + decoded.server.messages;
+    // Those that were never completed are told, too.
+    assert!(messages >= session.client.messages + session.server.messages);
+    let control = [&session.client, &session.server].map(|facts| facts.ping + facts.pong + facts.close);
+    let reserved = session.client.other + session.server.other;
+    let told = decoded.messages.len() as u64 + decoded.messages.forgotten;
+    assert!((messages + control[0] + control[1]..=messages + control[0] + control[1] + reserved).contains(&told));
+    let mut last = None;
+    for message in decoded.messages.iter() {
+        assert!(message.payload.len() <= limits::MESSAGE_BYTES);
+        assert!(message.length.is_none_or(|length| length >= message.payload.len() as u64));
+        assert!(message.length.is_none_or(|length| message.compressed || length == message.wire_length));
+        assert!(message.length.is_some() || message.obstacle.is_some());
+        assert!(last.replace(message.index) < Some(message.index));
+        let _ = message.text();
     }
 }

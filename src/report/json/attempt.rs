@@ -6,7 +6,9 @@ use serde::Serialize;
 
 use super::time::{Clock, TimeText, millis};
 use crate::model::{Connection, Outcome, SessionEnd};
-use crate::protocol::{Accept, Attempt, RequestFacts, ResponseFacts, Role, RoleFacts, SessionFacts};
+use crate::protocol::{
+    Accept, Attempt, DecodedFacts, RequestFacts, ResponseFacts, Role, RoleFacts, SessionFacts,
+};
 use crate::report::wire::Wire;
 use crate::units::Timestamp;
 
@@ -64,6 +66,26 @@ struct SessionView<'a> {
     anomalies: Vec<AnomalyView>,
     early_client_bytes: u64,
     frames_forgotten: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decoded: Option<DecodedView>,
+}
+
+/// What messages are like, if they were asked for.
+#[derive(Serialize)]
+struct DecodedView {
+    client: DecodedRoleView,
+    server: DecodedRoleView,
+    messages_forgotten: u64,
+}
+
+#[derive(Serialize)]
+struct DecodedRoleView {
+    messages: u64,
+    compressed: u64,
+    not_utf8: u64,
+    deflate_failed: u64,
+    lacking: u64,
+    limited: u64,
 }
 
 /// What one side, or both together, sent.
@@ -216,6 +238,24 @@ fn session_view<'a>(
             .collect(),
         early_client_bytes: session.early_client_bytes,
         frames_forgotten: session.frames.forgotten,
+        decoded: session.decoded.as_ref().map(|decoded| DecodedView {
+            client: DecodedRoleView::new(decoded.role(Role::Client)),
+            server: DecodedRoleView::new(decoded.role(Role::Server)),
+            messages_forgotten: decoded.messages.forgotten,
+        }),
+    }
+}
+
+impl DecodedRoleView {
+    const fn new(facts: &DecodedFacts) -> Self {
+        Self {
+            messages: facts.messages,
+            compressed: facts.compressed,
+            not_utf8: facts.not_utf8.count,
+            deflate_failed: facts.deflate_failed.count,
+            lacking: facts.lacking.count,
+            limited: facts.limited.count,
+        }
     }
 }
 

@@ -44,7 +44,7 @@ impl FrameLines {
 }
 
 /// RFC 6455 section 11.8; what has no meaning is told as a number.
-fn opcode_name(opcode: Opcode) -> &'static str {
+pub(super) fn opcode_name(opcode: Opcode) -> &'static str {
     OPCODES.get(usize::from(opcode.0)).copied().unwrap_or_default()
 }
 

@@ -1,6 +1,7 @@
 //! The JSON report: one object a line, `"schema":1`. Fields may be added, never renamed.
 //!
-//! Connections come in the order of their first packets, each followed by its frames if they are wanted; then routes;
+//! Connections come in the order of their first packets, each followed by its frames and its messages if they are
+//! wanted; then routes;
 //! one summary comes last. The values are those of the wire but for secrets; characters that a terminal would obey
 //! are written as `\u` escapes.
 
@@ -9,6 +10,7 @@ mod connection;
 mod escapes;
 mod finding;
 mod frame;
+mod message;
 mod route;
 mod summary;
 mod time;
@@ -46,6 +48,9 @@ pub(super) fn write(
         lines.write(&connection::line(connection, findings, wire, capture_end, &mut clock))?;
         if options.frames {
             write_frames(connection, &mut clock, &mut lines)?;
+        }
+        if options.messages {
+            write_messages(connection, wire, &mut clock, &mut lines)?;
         }
     }
     for (place, route) in diagnosis.routes.iter().enumerate() {
@@ -90,6 +95,23 @@ fn write_frames(connection: &Connection, clock: &mut Clock, lines: &mut Lines<'_
         for frame in session.iter().flat_map(|session| session.frames.iter()) {
             frames.push(frame, clock, &mut lines.buffer);
             lines.send_if_full()?;
+        }
+    }
+    Ok(())
+}
+
+fn write_messages(
+    connection: &Connection,
+    wire: Wire,
+    clock: &mut Clock,
+    lines: &mut Lines<'_>,
+) -> io::Result<()> {
+    for (attempt, session) in connection.attempts.iter().map(|attempt| &attempt.session).enumerate() {
+        let decoded = session.iter().filter_map(|session| session.decoded.as_ref());
+        // Control frames are no messages (RFC 6455 section 5.6).
+        let messages = decoded.flat_map(|decoded| decoded.messages.iter()).filter(|it| !it.is_control());
+        for message in messages {
+            lines.write(&message::line((connection.id(), attempt), message, wire, clock))?;
         }
     }
     Ok(())

@@ -196,6 +196,8 @@ pub struct DecodedFacts {
     pub messages: u64,
     /// Messages that were compressed.
     pub compressed: u64,
+    /// Messages of which not all bytes were kept, since they are many.
+    pub cut: u64,
     /// Text messages and reasons of close frames that are no UTF-8.
     pub not_utf8: Sightings,
     /// Messages that are no valid DEFLATE, or end inside a block of it.

@@ -432,6 +432,7 @@ impl DecodedFacts {
             self.messages = self.messages.saturating_add(1);
         }
         self.compressed = self.compressed.saturating_add(u64::from(message.compressed));
+        self.cut = self.cut.saturating_add(u64::from(message.cut_bytes() > 0));
         if let Some(not_utf8) = message.not_utf8 {
             self.not_utf8.add(not_utf8.origin);
         }

@@ -1,5 +1,7 @@
-//! The handshake by a table, sessions by example, and sessions beside a naive reader of frames.
+//! The handshake by a table, sessions by example, sessions beside a naive reader of frames, and their
+//! messages beside what was sent.
 
 mod handshake;
+mod messages;
 mod naive;
 mod session;
