@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::frame::opcode_name;
 use super::time::{Clock, TimeText};
-use crate::protocol::Message;
+use crate::protocol::{Message, Obstacle};
 use crate::report::wire::Wire;
 use crate::units::PacketNumber;
 
@@ -75,7 +75,7 @@ pub(super) fn line<'a>(
         wire_length: message.wire_length,
         length: message.length,
         cut_bytes: message.cut_bytes().saturating_add(left_out as u64),
-        problem: message.obstacle.map(|obstacle| obstacle.name()),
+        problem: message.obstacle.map(Obstacle::name),
         not_utf8_at: message.not_utf8.map(|not_utf8| not_utf8.valid_bytes),
         redacted: matches!((&payload, text), (Payload::Text(shown), Some(text)) if shown != text),
         payload,

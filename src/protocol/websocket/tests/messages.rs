@@ -380,12 +380,15 @@ fn a_bomb_ends_the_inflating_of_its_side() {
 
 #[test]
 fn long_messages_are_cut_and_many_make_room() {
-    let long = "ä".repeat(limits::MESSAGE_BYTES);
-    let facts = session_once("", &[plain(0x81, [b"x", long.as_bytes()].concat())]);
+    let umlauts = "ä".repeat(limits::MESSAGE_BYTES);
+    let facts = session_once("", &[plain(0x81, [b"x", umlauts.as_bytes()].concat())]);
     let message = messages(&facts)[0];
-    assert_eq!((message.payload.len(), message.length), (limits::MESSAGE_BYTES, Some(long.len() as u64 + 1)));
+    assert_eq!(
+        (message.payload.len(), message.length),
+        (limits::MESSAGE_BYTES, Some(umlauts.len() as u64 + 1))
+    );
     assert_eq!(message.text().map(str::len), Some(limits::MESSAGE_BYTES - 1), "no half characters");
-    assert_eq!(message.cut_bytes(), long.len() as u64 + 1 - limits::MESSAGE_BYTES as u64);
+    assert_eq!(message.cut_bytes(), umlauts.len() as u64 + 1 - limits::MESSAGE_BYTES as u64);
     // Of many messages, the first and the latest.
     let many: Vec<u8> = (0..11_000_u32).flat_map(|number| frame(0x82, None, &number.to_be_bytes())).collect();
     let facts = session_once("", &[server(&many)]);
