@@ -29,7 +29,7 @@ pub(super) enum Protocol {
     /// HTTP/1.
     Http,
     /// WebSocket.
-    WebSocket(Box<Upgrade>),
+    WebSocket(Upgrade),
     /// What begins like TLS. If the server begins so where its answer to plain HTTP is due, the reason why the stream
     /// is not looked into.
     Tls(Option<OpaqueReason>),

@@ -138,7 +138,7 @@ impl Probe {
                     held: Vec::new(),
                 };
                 return Found {
-                    next: Next::Switch { to: Protocol::WebSocket(Box::new(upgrade)), consumed: 0 },
+                    next: Next::Switch { to: Protocol::WebSocket(upgrade), consumed: 0 },
                     client: Some(if lo == Role::Client { Half::Lo } else { Half::Hi }),
                     held: std::mem::take(&mut candidates.found),
                     preface: None,

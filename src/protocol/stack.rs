@@ -150,7 +150,12 @@ impl Stack {
                 Layer::Messages(read) => return read.data(context, role, chunk),
                 Layer::Http(http) => http.data(context, role, chunk),
                 Layer::Probe(probe) => {
-                    let found = probe.get_or_insert_default().data(half, self.opener, chunk);
+                    // Most often the first bytes say all, and nothing of the probe need stay.
+                    let mut fresh = Probe::default();
+                    let found = probe.as_deref_mut().unwrap_or(&mut fresh).data(half, self.opener, chunk);
+                    if probe.is_none() && matches!(found.next, Next::Continue) {
+                        *probe = Some(Box::new(fresh));
+                    }
                     self.client = found.client.or(self.client);
                     self.preface = self.preface.or(found.preface);
                     let consumed = self.follow(context, found.next);
@@ -243,7 +248,7 @@ impl Stack {
                 let trail = self.take_trail();
                 self.layer = Layer::Opaque(reason, (!trail.is_empty()).then(|| Box::new(trail)));
             }
-            Protocol::WebSocket(upgrade) => self.begin_session(context, *upgrade),
+            Protocol::WebSocket(upgrade) => self.begin_session(context, upgrade),
         }
         Some(consumed)
     }
@@ -261,7 +266,7 @@ impl Stack {
             HeldPiece::Data(kept) => kept.bytes.len() as u64,
             HeldPiece::Gap(length, _) => *length,
         });
-        let mut session = Session::new(start);
+        let mut session = Session::new(context, start);
         if matches!(start, Start::Handshake { .. }) {
             session.note_early_client_bytes(early.sum());
         }

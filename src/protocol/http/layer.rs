@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use super::head::{HeadError, RequestHead, ResponseHead, may_start_request, may_start_response};
 use super::message::{Framing, MessageReader, Step};
+use super::relevant::Relevant;
 use crate::limits;
 use crate::protocol::attempt::{Attempt, RequestFacts, ResponseFacts};
 use crate::protocol::layer::{Next, OpaqueReason, Protocol, Upgrade};
@@ -207,10 +208,7 @@ impl Http {
             && self.waiting_attempt().is_some()
             && frames_in(chunk.bytes, Role::Server, None) != Evidence::None
         {
-            return Next::Switch {
-                to: Protocol::WebSocket(Box::new(self.upgrade(Start::Midstream))),
-                consumed: 0,
-            };
+            return Next::Switch { to: Protocol::WebSocket(self.upgrade(Start::Midstream)), consumed: 0 };
         }
         let total = chunk.bytes.len();
         while !chunk.bytes.is_empty() {
@@ -254,14 +252,15 @@ impl Http {
         bytes: &[u8],
         origin: Origin,
     ) -> Next {
-        let framing = request_framing(request);
+        let fields = Relevant::of(&request.fields);
+        let framing = request_framing(&fields);
         self.client.body(framing);
-        let handshake = read_request(request, true);
+        let handshake = read_request(request, &fields, bytes, true);
         let is_attempt = handshake.is_some();
         if is_attempt && self.trail.attempts.len() >= limits::ATTEMPTS_OF_CONNECTION {
             return Next::opaque(OpaqueReason::TooManyAttempts);
         }
-        let attempt = self.note(handshake, bytes, true, origin);
+        let attempt = self.note(context, handshake, bytes, true, origin);
         let exchange = if is_attempt { None } else { self.exchange(context, request, true, origin) };
         let method = match request.method {
             "HEAD" => Method::Head,
@@ -281,9 +280,9 @@ impl Http {
     /// What the capture has of a request whose head it lacks in part.
     fn partial_request(&mut self, context: &mut Context, part: &[u8], origin: Origin) {
         let request = RequestHead::parse_kept(part);
-        let handshake = read_request(&request, false);
+        let handshake = read_request(&request, &Relevant::of(&request.fields), part, false);
         let is_attempt = handshake.is_some();
-        let attempt = self.note(handshake, part, false, origin);
+        let attempt = self.note(context, handshake, part, false, origin);
         let exchange = if is_attempt { None } else { self.exchange(context, &request, false, origin) };
         self.pending.push(Pending { attempt, exchange, method: Method::Other });
     }
@@ -307,13 +306,16 @@ impl Http {
     /// the next one.
     fn note(
         &mut self,
+        context: &Context,
         handshake: Option<(Vec<RequestProblem>, Offer)>,
         bytes: &[u8],
         complete: bool,
         origin: Origin,
     ) -> Option<usize> {
         if let Some((problems, offer)) = handshake {
-            let request = RequestFacts { origin, bytes: bytes.into(), complete, problems, offer };
+            let is_wanted = context.keeps_heads() || offer.needs_head();
+            let bytes = if is_wanted { bytes.into() } else { Box::default() };
+            let request = RequestFacts { origin, bytes, complete, problems, offer };
             return self.remember(Attempt { request: Some(request), ..Attempt::default() });
         }
         self.latest.bytes.clear();
@@ -335,13 +337,13 @@ impl Http {
     }
 
     /// An attempt that only its answer shows to be one: the request did not ask, or the capture lacks it.
-    fn unasked(&mut self, request_was_seen: bool) -> Option<usize> {
+    fn unasked(&mut self, context: &Context, request_was_seen: bool) -> Option<usize> {
         if !request_was_seen {
             return self.remember(Attempt::default());
         }
         let Latest { bytes, complete, origin } = std::mem::take(&mut self.latest);
-        let handshake = read_unasked(&RequestHead::parse_kept(&bytes), complete);
-        self.note(Some(handshake), &bytes, complete, origin)
+        let handshake = read_unasked(&RequestHead::parse_kept(&bytes), &bytes, complete);
+        self.note(context, Some(handshake), &bytes, complete, origin)
     }
 
     /// A response head; `complete` unless the capture has only a part of it.
@@ -370,13 +372,11 @@ impl Http {
         let mut place = request.and_then(|request| request.attempt);
         let exchange = request.and_then(|request| request.exchange);
         let switches = status == SWITCHING_PROTOCOLS;
-        let is_websocket = || {
-            response.fields.has_token("upgrade", "websocket")
-                || response.fields.values("sec-websocket-accept").next().is_some()
-        };
-        if switches && place.is_none() && (!complete || is_websocket()) {
+        let fields = Relevant::of(&response.fields);
+        let is_websocket = fields.upgrades || fields.accept.is_some();
+        if switches && place.is_none() && (!complete || is_websocket) {
             let request_was_seen = request.is_some() && self.pending.is_empty();
-            place = self.unasked(request_was_seen);
+            place = self.unasked(context, request_was_seen);
             if let (true, Some(number), Some(exchanges)) =
                 (request_was_seen, exchange, &mut self.trail.exchanges)
             {
@@ -386,10 +386,10 @@ impl Http {
         if let (Some(number), Some(exchanges)) = (exchange, &mut self.trail.exchanges) {
             exchanges.answer(number, response, status, origin);
         }
-        let deflate = agreed_deflate(response);
+        let deflate = agreed_deflate(&fields);
         if let Some(attempt) = place.and_then(|place| self.trail.attempts.get_mut(place)) {
             let (problems, accept) = if switches {
-                read_response(attempt.request.as_ref(), response, complete)
+                read_response(attempt.request.as_ref(), &fields, complete)
             } else {
                 Default::default()
             };
@@ -404,7 +404,7 @@ impl Http {
         if switches {
             let start = if complete { Start::Handshake { deflate } } else { Start::Midstream };
             let to = match place {
-                Some(_) => Protocol::WebSocket(Box::new(self.upgrade(start))),
+                Some(_) => Protocol::WebSocket(self.upgrade(start)),
                 None => Protocol::Opaque(OpaqueReason::OtherUpgrade),
             };
             return Next::Switch { to, consumed: 0 };
@@ -414,7 +414,7 @@ impl Http {
             return Next::Switch { to: Protocol::Probe, consumed: 0 };
         }
         if complete {
-            self.server.body(response_framing(response, status, method));
+            self.server.body(response_framing(&fields, status, method));
         }
         self.answered = place;
         self.release_held(context)
@@ -449,7 +449,7 @@ impl Http {
     fn held_too_long(&mut self) -> Next {
         if self.frames_held() {
             return Next::Switch {
-                to: Protocol::WebSocket(Box::new(self.upgrade(Start::Midstream))),
+                to: Protocol::WebSocket(self.upgrade(Start::Midstream)),
                 consumed: usize::MAX,
             };
         }
@@ -512,29 +512,28 @@ pub(crate) enum Finished {
 }
 
 /// RFC 9112 section 6.3: a request without a length has no body.
-fn request_framing(request: &RequestHead<'_>) -> Option<Framing> {
-    if request.fields.has_token("transfer-encoding", "chunked") {
+fn request_framing(request: &Relevant<'_>) -> Option<Framing> {
+    if request.is_chunked {
         return Some(Framing::Chunked(super::chunked::Chunked::default()));
     }
-    content_length(request.fields.values("content-length")).filter(|length| *length > 0).map(Framing::Length)
+    content_length(request).filter(|length| *length > 0).map(Framing::Length)
 }
 
 /// RFC 9112 section 6.3: a response without a length goes on until the connection ends.
-fn response_framing(response: &ResponseHead<'_>, status: u16, method: Method) -> Option<Framing> {
+fn response_framing(response: &Relevant<'_>, status: u16, method: Method) -> Option<Framing> {
     if method == Method::Head || matches!(status, 204 | 304) {
         return None;
     }
-    if response.fields.has_token("transfer-encoding", "chunked") {
+    if response.is_chunked {
         return Some(Framing::Chunked(super::chunked::Chunked::default()));
     }
-    let has_coding = response.fields.values("transfer-encoding").next().is_some();
-    let length = content_length(response.fields.values("content-length")).filter(|_| !has_coding);
+    let length = content_length(response).filter(|_| !response.has_transfer_coding);
     Some(length.map_or(Framing::UntilEnd, Framing::Length))
 }
 
 /// The first of the lengths; `7, 7` is what some proxies make of two fields.
-fn content_length<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Option<u64> {
-    let first = values.next()?.split(|byte| *byte == b',').next()?.trim_ascii();
+fn content_length(fields: &Relevant<'_>) -> Option<u64> {
+    let first = fields.content_length?.split(|byte| *byte == b',').next()?.trim_ascii();
     str::from_utf8(first).ok()?.parse().ok()
 }
 

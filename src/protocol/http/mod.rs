@@ -6,12 +6,14 @@ mod head;
 mod layer;
 mod list;
 mod message;
+mod relevant;
 
 pub use exchange::{Exchange, ExchangeAnswer, Exchanges};
 pub use head::{Fields, HeadError, RequestHead, ResponseHead};
 pub(super) use head::{may_start_request, may_start_response};
 pub(super) use layer::{Finished, HeldPiece, Http};
-pub(super) use list::{has_token, split_list};
+pub(super) use list::split_list;
+pub(super) use relevant::{Lines, Relevant};
 
 #[cfg(test)]
 mod tests;

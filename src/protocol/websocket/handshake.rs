@@ -3,13 +3,16 @@
 //! Only what the head shows is a problem. A head that the capture has in part can have wrong fields, but no
 //! missing ones.
 
+use std::ops::Range;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
+use smallvec::smallvec;
 
 use super::extensions::{self, DeflateParameters, Extension};
 use crate::protocol::attempt::RequestFacts;
-use crate::protocol::http::{Fields, RequestHead, ResponseHead, has_token};
+use crate::protocol::http::{Lines, Relevant, RequestHead, split_list};
 
 /// What is wrong with a request (RFC 6455 section 4.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -121,96 +124,70 @@ pub enum Accept {
     Unchecked,
 }
 
-/// The fields of a head that matter to the handshake, found in one pass.
-#[derive(Clone, Copy, Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a field that is there or not")]
-struct Relevant<'a> {
-    /// `Upgrade` has the token `websocket`.
-    upgrades: bool,
-    /// `Connection` has the token `upgrade`.
-    connection_upgrades: bool,
-    key: Option<&'a [u8]>,
-    keys: u32,
-    version: Option<&'a [u8]>,
-    accept: Option<&'a [u8]>,
-    has_subprotocols: bool,
-    has_extensions: bool,
-    has_handshake_field: bool,
-    announces_body: bool,
-}
-
-impl<'a> Relevant<'a> {
-    fn of(fields: &Fields<'a>) -> Self {
-        let mut found = Self::default();
-        for (name, value) in fields.iter() {
-            let is = |known: &str| name.eq_ignore_ascii_case(known);
-            let value = value.trim_ascii();
-            // The length alone leaves one or two names to compare with.
-            match name.len() {
-                7 if is("upgrade") => found.upgrades |= has_token(value, "websocket"),
-                10 if is("connection") => found.connection_upgrades |= has_token(value, "upgrade"),
-                14 if is("content-length") => {
-                    found.announces_body |= value.iter().any(|digit| *digit != b'0');
-                }
-                17 if is("transfer-encoding") => found.announces_body = true,
-                15.. if is_handshake_field(name) => found.handshake_field(name, value),
-                _ => {}
-            }
-        }
-        found
-    }
-
-    fn handshake_field(&mut self, name: &str, value: &'a [u8]) {
-        self.has_handshake_field = true;
-        let is = |known: &str| name.get(PREFIX.len()..).is_some_and(|rest| rest.eq_ignore_ascii_case(known));
-        if is("key") {
-            self.key = self.key.or(Some(value));
-            self.keys = self.keys.saturating_add(1);
-        } else if is("version") {
-            self.version = self.version.or(Some(value));
-        } else if is("accept") {
-            self.accept = self.accept.or(Some(value));
-        }
-        self.has_subprotocols |= is("protocol");
-        self.has_extensions |= is("extensions");
-    }
-}
-
 /// What a request asks for, as far as its answer is measured by it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Offer {
     /// The accept value that belongs to the key, if there is one key.
     accept: Option<[u8; ACCEPT_BYTES]>,
-    /// The request has to be looked at again for more keys, or for subprotocols.
+    /// Where in the head the only line of subprotocols, and that of extensions, stands: to read the answer takes no
+    /// second look at all the fields.
+    subprotocols: Option<Range<u32>>,
+    extensions: Option<Range<u32>>,
+    /// One of these has several lines, or there are several keys: the head has to be read again.
     is_manifold: bool,
 }
 
+impl Offer {
+    fn of(fields: &Relevant<'_>, bytes: &[u8]) -> Self {
+        let only = |lines: &Lines<'_>| match lines[..] {
+            [line] => place_of(line, bytes),
+            _ => None,
+        };
+        let several = [&fields.keys, &fields.subprotocols, &fields.extensions];
+        Self {
+            accept: fields.keys.first().map(|key| accept_bytes(key)),
+            subprotocols: only(&fields.subprotocols),
+            extensions: only(&fields.extensions),
+            is_manifold: several.iter().any(|lines| lines.len() > 1),
+        }
+    }
+
+    /// Whether the answer cannot be judged without the bytes of the request.
+    pub(crate) const fn needs_head(&self) -> bool {
+        self.is_manifold || self.subprotocols.is_some() || self.extensions.is_some()
+    }
+}
+
+/// Where a part of some bytes stands in them.
+fn place_of(part: &[u8], bytes: &[u8]) -> Option<Range<u32>> {
+    let start = part.as_ptr().addr().checked_sub(bytes.as_ptr().addr())?;
+    let end = start.checked_add(part.len()).filter(|end| *end <= bytes.len())?;
+    Some(u32::try_from(start).ok()?..u32::try_from(end).ok()?)
+}
+
 /// What a request shows of the handshake: what is wrong with it, and what it asks for. `None` if it shows no
-/// WebSocket intent: neither an upgrade token nor any of the handshake's own fields. `complete` says whether
-/// the capture has the whole head.
+/// WebSocket intent: neither an upgrade token nor any of the handshake's own fields. `fields` and `bytes` are those of
+/// the head; `complete` says whether the capture has the whole of it.
 #[must_use]
 pub(crate) fn read_request(
     request: &RequestHead<'_>,
+    fields: &Relevant<'_>,
+    bytes: &[u8],
     complete: bool,
 ) -> Option<(Vec<RequestProblem>, Offer)> {
-    let fields = Relevant::of(&request.fields);
-    (fields.upgrades || fields.has_handshake_field).then(|| read_fields(request, &fields, complete))
+    let has_intent = fields.upgrades || fields.has_handshake_field;
+    has_intent.then(|| (request_problems(request, fields, complete), Offer::of(fields, bytes)))
 }
 
 /// The same for a request without intent that was answered as if it had some.
 #[must_use]
-pub(crate) fn read_unasked(request: &RequestHead<'_>, complete: bool) -> (Vec<RequestProblem>, Offer) {
-    read_fields(request, &Relevant::of(&request.fields), complete)
-}
-
-fn read_fields(
+pub(crate) fn read_unasked(
     request: &RequestHead<'_>,
-    fields: &Relevant<'_>,
+    bytes: &[u8],
     complete: bool,
 ) -> (Vec<RequestProblem>, Offer) {
-    let accept = fields.key.map(accept_bytes);
-    let offer = Offer { accept, is_manifold: fields.keys > 1 || fields.has_subprotocols };
-    (request_problems(request, fields, complete), offer)
+    let fields = Relevant::of(&request.fields);
+    (request_problems(request, &fields, complete), Offer::of(&fields, bytes))
 }
 
 fn request_problems(request: &RequestHead<'_>, fields: &Relevant<'_>, complete: bool) -> Vec<RequestProblem> {
@@ -218,9 +195,9 @@ fn request_problems(request: &RequestHead<'_>, fields: &Relevant<'_>, complete: 
     let found = [
         (missing(!fields.upgrades), RequestProblem::UpgradeMissing),
         (missing(!fields.connection_upgrades), RequestProblem::ConnectionTokenMissing),
-        (missing(fields.key.is_none()), RequestProblem::KeyMissing),
-        (fields.key.is_some_and(|key| !is_valid_key(key)), RequestProblem::KeyInvalid),
-        (fields.keys > 1, RequestProblem::KeyRepeated),
+        (missing(fields.keys.is_empty()), RequestProblem::KeyMissing),
+        (fields.keys.first().is_some_and(|key| !is_valid_key(key)), RequestProblem::KeyInvalid),
+        (fields.keys.len() > 1, RequestProblem::KeyRepeated),
         (missing(fields.version.is_none()), RequestProblem::VersionMissing),
         (fields.version.is_some_and(|version| version != b"13"), RequestProblem::VersionUnsupported),
         (request.version == Some(0), RequestProblem::HttpVersionTooLow),
@@ -230,24 +207,22 @@ fn request_problems(request: &RequestHead<'_>, fields: &Relevant<'_>, complete: 
     found.into_iter().filter(|(is_found, _)| *is_found).map(|(_, problem)| problem).collect()
 }
 
-/// What is wrong with a 101, and whether its accept value is right. `complete` says whether the capture has the
-/// whole head.
+/// What is wrong with a 101, and whether its accept value is right. `fields` are those of the answer; `complete` says
+/// whether the capture has the whole head.
 #[must_use]
 pub(crate) fn read_response(
     request: Option<&RequestFacts>,
-    response: &ResponseHead<'_>,
+    fields: &Relevant<'_>,
     complete: bool,
 ) -> (Vec<ResponseProblem>, Accept) {
-    let fields = Relevant::of(&response.fields);
-    let choses = fields.has_subprotocols || fields.has_extensions;
-    let request_head = request.filter(|request| choses || request.offer.is_manifold).map(RequestFacts::head);
-    let accept = check_accept(request, request_head.as_ref(), fields.accept, complete);
+    let asked = request.map(Asked::of).unwrap_or_default();
+    let accept = check_accept(request, &asked.keys, fields.accept, complete);
     // What was offered is known only if the whole request is.
-    let whole_request = request_head.as_ref().filter(|_| request.is_some_and(|request| request.complete));
+    let asked = Some(asked).filter(|_| request.is_some_and(|request| request.complete));
     let missing = |is_missing: bool| complete && is_missing;
-    let subprotocols = check_subprotocol(whole_request, response);
-    let extensions =
-        whole_request.filter(|_| fields.has_extensions).map(|request| check_extensions(request, response));
+    let subprotocols = check_subprotocol(asked.as_ref(), fields);
+    let extensions = asked.filter(|_| !fields.extensions.is_empty());
+    let extensions = extensions.map(|asked| check_extensions(&asked.extensions, &fields.extensions));
     let found = [
         (accept == Accept::Wrong, ResponseProblem::AcceptWrong),
         (accept == Accept::Missing, ResponseProblem::AcceptMissing),
@@ -265,8 +240,8 @@ pub(crate) fn read_response(
 
 /// What an answer agrees on for permessage-deflate; none if it does not have it.
 #[must_use]
-pub(crate) fn agreed_deflate(response: &ResponseHead<'_>) -> Option<DeflateParameters> {
-    let extensions = extensions_of(&response.fields);
+pub(crate) fn agreed_deflate(response: &Relevant<'_>) -> Option<DeflateParameters> {
+    let extensions = extensions_of(&response.extensions);
     extensions.iter().find(|extension| extension.is_deflate()).map(Extension::deflate_parameters)
 }
 
@@ -284,9 +259,34 @@ fn accept_bytes(key: &[u8]) -> [u8; ACCEPT_BYTES] {
     accept
 }
 
+/// What a request asked for, as its answer is compared with it.
+#[derive(Debug, Default)]
+struct Asked<'a> {
+    subprotocols: Lines<'a>,
+    extensions: Lines<'a>,
+    /// All keys, if there are several.
+    keys: Lines<'a>,
+}
+
+impl<'a> Asked<'a> {
+    fn of(request: &'a RequestFacts) -> Self {
+        let offer = &request.offer;
+        if offer.is_manifold {
+            let Relevant { subprotocols, extensions, keys, .. } = Relevant::of(&request.head().fields);
+            return Self { subprotocols, extensions, keys };
+        }
+        let line = |place: &Option<Range<u32>>| -> Lines<'a> {
+            let place = place.as_ref().map(|place| place.start as usize..place.end as usize);
+            place.and_then(|place| request.bytes.get(place)).map_or_else(Lines::new, |line| smallvec![line])
+        };
+        let (subprotocols, extensions) = (line(&offer.subprotocols), line(&offer.extensions));
+        Self { subprotocols, extensions, keys: Lines::new() }
+    }
+}
+
 fn check_accept(
     request: Option<&RequestFacts>,
-    head: Option<&RequestHead<'_>>,
+    keys: &[&[u8]],
     accept: Option<&[u8]>,
     complete: bool,
 ) -> Accept {
@@ -295,8 +295,7 @@ fn check_accept(
     };
     let Some(expected) = request.and_then(|request| request.offer.accept) else { return Accept::Unchecked };
     // Of repeated keys nobody can tell which one the server took.
-    let mut keys = head.into_iter().flat_map(|head| head.fields.values("sec-websocket-key"));
-    let is_valid = expected == accept || keys.any(|key| accept_bytes(key) == accept);
+    let is_valid = expected == accept || keys.iter().any(|key| accept_bytes(key) == accept);
     if is_valid { Accept::Valid } else { Accept::Wrong }
 }
 
@@ -308,13 +307,13 @@ struct SubprotocolChoice {
     repeated: bool,
 }
 
-fn check_subprotocol(request: Option<&RequestHead<'_>>, response: &ResponseHead<'_>) -> SubprotocolChoice {
-    let chosen = response.fields.list("sec-websocket-protocol");
+fn check_subprotocol(asked: Option<&Asked<'_>>, response: &Relevant<'_>) -> SubprotocolChoice {
+    let chosen: Vec<&str> = elements(&response.subprotocols).collect();
     let repeated = chosen.len() > 1;
-    let Some(request) = request else {
+    let Some(asked) = asked else {
         return SubprotocolChoice { repeated, ..SubprotocolChoice::default() };
     };
-    let offered = request.fields.list("sec-websocket-protocol");
+    let offered: Vec<&str> = elements(&asked.subprotocols).collect();
     SubprotocolChoice {
         not_offered: chosen.iter().any(|chosen| !offered.contains(chosen)),
         missing: chosen.is_empty() && !offered.is_empty(),
@@ -330,9 +329,8 @@ struct ExtensionChoice {
     illegal: bool,
 }
 
-fn check_extensions(request: &RequestHead<'_>, response: &ResponseHead<'_>) -> ExtensionChoice {
-    let offered = extensions_of(&request.fields);
-    let answered = extensions_of(&response.fields);
+fn check_extensions(offered: &[&[u8]], answered: &[&[u8]]) -> ExtensionChoice {
+    let (offered, answered) = (extensions_of(offered), extensions_of(answered));
     let same = |a: &Extension<'_>, b: &Extension<'_>| a.name.eq_ignore_ascii_case(b.name);
     let answers_an_offer = |answer: &Extension<'_>| {
         offered.iter().any(|offer| offer.is_deflate() && answer.is_legal_answer_to(offer))
@@ -345,13 +343,18 @@ fn check_extensions(request: &RequestHead<'_>, response: &ResponseHead<'_>) -> E
     }
 }
 
-fn extensions_of<'a>(fields: &Fields<'a>) -> Vec<Extension<'a>> {
-    fields.texts("sec-websocket-extensions").flat_map(extensions::parse).collect()
+fn extensions_of<'a>(lines: &[&'a [u8]]) -> Vec<Extension<'a>> {
+    texts(lines).flat_map(extensions::parse).collect()
 }
 
-/// `Sec-WebSocket-Key`, `-Version`, `-Protocol`, `-Extensions`, and the `Key1`, `Key2` of the drafts.
-fn is_handshake_field(name: &str) -> bool {
-    name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+/// The elements of a list, over all its lines.
+fn elements<'a>(lines: &[&'a [u8]]) -> impl Iterator<Item = &'a str> {
+    texts(lines).flat_map(|line| split_list(line, ','))
+}
+
+/// The lines that are UTF-8.
+fn texts<'a>(lines: &[&'a [u8]]) -> impl Iterator<Item = &'a str> {
+    lines.iter().filter_map(|line| str::from_utf8(line).ok())
 }
 
 /// RFC 6455 section 4.1, item 7: 16 bytes in base64, so 24 characters of which the last two are padding.
@@ -359,8 +362,6 @@ fn is_valid_key(key: &[u8]) -> bool {
     let mut bytes = [0; KEY_BYTES + 2];
     key.len() == KEY_CHARACTERS && STANDARD.decode_slice(key, &mut bytes) == Ok(KEY_BYTES)
 }
-
-const PREFIX: &str = "sec-websocket-";
 
 /// RFC 6455 section 4.1, item 7: a nonce of so many bytes, which are so many characters in base64.
 const KEY_BYTES: usize = 16;

@@ -129,13 +129,14 @@ struct Control {
 impl Session {
     /// A session that begins with the next bytes.
     #[must_use]
-    pub(crate) fn new(start: Start) -> Self {
+    pub(crate) fn new(context: &Context, start: Start) -> Self {
         let (message, deflate) = match start {
             Start::Handshake { deflate } => (Message::None, Some(deflate.is_some())),
             Start::Midstream => (Message::Unknown, None),
         };
         let side = || Side { message, ..Side::default() };
-        let client = Side { marks_left: limits::FRAME_MARKS, ..side() };
+        let marks_left = if context.keeps_heads() { limits::FRAME_MARKS } else { 0 };
+        let client = Side { marks_left, ..side() };
         Self { client, server: side(), deflate, close: None, pings: None, rare: None }
     }
 
@@ -168,15 +169,14 @@ impl Session {
                     rest.get(skipped..).unwrap_or_default()
                 }
                 State::Header => {
-                    let plain =
-                        if context.keeps_frames() { 0 } else { self.side_mut(by).plain_messages(by, rest) };
+                    let plain = self.side_mut(by).plain_frames(context, by, rest);
                     match rest.get(plain..) {
                         Some(after) if plain > 0 => after,
                         _ => self.header_in_place(context, by, rest, chunk.origin),
                     }
                 }
                 State::PartOfHeader(_) => self.header_in_pieces(context, by, rest),
-                State::Control(_) => self.control_in_pieces(by, rest, chunk.origin.time),
+                State::Control(_) => self.control_in_pieces(context, by, rest, chunk.origin.time),
                 State::Lost => match self.find_again(by, rest) {
                     ControlFlow::Continue(()) => rest,
                     ControlFlow::Break(()) => return,
@@ -257,11 +257,11 @@ impl Session {
         self.count(context, by, &header, origin);
         let whole = usize::try_from(header.length).ok().and_then(|length| rest.split_at_checked(length));
         let Some((payload, after)) = whole else {
-            self.expect_payload(by, header, origin);
+            self.expect_payload(context, by, header, origin);
             return rest;
         };
         if header.opcode.is_control() {
-            self.control(by, &header, payload, origin);
+            self.control(context, by, &header, payload, origin);
         }
         after
     }
@@ -277,13 +277,19 @@ impl Session {
         let origin = part.origin;
         if let Some((header, _)) = part.bytes.get(..part.have).and_then(FrameHeader::parse) {
             self.count(context, by, &header, origin);
-            self.expect_payload(by, header, origin);
+            self.expect_payload(context, by, header, origin);
         }
         rest
     }
 
     /// Some bytes of a control frame's payload.
-    fn control_in_pieces<'a>(&mut self, by: Role, bytes: &'a [u8], time: Timestamp) -> &'a [u8] {
+    fn control_in_pieces<'a>(
+        &mut self,
+        context: &Context,
+        by: Role,
+        bytes: &'a [u8],
+        time: Timestamp,
+    ) -> &'a [u8] {
         let State::Control(control) = &mut self.side_mut(by).state else { return &[] };
         let length = usize::try_from(control.header.length).unwrap_or(usize::MAX);
         let missing = length.saturating_sub(control.payload.len());
@@ -295,7 +301,7 @@ impl Session {
             // A ping is sent with its first byte; a pong is there with its last.
             let is_pong = control.header.opcode == Opcode::PONG;
             let origin = if is_pong { Origin { time, ..control.origin } } else { control.origin };
-            self.control(by, &control.header, &control.payload, origin);
+            self.control(context, by, &control.header, &control.payload, origin);
         }
         rest
     }
@@ -322,16 +328,14 @@ impl Session {
             self.inspect(by, header, place, origin);
         }
         if marks {
-            self.mark(context, header, origin);
+            self.mark(header, origin);
         }
     }
 
-    /// Keeps what tells a frame of the client from all others, if heads are kept.
+    /// Keeps what tells a frame of the client from all others.
     #[cold]
-    fn mark(&mut self, context: &Context, header: &FrameHeader, origin: Origin) {
-        if !context.keeps_heads() {
-            self.client.marks_left = 0;
-        } else if let Some(masking_key) = header.masking_key {
+    fn mark(&mut self, header: &FrameHeader, origin: Origin) {
+        if let Some(masking_key) = header.masking_key {
             self.client.marks_left = self.client.marks_left.saturating_sub(1);
             self.rare.get_or_insert_default().marks.push(FrameMark {
                 masking_key,
@@ -383,10 +387,10 @@ impl Session {
     }
 
     /// Says what is due after a header whose payload is not here as a whole.
-    fn expect_payload(&mut self, by: Role, header: FrameHeader, origin: Origin) {
+    fn expect_payload(&mut self, context: &Context, by: Role, header: FrameHeader, origin: Origin) {
         let readable = header.opcode.is_control() && header.length <= limits::CONTROL_PAYLOAD_BYTES as u64;
         if readable && header.length == 0 {
-            self.control(by, &header, &[], origin);
+            self.control(context, by, &header, &[], origin);
         }
         self.side_mut(by).state = match header.length {
             0 => State::Header,
@@ -396,7 +400,11 @@ impl Session {
     }
 
     /// A whole control frame; its payload is as it was on the wire.
-    fn control(&mut self, by: Role, header: &FrameHeader, payload: &[u8], origin: Origin) {
+    fn control(&mut self, context: &Context, by: Role, header: &FrameHeader, payload: &[u8], origin: Origin) {
+        // Who wants totals only is not told of round trips.
+        if header.opcode != Opcode::CLOSE && !context.keeps_heads() {
+            return;
+        }
         let mut plain = [0; limits::CONTROL_PAYLOAD_BYTES];
         let Some(plain) = plain.get_mut(..payload.len()) else { return };
         plain.copy_from_slice(payload);
@@ -462,19 +470,24 @@ impl Session {
 }
 
 impl Side {
-    /// Counts messages at the front of `bytes` of which nothing need be told: one frame of text or binary data that is
-    /// as it must be and lies there as a whole. They are the bulk of all frames. Returns their length.
+    /// Counts frames at the front of `bytes` of which nothing need be told: text or binary data in one frame, and pings
+    /// and pongs if nobody asks for round trips, that are as they must be and lie there as a whole. They are the bulk of
+    /// all frames. Returns their length.
     #[inline]
-    fn plain_messages(&mut self, by: Role, mut bytes: &[u8]) -> usize {
+    fn plain_frames(&mut self, context: &Context, by: Role, mut bytes: &[u8]) -> usize {
         let all = bytes.len();
-        if self.message != Message::None || self.closed || self.marks_left > 0 {
+        if self.message != Message::None || self.closed || self.marks_left > 0 || context.keeps_frames() {
             return 0;
         }
         let (mask_bit, key_length) = if by == Role::Client { (0x80, 4) } else { (0, 0) };
-        while let Some((&[first @ (0x81 | 0x82), second], rest)) = bytes.split_first_chunk::<2>() {
+        while let Some((&[first, second], rest)) = bytes.split_first_chunk::<2>() {
+            let is_data = matches!(first, 0x81 | 0x82);
+            if !is_data && (!matches!(first, 0x89 | 0x8a) || context.keeps_heads()) {
+                break;
+            }
             let (length, rest) = match (second ^ mask_bit, rest) {
                 (length @ ..=125, rest) => (u16::from(length), rest),
-                (126, [high, low, rest @ ..]) if *high > 0 || *low >= 126 => {
+                (126, [high, low, rest @ ..]) if is_data && (*high > 0 || *low >= 126) => {
                     (u16::from_be_bytes([*high, *low]), rest)
                 }
                 _ => break,
@@ -483,7 +496,7 @@ impl Side {
             if let Some(frames) = self.frames.get_mut(Self::counter(Opcode(first & 0xf))) {
                 *frames = frames.saturating_add(1);
             }
-            self.messages = self.messages.saturating_add(1);
+            self.messages = self.messages.saturating_add(u32::from(is_data));
             self.payload_bytes = self.payload_bytes.saturating_add(u64::from(length));
             bytes = rest;
         }

@@ -1,7 +1,7 @@
 //! What RFC 6455 asks of a handshake, one line for each thing that can be wrong, with near misses that are not.
 
 use crate::protocol::attempt::RequestFacts;
-use crate::protocol::http::{RequestHead, ResponseHead};
+use crate::protocol::http::{Relevant, RequestHead, ResponseHead};
 use crate::protocol::testing::{ANSWER, REQUEST};
 use crate::protocol::websocket::{accept_for, read_request, read_response, read_unasked};
 use crate::units::Origin;
@@ -20,7 +20,8 @@ fn with(head: &str, name: &str, value: &str) -> String {
 
 /// A request as the HTTP layer keeps it.
 fn facts(head: &str, complete: bool) -> RequestFacts {
-    let (problems, offer) = read_unasked(&RequestHead::parse(head.as_bytes()).unwrap(), complete);
+    let (problems, offer) =
+        read_unasked(&RequestHead::parse(head.as_bytes()).unwrap(), head.as_bytes(), complete);
     RequestFacts { origin: Origin::default(), bytes: head.as_bytes().into(), complete, problems, offer }
 }
 
@@ -30,7 +31,7 @@ fn of_request(head: &str) -> Vec<&'static str> {
 
 fn of_response(request: &str, response: &str) -> Vec<&'static str> {
     let response = ResponseHead::parse(response.as_bytes()).unwrap();
-    let (problems, _) = read_response(Some(&facts(request, true)), &response, true);
+    let (problems, _) = read_response(Some(&facts(request, true)), &Relevant::of(&response.fields), true);
     problems.iter().map(|problem| problem.name()).collect()
 }
 
@@ -162,7 +163,11 @@ fn what_the_capture_does_not_show_is_no_problem() {
     let problems = |request: Option<(&str, bool)>, response: &str, complete| -> Vec<&'static str> {
         let response = ResponseHead::parse(response.as_bytes()).unwrap();
         let request = request.map(|(head, complete)| facts(head, complete));
-        read_response(request.as_ref(), &response, complete).0.iter().map(|problem| problem.name()).collect()
+        read_response(request.as_ref(), &Relevant::of(&response.fields), complete)
+            .0
+            .iter()
+            .map(|problem| problem.name())
+            .collect()
     };
     let bare = "HTTP/1.1 101 x\r\n\r\n";
     let missing = ["accept-missing", "upgrade-missing", "connection-token-missing"];
@@ -178,7 +183,10 @@ fn what_the_capture_does_not_show_is_no_problem() {
 fn intent() {
     let shows = |fields: &str| {
         let head = format!("GET / HTTP/1.1\r\n{fields}\r\n");
-        read_request(&RequestHead::parse(head.as_bytes()).unwrap(), true).is_some()
+        {
+            let head = RequestHead::parse(head.as_bytes()).unwrap();
+            read_request(&head, &Relevant::of(&head.fields), b"", true).is_some()
+        }
     };
     assert!(shows("upgrade: h2c, WebSocket\r\n"));
     assert!(shows("sec-websocket-key: x\r\n"));

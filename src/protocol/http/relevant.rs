@@ -1,0 +1,99 @@
+//! The fields that decide how a message is framed and what it says of the handshake, found in one pass.
+
+use smallvec::SmallVec;
+
+use super::head::Fields;
+use super::list::has_token;
+
+/// The lines of one field, in order: most fields have one.
+pub(crate) type Lines<'a> = SmallVec<[&'a [u8]; 1]>;
+
+/// What a head says of its body (RFC 9112 section 6) and of the handshake (RFC 6455 section 4). A head has a dozen
+/// fields, and looking for each of these among them costs more than to parse it.
+#[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field that is there or not")]
+pub(crate) struct Relevant<'a> {
+    /// `Upgrade` has the token `websocket`.
+    pub(crate) upgrades: bool,
+    /// `Connection` has the token `upgrade`.
+    pub(crate) connection_upgrades: bool,
+    /// The `Sec-WebSocket-Key` lines.
+    pub(crate) keys: Lines<'a>,
+    /// The first `Sec-WebSocket-Version`.
+    pub(crate) version: Option<&'a [u8]>,
+    /// The first `Sec-WebSocket-Accept`.
+    pub(crate) accept: Option<&'a [u8]>,
+    /// The `Sec-WebSocket-Protocol` lines.
+    pub(crate) subprotocols: Lines<'a>,
+    /// The `Sec-WebSocket-Extensions` lines.
+    pub(crate) extensions: Lines<'a>,
+    /// Some `Sec-WebSocket-` field is there, those of the drafts (`Key1`, `Key2`) included.
+    pub(crate) has_handshake_field: bool,
+    /// The first `Content-Length`.
+    pub(crate) content_length: Option<&'a [u8]>,
+    /// `Transfer-Encoding` is there.
+    pub(crate) has_transfer_coding: bool,
+    /// `Transfer-Encoding` has the token `chunked`.
+    pub(crate) is_chunked: bool,
+    /// The head announces a body.
+    pub(crate) announces_body: bool,
+}
+
+impl<'a> Relevant<'a> {
+    /// Those among these fields.
+    pub(crate) fn of(fields: &Fields<'a>) -> Self {
+        let mut found = Self::default();
+        for (name, value) in fields.iter() {
+            // The length and the first letter leave few names to compare with.
+            let initial = name.as_bytes().first().map(u8::to_ascii_lowercase);
+            match (name.len(), initial) {
+                (7, Some(b'u')) if is(name, "Upgrade") => {
+                    found.upgrades |= has_token(value, "websocket");
+                }
+                (10, Some(b'c')) if is(name, "Connection") => {
+                    found.connection_upgrades |= has_token(value, "upgrade");
+                }
+                (14, Some(b'c')) if is(name, "Content-Length") => {
+                    let value = value.trim_ascii();
+                    found.content_length = found.content_length.or(Some(value));
+                    found.announces_body |= value.iter().any(|digit| *digit != b'0');
+                }
+                (17, Some(b't')) if is(name, "Transfer-Encoding") => {
+                    found.announces_body = true;
+                    found.has_transfer_coding = true;
+                    found.is_chunked |= has_token(value, "chunked");
+                }
+                (15.., Some(b's')) => {
+                    if let Some((prefix, rest)) = name.split_at_checked(PREFIX.len())
+                        && is(prefix, PREFIX)
+                    {
+                        found.handshake_field(rest, value.trim_ascii());
+                    }
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+
+    /// A field whose name goes on like this after the prefix.
+    fn handshake_field(&mut self, name: &str, value: &'a [u8]) {
+        self.has_handshake_field = true;
+        match name.len() {
+            3 if is(name, "Key") => self.keys.push(value),
+            7 if is(name, "Version") => self.version = self.version.or(Some(value)),
+            6 if is(name, "Accept") => self.accept = self.accept.or(Some(value)),
+            8 if is(name, "Protocol") => self.subprotocols.push(value),
+            10 if is(name, "Extensions") => self.extensions.push(value),
+            _ => {}
+        }
+    }
+}
+
+/// Whether a name is this one, in any case; most write it as the standards do, and that is one comparison.
+#[inline]
+fn is(name: &str, known: &str) -> bool {
+    name == known || name.eq_ignore_ascii_case(known)
+}
+
+const PREFIX: &str = "Sec-WebSocket-";
