@@ -51,6 +51,7 @@ impl Pcap {
     }
 
     /// Reads records from `at` on, which moves behind the last whole one.
+    #[inline(never)]
     pub(super) fn records(&mut self, input: Input<'_>, at: &mut usize, found: &mut Found<'_>) -> Stop {
         let [mut before, mut latest] = self.recent;
         let stop = loop {

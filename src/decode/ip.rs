@@ -80,4 +80,4 @@ fn past_extensions(first: u8, bytes: &[u8], length: usize) -> Result<(&[u8], usi
     Ok((rest, length.saturating_sub(walked)))
 }
 
-const TCP: u8 = 6;
+pub(super) const TCP: u8 = 6;

@@ -70,6 +70,8 @@ pub fn analyse_watched<S: Source>(
     Ok(shard.finish(warnings))
 }
 
+// Apart from its caller, so that the loop has the registers for itself.
+#[inline(never)]
 fn read_block(block: &Block, mut filter: Option<&mut Filter>, shard: &mut Shard) -> Result<(), CaptureError> {
     shard.count(&block.packets);
     let mut number = block.first;

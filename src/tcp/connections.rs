@@ -121,9 +121,13 @@ impl<R: Receiver> Connections<R> {
         self.has_grown = false;
         places.clear();
         places.extend(segments.iter().map(|segment| Place(self.slots.guess(&segment.flow))));
-        let flows = places.iter().map(|place| place.0.and_then(|place| self.slots.get(place)));
-        let located = flows.zip(segments).filter_map(|(flow, segment)| Some((flow?, segment)));
-        let sum = located.fold(0, |sum: u64, (flow, segment)| sum.wrapping_add(flow.warm(segment.half)));
+        let located = places.iter().zip(segments);
+        let sum = located.fold(0, |sum: u64, (place, segment)| {
+            sum.wrapping_add(match place.0 {
+                Some(place) => self.slots.get(place).map_or(0, |flow| flow.warm(segment.half)),
+                None => self.embryos.warm(&segment.flow),
+            })
+        });
         // Nobody has touched these for long, and each is in several places.
         let ending = self.closed.iter().take(RELEASED_SOON).filter_map(|closed| self.slots.get(closed.place));
         ending.fold(sum, |sum, flow| sum.wrapping_add(flow.warm_all()))
@@ -224,14 +228,14 @@ impl<R: Receiver> Connections<R> {
             return;
         }
         let Some(pushed_out) = self.embryos.observe(segment) else { return };
-        if pushed_out.key() != &segment.flow {
+        if pushed_out.makes_room {
             self.counts.embryos_evicted = self.counts.embryos_evicted.saturating_add(1);
         }
-        let opened = pushed_out.opened();
+        let opened = pushed_out.embryo.as_ref().map_or(Opened::Unanswered, Embryo::opened);
         count(&mut self.counts, opened);
         // Unanswered ones are told one by one as long as they fit the table; a flood is a number.
-        if opened != Opened::Unanswered {
-            ended(Ended::WithoutPayload(pushed_out.facts()), context);
+        if let Some(embryo) = pushed_out.embryo.filter(|_| opened != Opened::Unanswered) {
+            ended(Ended::WithoutPayload(embryo.facts()), context);
         }
     }
 

@@ -19,23 +19,54 @@ use crate::units::{Origin, PacketNumber, Timestamp};
 #[derive(Debug)]
 pub(super) struct Embryos {
     sets: Vec<Set>,
-    held: Vec<Embryo>,
-    /// Places among `held` that nobody has.
+    /// The endpoints and the first packet, by place.
+    firsts: Vec<(FlowKey, Step)>,
+    /// What came of the later packets, by place; none as long as there is one.
+    courses: Vec<Option<Box<Course>>>,
+    /// Places that nobody has.
     free: Vec<u32>,
     /// Fixed, so that which one is pushed out never depends on chance. Guessing it gains an attacker
     /// nothing that sending more SYNs would not.
     hasher: foldhash::fast::FixedState,
 }
 
-/// What is to know of the places of a set before looking at them.
+/// What is to know of the places of a set before looking at them: one cache line.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(align(64))]
 struct Set {
-    /// A part of the hash.
-    tags: [u32; WAYS],
+    tags: [Tag; WAYS],
     /// The number of the latest packet; 0 if there is no connection.
     used: [PacketNumber; WAYS],
-    /// Where the connections lie among `held`.
+    /// Where the connections lie.
     places: [u32; WAYS],
+}
+
+/// A part of the hash, and whether there is nothing but a SYN. Nothing is told of such a one when it is pushed out, so
+/// that in a flood nobody has to wait for where it lies.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tag(u32);
+
+impl Tag {
+    fn of(hash_part: u32, is_lone_syn: bool) -> Self {
+        Self(hash_part & !1 | u32::from(is_lone_syn))
+    }
+
+    fn has_hash(self, hash_part: u32) -> bool {
+        self.0 & !1 == hash_part & !1
+    }
+
+    fn is_lone_syn(self) -> bool {
+        self.0 & 1 == 1
+    }
+}
+
+/// What had to go for a segment.
+#[derive(Debug)]
+pub(super) struct PushedOut {
+    /// It made room for another connection; else it was ended by a new one between the same endpoints.
+    pub(super) makes_room: bool,
+    /// The connection; none if it was a SYN that nobody answered, of which nothing is told.
+    pub(super) embryo: Option<Embryo>,
 }
 
 /// One connection without payload. Most of a flood never see a second packet, so all that is kept of them is the first.
@@ -90,65 +121,86 @@ impl Embryos {
         let sets = limit.div_ceil(WAYS).max(1).next_power_of_two();
         Self {
             sets: vec![Set::default(); sets],
-            held: Vec::new(),
+            firsts: Vec::new(),
+            courses: Vec::new(),
             free: Vec::new(),
             hasher: foldhash::fast::FixedState::default(),
         }
     }
 
-    /// Adds a segment without payload to its connection. What had to make room, or was ended by a new
-    /// connection between the same endpoints, comes back.
-    pub(super) fn observe(&mut self, segment: &Segment<'_>) -> Option<Embryo> {
-        let (at, tag) = self.home(&segment.flow);
-        let known = self.find(&segment.flow, at, tag);
+    /// Reads what a segment of a connection without payload will need; see [`super::Connections::locate`].
+    #[inline]
+    pub(super) fn warm(&self, key: &FlowKey) -> u64 {
+        let (at, _) = self.home(key);
+        self.sets.get(at).map_or(0, |set| u64::from(set.tags[0].0))
+    }
+
+    /// Adds a segment without payload to its connection. What had to go for it comes back.
+    pub(super) fn observe(&mut self, segment: &Segment<'_>) -> Option<PushedOut> {
+        let (at, hash_part) = self.home(&segment.flow);
+        let known = self.find(&segment.flow, at, hash_part);
         let set = self.sets.get_mut(at)?;
         let way = known.unwrap_or_else(|| {
-            let by_age = (0..WAYS).zip(set.used);
-            by_age.min_by_key(|(_, used)| *used).map_or(0, |(way, _)| way)
+            let by_age = (0..WAYS).zip(&set.used);
+            by_age.min_by_key(|(_, used)| **used).map_or(0, |(way, _)| way)
         });
         let used = std::mem::replace(set.used.get_mut(way)?, segment.origin.packet);
-        *set.tags.get_mut(way)? = tag;
+        let first = (segment.flow, Step::of(segment));
+        let tag = set.tags.get_mut(way)?;
+        let before = std::mem::replace(tag, Tag::of(hash_part, first.1.is_lone_syn()));
         let place = set.places.get_mut(way)?;
         if used == PacketNumber::default() {
-            *place = self.free.pop().or_else(|| u32::try_from(self.held.len()).ok())?;
-            let embryo = Embryo::new(segment);
-            match self.held.get_mut(*place as usize) {
-                Some(free) => *free = embryo,
-                None => self.held.push(embryo),
+            if let Some(free) = self.free.pop() {
+                *place = free;
+                *self.firsts.get_mut(free as usize)? = first;
+            } else {
+                *place = u32::try_from(self.firsts.len()).ok()?;
+                self.firsts.push(first);
+                self.courses.push(None);
             }
             return None;
         }
-        let embryo = self.held.get_mut(*place as usize)?;
-        if known.is_some() && !embryo.is_reused_by(segment) {
-            embryo.segment(segment);
-            return None;
+        let place = *place as usize;
+        if known.is_some() {
+            let ((_, first), course) = (self.firsts.get(place)?, self.courses.get_mut(place)?);
+            if !is_reused_by(first, course.as_deref(), segment) {
+                *tag = Tag::of(hash_part, false);
+                course.get_or_insert_with(|| Box::new(Course::of(first))).step(&Step::of(segment));
+                return None;
+            }
         }
-        Some(std::mem::replace(embryo, Embryo::new(segment)))
+        let embryo = if before.is_lone_syn() { None } else { self.take_from(place) };
+        *self.firsts.get_mut(place)? = first;
+        Some(PushedOut { makes_room: known.is_none(), embryo })
     }
 
     /// Takes a connection out: it carries its first payload now.
     pub(super) fn take(&mut self, key: &FlowKey) -> Option<Embryo> {
-        let (at, tag) = self.home(key);
-        let way = self.find(key, at, tag)?;
+        let (at, hash_part) = self.home(key);
+        let way = self.find(key, at, hash_part)?;
         let set = self.sets.get_mut(at)?;
         *set.used.get_mut(way)? = PacketNumber::default();
         let place = *set.places.get(way)?;
         self.free.push(place);
-        self.held.get_mut(place as usize).map(Embryo::take)
+        self.take_from(place as usize)
     }
 
     /// Takes out all that are left.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = Embryo> + use<> {
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Embryo> {
         self.free.clear();
-        let mut embryos = std::mem::take(&mut self.held);
         let sets = std::mem::take(&mut self.sets).into_iter();
         let places = sets.flat_map(|set| set.used.into_iter().zip(set.places));
-        places
-            .filter(|(used, _)| *used > PacketNumber::default())
-            .filter_map(move |(_, place)| embryos.get_mut(place as usize).map(Embryo::take))
+        let held = places.filter(|(used, _)| *used > PacketNumber::default());
+        held.filter_map(|(_, place)| self.take_from(place as usize))
     }
 
-    /// The set of a connection, and its tag.
+    /// Moves a connection out of its place.
+    fn take_from(&mut self, place: usize) -> Option<Embryo> {
+        let (key, first) = *self.firsts.get(place)?;
+        Some(Embryo { key, first, course: self.courses.get_mut(place)?.take() })
+    }
+
+    /// The set of a connection, and the part of the hash that tells it from others there.
     fn home(&self, key: &FlowKey) -> (usize, u32) {
         let hash = self.hasher.hash_one(key);
         let [high, low] =
@@ -157,22 +209,29 @@ impl Embryos {
     }
 
     /// The place of a connection in its set.
-    fn find(&self, key: &FlowKey, at: usize, tag: u32) -> Option<usize> {
+    fn find(&self, key: &FlowKey, at: usize, hash_part: u32) -> Option<usize> {
         let set = self.sets.get(at)?;
         let held = (0..WAYS).zip(set.tags).zip(set.used.into_iter().zip(set.places));
-        let candidates = held.filter(|((_, known), (used, _))| *known == tag && used.0 > 0);
+        let candidates = held.filter(|((_, tag), (used, _))| tag.has_hash(hash_part) && used.0 > 0);
         candidates.map(|((way, _), (_, place))| (way, place)).find_map(|(way, place)| {
-            let embryo = self.held.get(place as usize)?;
-            (embryo.key == *key).then_some(way)
+            let (held, _) = self.firsts.get(place as usize)?;
+            (held == key).then_some(way)
         })
     }
 }
 
-impl Embryo {
-    fn new(segment: &Segment<'_>) -> Self {
-        Self { key: segment.flow, first: Step::of(segment), course: None }
-    }
+/// Whether a SYN opens another connection between the endpoints of one that has come so far.
+fn is_reused_by(first: &Step, course: Option<&Course>, segment: &Segment<'_>) -> bool {
+    let next = match course {
+        Some(course) => course.side(segment.half).next,
+        None => (first.half == segment.half).then_some(first.after),
+    };
+    let same = next == Some(SequenceNumber(segment.sequence).advanced(1));
+    let syn = segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK);
+    syn && next.is_some() && !same
+}
 
+impl Embryo {
     /// The connection that carries payload from here on, in the middle of things as far as is known.
     pub(super) fn of_first_payload(segment: &Segment<'_>) -> Self {
         let first = Step::of(segment);
@@ -180,39 +239,14 @@ impl Embryo {
         Self { key: segment.flow, first, course: Some(Box::new(course)) }
     }
 
-    /// Moves it out of its place.
-    fn take(&mut self) -> Self {
-        Self { course: self.course.take(), ..*self }
-    }
-
-    /// The two endpoints.
-    pub(super) const fn key(&self) -> &FlowKey {
-        &self.key
-    }
-
     /// Whether it is a connection at all: more than a SYN that was refused or ignored.
     pub(super) fn opened(&self) -> Opened {
         match &self.course {
             Some(course) => course.opened(),
-            None if !self.first.flags.has(Flags::SYN) => Opened::Midstream,
-            None if self.first.flags.has(Flags::ACK) => Opened::Handshake,
-            None => Opened::Unanswered,
+            None if self.first.is_lone_syn() => Opened::Unanswered,
+            None if self.first.flags.has(Flags::SYN) => Opened::Handshake,
+            None => Opened::Midstream,
         }
-    }
-
-    fn is_reused_by(&self, segment: &Segment<'_>) -> bool {
-        let next = match &self.course {
-            Some(course) => course.side(segment.half).next,
-            None => (self.first.half == segment.half).then_some(self.first.after),
-        };
-        let same = next == Some(SequenceNumber(segment.sequence).advanced(1));
-        let syn = segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK);
-        syn && next.is_some() && !same
-    }
-
-    fn segment(&mut self, segment: &Segment<'_>) {
-        let first = &self.first;
-        self.course.get_or_insert_with(|| Box::new(Course::of(first))).step(&Step::of(segment));
     }
 
     /// How far it has come.
@@ -251,6 +285,11 @@ impl Step {
             hop_limit: segment.hop_limit,
             half: segment.half,
         }
+    }
+
+    /// Whether it is a SYN that answers none: alone, it is a connection that nobody answers.
+    const fn is_lone_syn(&self) -> bool {
+        self.flags.has(Flags::SYN) && !self.flags.has(Flags::ACK)
     }
 }
 
@@ -363,7 +402,7 @@ mod tests {
 
     #[test]
     fn an_embryo_is_little_more_than_its_key_and_its_first_packet() {
-        assert_eq!(size_of::<Embryo>(), 80);
+        assert_eq!(size_of::<(FlowKey, Step)>(), 72);
         assert_eq!(size_of::<Set>(), 64);
     }
 
