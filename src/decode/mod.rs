@@ -42,11 +42,11 @@ pub enum Skip {
 #[inline]
 pub fn decode(link: LinkType, captured: &[u8], original: u32, origin: Origin) -> Result<Segment<'_>, Skip> {
     let usual = if link == LinkType::ETHERNET { usual(captured, origin) } else { None };
-    usual.map_or_else(|| any(link, captured, original, origin), Ok)
+    usual.map_or_else(|| any_packet(link, captured, original, origin), Ok)
 }
 
 /// The segment in a packet that is what most packets are: Ethernet, IPv4 without options and in one piece, TCP, captured
-/// as a whole. Everything stands at its place there, which one look can tell. Whatever else it is, [`any`] says.
+/// as a whole. Everything stands at its place there, which one look can tell. Whatever else it is, [`any_packet`] says.
 #[inline]
 fn usual(captured: &[u8], origin: Origin) -> Option<Segment<'_>> {
     let header = captured.first_chunk::<54>()?;
@@ -81,7 +81,7 @@ fn usual(captured: &[u8], origin: Origin) -> Option<Segment<'_>> {
 
 /// The segment in any packet.
 #[inline(never)]
-fn any(link: LinkType, captured: &[u8], original: u32, origin: Origin) -> Result<Segment<'_>, Skip> {
+fn any_packet(link: LinkType, captured: &[u8], original: u32, origin: Origin) -> Result<Segment<'_>, Skip> {
     let (network, packet) = link::network(link, captured)?;
     let link_length = captured.len().saturating_sub(packet.len());
     let original = (original as usize).max(captured.len()).saturating_sub(link_length);

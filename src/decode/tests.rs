@@ -74,6 +74,33 @@ fn a_segment_comes_out_of_every_wrapping() {
     }
 }
 
+/// The short way says what the long way says, or nothing: each byte of the headers wrong, and every cut.
+#[test]
+fn the_short_way_is_that_of_any_packet() {
+    let whole = packet(4, 0, b"GET / HTTP/1.1");
+    let agrees = |bytes: &[u8]| {
+        let length = u32::try_from(whole.len()).unwrap();
+        let long = any_packet(LinkType::ETHERNET, bytes, length, Origin::default());
+        let short = usual(bytes, Origin::default());
+        assert!(
+            short.is_none() || format!("{:?}", short.unwrap()) == format!("{:?}", long.unwrap()),
+            "{bytes:x?}"
+        );
+        short.is_some()
+    };
+    assert!(agrees(&whole) && agrees(&[&whole[..], b"padding"].concat()));
+    for at in 0..54 {
+        for value in 0..=u8::MAX {
+            let mut bytes = whole.clone();
+            bytes[at] = value;
+            agrees(&bytes);
+        }
+    }
+    for cut in 0..whole.len() {
+        assert!(!agrees(&whole[..cut]), "{cut}");
+    }
+}
+
 #[test]
 fn padding_is_no_payload() {
     let mut bytes = packet(4, 0, b"");

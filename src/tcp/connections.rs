@@ -143,15 +143,9 @@ impl<R: Receiver> Connections<R> {
         context: &mut R::Context,
         ended: &mut impl FnMut(Ended<R>, &mut R::Context),
     ) {
-        let place = match place.0 {
-            Some(place) if self.slots.is_at(place, &segment.flow) => Some(place),
-            // It was not there, and nothing has come since.
-            None if !self.has_grown => None,
-            _ => self.slots.find(&segment.flow),
-        };
-        match place {
-            Some(place) => self.known(place, segment, context, ended),
-            None => self.unknown(segment, context, ended),
+        let flow = place.0.and_then(|place| self.slots.get_mut_if(place, &segment.flow));
+        if !flow.is_some_and(|flow| flow.take_ordinary(segment, context)) {
+            self.any_segment(place, segment, context, ended);
         }
         if segment.origin.time > self.next_release || self.closed.len() > self.limits.closed_connections {
             self.release_earliest_closed(segment.origin.time, context, ended);
@@ -175,7 +169,27 @@ impl<R: Receiver> Connections<R> {
         }
     }
 
-    #[inline]
+    /// Takes a segment of which nothing is known.
+    #[inline(never)]
+    fn any_segment(
+        &mut self,
+        place: Place,
+        segment: &Segment<'_>,
+        context: &mut R::Context,
+        ended: &mut impl FnMut(Ended<R>, &mut R::Context),
+    ) {
+        let place = match place.0 {
+            Some(place) if self.slots.is_at(place, &segment.flow) => Some(place),
+            // It was not there, and nothing has come since.
+            None if !self.has_grown => None,
+            _ => self.slots.find(&segment.flow),
+        };
+        match place {
+            Some(place) => self.known(place, segment, context, ended),
+            None => self.unknown(segment, context, ended),
+        }
+    }
+
     fn known(
         &mut self,
         place: u32,

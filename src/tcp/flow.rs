@@ -131,17 +131,37 @@ impl<R: Receiver> Flow<R> {
         segment.flags.has(Flags::SYN) && half.is_known() && !same
     }
 
-    /// Takes the next captured segment.
+    /// Takes a segment that continues its half exactly, was captured as a whole and neither opens nor ends anything.
+    /// Nearly all are such, and nothing but the two halves and the receiver need be touched for them. False if it is
+    /// another one; then nothing has happened.
+    #[inline]
+    pub(super) fn take_ordinary(&mut self, segment: &Segment<'_>, context: &mut R::Context) -> bool {
+        let (half, other) = self.halves.both(segment.half);
+        let special = segment.flags.has(Flags::SYN.with(Flags::FIN).with(Flags::RST));
+        let whole = segment.payload.len() == segment.payload_length as usize;
+        if special || !whole || !half.is_due(segment) || other.is_unseen(segment) {
+            return false;
+        }
+        self.last = (segment.origin.packet, segment.origin.time);
+        half.count(segment);
+        half.hop_limit = segment.hop_limit;
+        if !segment.payload.is_empty() {
+            half.remember(segment.payload);
+            let chunk = Chunk { bytes: segment.payload, origin: segment.origin };
+            self.receiver.data(context, segment.half, chunk);
+            half.advance(u64::from(segment.payload_length));
+        }
+        true
+    }
+
+    /// Takes the next captured segment, whatever it is.
     pub(super) fn segment(&mut self, segment: &Segment<'_>, context: &mut R::Context) {
         self.last = (segment.origin.packet, segment.origin.time);
         let (half, other) = self.halves.both(segment.half);
         half.count(segment);
-        let acknowledges_unseen = segment.flags.has(Flags::ACK)
-            && other.is_known()
-            && SequenceNumber(segment.acknowledgment).ahead_of(other.next) > 0;
+        let acknowledges_unseen = other.is_unseen(segment);
         let special = segment.flags.has(Flags::SYN.with(Flags::RST));
-        let in_order = half.is_known() && half.next.0 == segment.sequence && !half.disordered;
-        if !in_order || special || acknowledges_unseen {
+        if !half.is_due(segment) || special || acknowledges_unseen {
             self.out_of_the_ordinary(segment, acknowledges_unseen, context);
             return;
         }

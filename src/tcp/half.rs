@@ -3,7 +3,7 @@
 use super::facts::HalfFacts;
 use super::receiver::{Chunk, Receiver};
 use super::sequence::SequenceNumber;
-use crate::decode::{Half, Segment};
+use crate::decode::{Flags, Half, Segment};
 use crate::limits;
 use crate::units::{PacketNumber, Timestamp};
 
@@ -157,6 +157,20 @@ impl HalfState {
         self.progress != Progress::Nothing
     }
 
+    /// Whether a segment of it begins with what is due, and nothing waits.
+    #[inline]
+    pub(super) fn is_due(&self, segment: &Segment<'_>) -> bool {
+        self.is_known() && self.next.0 == segment.sequence && !self.disordered
+    }
+
+    /// Whether a segment of the other half acknowledges more of this one than was seen.
+    #[inline]
+    pub(super) fn is_unseen(&self, segment: &Segment<'_>) -> bool {
+        segment.flags.has(Flags::ACK)
+            && self.is_known()
+            && SequenceNumber(segment.acknowledgment).ahead_of(self.next) > 0
+    }
+
     /// Whether its FIN has been reached.
     pub(super) fn is_finished(&self) -> bool {
         self.progress == Progress::Finished
@@ -200,8 +214,9 @@ impl HalfState {
         cut
     }
 
+    /// Keeps the first bytes of what is delivered, to compare a retransmission with.
     #[inline]
-    fn remember(&mut self, bytes: &[u8]) {
+    pub(super) fn remember(&mut self, bytes: &[u8]) {
         self.since_recent = 0;
         if let Some(start) = bytes.first_chunk() {
             self.recent = *start;

@@ -70,6 +70,12 @@ impl<R: Receiver> Slots<R> {
         self.slot(place)?.as_mut()
     }
 
+    /// The connection between these endpoints, if it lies here, to be worked on.
+    #[inline]
+    pub(super) fn get_mut_if(&mut self, place: u32, key: &FlowKey) -> Option<&mut Flow<R>> {
+        self.get_mut(place).filter(|flow| flow.key == *key)
+    }
+
     #[inline]
     fn slot(&mut self, place: u32) -> Option<&mut Option<Flow<R>>> {
         self.blocks.get_mut(place as usize / BLOCK)?.get_mut(place as usize % BLOCK)
