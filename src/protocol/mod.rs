@@ -69,7 +69,8 @@ pub struct Context {
 }
 
 impl Context {
-    /// Whether somebody wants to see the heads of attempts with what is beside them, and each frame.
+    /// Whether somebody wants to see the heads of attempts with what is beside them (round trips of pings are), and each
+    /// frame.
     #[must_use]
     pub const fn new(keeps_heads: bool, keeps_frames: bool) -> Self {
         Self {
