@@ -4,9 +4,9 @@ use super::finding::Blame;
 use super::forwarding;
 use super::gates;
 use super::view::{LegView, RouteView};
-use crate::model::Outcome;
+use crate::model::{Connection, Outcome};
 use crate::protocol::{RequestFacts, RequestProblem, Role};
-use crate::routes::Software;
+use crate::routes::{Proxy, Software};
 use crate::text;
 
 /// The answer that the client got, followed back to where it was made.
@@ -63,6 +63,13 @@ impl Answer<'_, '_> {
     }
 }
 
+/// The proxy that opened a connection that carried no request: the one that the last leg goes to.
+pub(super) fn opener(route: &RouteView<'_>, connection: &Connection) -> Proxy {
+    let known = route.proxy_behind(route.last()).cloned();
+    let address = connection.endpoint(Role::Client).address;
+    known.unwrap_or_else(|| Proxy::called(address, route.last().answered_text("server").unwrap_or_default()))
+}
+
 /// Whether the client had left before the answer came.
 pub(super) fn is_too_late(route: &RouteView<'_>) -> bool {
     let connection = route.first.connection;
@@ -114,7 +121,7 @@ fn shows_intent(leg: &LegView<'_>) -> bool {
 fn maker_without_more(route: &RouteView<'_>, leg: &LegView<'_>) -> Maker {
     // What was opened while the attempt waited may be for something else, unless the answer is about an upstream.
     let tried = !route.tries.is_empty() && leg.status() >= Some(500);
-    if leg.place > 0 || looks_forwarded(leg) {
+    if leg.comes_over_proxy() || looks_forwarded(leg) {
         return if tried { Maker::Proxy } else { Maker::Upstream };
     }
     let totals = &route.capture.totals;

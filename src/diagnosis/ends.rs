@@ -6,7 +6,7 @@ use super::timeouts;
 use super::view::{CaptureView, LegView, RouteView};
 use crate::model::Outcome;
 use crate::protocol::{Role, SessionFacts};
-use crate::routes::Proxy;
+use crate::routes::{Proxy, Software};
 use crate::tcp::EndedBy;
 use crate::units::{PacketNumber, Span, Timestamp};
 
@@ -111,8 +111,24 @@ impl End<'_, '_> {
     /// longer than the pauses before.
     pub(super) fn is_after_timeout(&self) -> bool {
         let beyond = self.silence.as_nanos().checked_rem(NANOS_PER_SECOND).unwrap_or_default();
-        let is_whole = beyond <= NETWORK_ADDS || beyond >= NANOS_PER_SECOND.saturating_sub(CLOCK_LACKS);
+        let is_whole = beyond <= NETWORK_ADDS || beyond >= NANOS_PER_SECOND.saturating_sub(self.clock_lacks());
         is_whole && self.is_after_silence()
+    }
+
+    /// The timeout that the silence before the end speaks for: whole seconds if it is near some.
+    pub(super) fn timeout(&self) -> Span {
+        let whole = self.silence.as_nanos().saturating_add(self.clock_lacks()) / NANOS_PER_SECOND;
+        if self.is_after_timeout() {
+            Span::from_nanos(whole.saturating_mul(NANOS_PER_SECOND))
+        } else {
+            self.silence
+        }
+    }
+
+    /// How much sooner a timer may fire than its length after the last byte.
+    fn clock_lacks(&self) -> i64 {
+        let is_nginx = self.proxy().is_some_and(|proxy| proxy.software == Some(Software::Nginx));
+        if is_nginx { NGINX_LACKS } else { CLOCK_LACKS }
     }
 
     /// Whether the silence before the end is worth a word.
@@ -230,4 +246,6 @@ const LEAST_SILENCE: Span = Span::from_millis(2_000);
 const NETWORK_ADDS: i64 = 150_000_000;
 /// Timers that began before the packet was captured.
 const CLOCK_LACKS: i64 = 20_000_000;
+/// nginx does not set a timer anew that it has set less than 300 ms before (`NGX_TIMER_LAZY_DELAY`).
+const NGINX_LACKS: i64 = 300_000_000;
 const NANOS_PER_SECOND: i64 = 1_000_000_000;

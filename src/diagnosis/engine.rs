@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use super::finding::{About, Blame, Finding, Fix};
 use super::rule::{Check, Explains, Selection, Severity};
@@ -9,7 +10,7 @@ use super::rules::ALL;
 use super::view::{CaptureView, ConnectionView, LegView, RouteView};
 use crate::model::{Capture, Outcome};
 use crate::protocol::Role;
-use crate::routes::{self, Route};
+use crate::routes::{self, Proxy, Route};
 use crate::units::{Endpoint, PacketNumber, Timestamp};
 
 /// What was found in a capture.
@@ -132,6 +133,7 @@ impl About {
 fn view<'a>(capture: &'a Capture, routes: &'a [Route], shows_secrets: bool) -> CaptureView<'a> {
     let end = capture.totals.first_and_last.map_or(Timestamp::MIN, |(_, last)| last);
     let forwarders = forwarders(capture, routes);
+    let senders = senders(capture, routes);
     let leg = |(place, leg): (usize, &'a routes::Leg)| {
         let connection = capture.connections.get(leg.connection)?;
         let attempt = connection.attempts.get(leg.attempt)?;
@@ -145,6 +147,7 @@ fn view<'a>(capture: &'a Capture, routes: &'a [Route], shows_secrets: bool) -> C
             request: request.map(crate::protocol::RequestFacts::head),
             response: response.map(crate::protocol::ResponseFacts::head),
             hop: leg.hop.as_ref(),
+            known_sender: None,
         })
     };
     let route = |(index, route): (usize, &'a Route)| {
@@ -152,8 +155,13 @@ fn view<'a>(capture: &'a Capture, routes: &'a [Route], shows_secrets: bool) -> C
         let first = legs.next()?;
         let others: Vec<LegView<'a>> = legs.collect();
         let tries = route.tries.iter().filter_map(|at| capture.connections.get(*at)).collect();
-        let is_watched = forwarders.contains(&first.connection.endpoint(Role::Server));
-        Some(RouteView { index, first, others, tries, route, capture, end, shows_secrets, is_watched })
+        let mut view =
+            RouteView { index, first, others, tries, route, capture, end, shows_secrets, is_watched: false };
+        view.is_watched = forwarders.contains(&view.reached().connection.endpoint(Role::Server));
+        let first = view.first.connection;
+        view.first.known_sender =
+            senders.get(&(first.endpoint(Role::Client).address, first.endpoint(Role::Server))).copied();
+        Some(view)
     };
     let mut routes: Vec<RouteView<'a>> = routes.iter().enumerate().filter_map(route).collect();
     // What is there twice under one key may be one attempt, captured in two places.
@@ -173,7 +181,8 @@ fn view<'a>(capture: &'a Capture, routes: &'a [Route], shows_secrets: bool) -> C
 /// open for other purposes do not count: their upstreams may be where nothing was captured.
 fn forwarders(capture: &Capture, routes: &[Route]) -> BTreeSet<Endpoint> {
     let of = |route: &Route| -> Vec<Endpoint> {
-        let from = route.legs.iter().filter_map(|leg| leg.hop.as_ref()).map(|hop| hop.from);
+        let hops = route.legs.iter().filter_map(|leg| leg.hop.as_ref());
+        let from = hops.filter(|hop| !hop.is_translation).map(|hop| hop.from);
         let server = |leg: usize| {
             let connection = capture.connections.get(route.legs.get(leg)?.connection)?;
             Some(connection.endpoint(Role::Server))
@@ -181,6 +190,18 @@ fn forwarders(capture: &Capture, routes: &[Route]) -> BTreeSet<Endpoint> {
         from.filter_map(server).collect()
     };
     routes.iter().flat_map(of).collect()
+}
+
+/// The proxies that are seen to hand attempts on, by their own address and the server that they ask. Hosts that talk to
+/// themselves do not count: whoever asks there has the same address.
+fn senders<'a>(capture: &Capture, routes: &'a [Route]) -> BTreeMap<(IpAddr, Endpoint), &'a Proxy> {
+    let legs = routes.iter().flat_map(|route| &route.legs);
+    let of = |leg: &'a routes::Leg| {
+        let hop = leg.hop.as_ref().filter(|hop| !hop.is_translation)?;
+        let server = capture.connections.get(leg.connection)?.endpoint(Role::Server);
+        (hop.proxy.address != server.address).then_some(((hop.proxy.address, server), &hop.proxy))
+    };
+    legs.filter_map(of).collect()
 }
 
 /// What all wanted rules say.

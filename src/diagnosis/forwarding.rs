@@ -83,6 +83,9 @@ pub(super) fn first_wrong<'v, 'a>(
 /// Who sent a leg that came over no hop of the capture.
 pub(super) fn sender(leg: &LegView<'_>) -> Author {
     let address = leg.connection.endpoint(Role::Client).address;
+    if let Some(proxy) = leg.known_sender {
+        return Author::Sender(proxy.clone(), "it hands other requests on to this server".to_owned());
+    }
     match sign(leg) {
         Some((software, sign)) => Author::Sender(Proxy { address, software, version: None }, sign),
         None => Author::Client(address),
@@ -206,6 +209,11 @@ fn sign(leg: &LegView<'_>) -> Option<(Option<Software>, String)> {
     let is_old = request.version == Some(0);
     if is_old && connection.eq_ignore_ascii_case(b"close") {
         let words = "HTTP/1.0 with Connection: close is what nginx before 1.29.7 writes by itself";
+        return Some((Some(Software::Nginx), words.to_owned()));
+    }
+    let first: Vec<&str> = request.fields.iter().take(2).map(|(name, _)| name).collect();
+    if first == ["Host", "Connection"] && connection == b"close" && leg.asked("sec-websocket-key").is_some() {
+        let words = "Host and Connection: close before all other fields is how nginx writes a request";
         return Some((Some(Software::Nginx), words.to_owned()));
     }
     if let Some(name) = FORWARDING_FIELDS.iter().find(|name| leg.asked(name).is_some()) {

@@ -25,7 +25,7 @@ pub(super) fn fault<'r, 'a>(route: &'r RouteView<'a>, problem: ResponseProblem) 
     let endpoint = leg.connection.endpoint(Role::Server);
     let blame = if is_proxys {
         route.answerer(leg)
-    } else if leg.hop.is_some() || super::answers::looks_forwarded(leg) {
+    } else if leg.comes_over_proxy() || super::answers::looks_forwarded(leg) {
         Blame::Upstream(endpoint)
     } else {
         // Proxies pass a 101 on: what the Server field names need not have written it.

@@ -61,6 +61,8 @@ pub struct LegView<'a> {
     pub response: Option<ResponseHead<'a>>,
     /// The hop that it came over; none for the first leg.
     pub hop: Option<&'a Hop>,
+    /// The proxy that sends it, if that shows only in other attempts: from the same address to the same server.
+    pub known_sender: Option<&'a Proxy>,
 }
 
 /// A connection without an attempt.
@@ -117,8 +119,32 @@ impl<'a> RouteView<'a> {
     /// The proxy that the leg goes to: the hop behind it, or what its answer says about who answers.
     #[must_use]
     pub fn proxy_behind(&self, leg: &LegView<'a>) -> Option<&'a Proxy> {
-        let hop = self.others.iter().filter_map(|next| next.hop).find(|hop| hop.from == leg.place);
-        hop.map(|hop| &hop.proxy).or(self.route.front.as_ref().filter(|_| leg.place == 0))
+        let front = || self.route.front.as_ref().filter(|_| leg.place == 0);
+        match self.next(leg) {
+            Some((next, hop)) if hop.is_translation => self.proxy_behind(next).or_else(front),
+            Some((_, hop)) => Some(&hop.proxy),
+            None => front(),
+        }
+    }
+
+    /// The first leg that came from another one, and the hop between.
+    fn next(&self, leg: &LegView<'a>) -> Option<(&LegView<'a>, &'a Hop)> {
+        let mut next = self.others.iter().filter_map(|next| Some((next, next.hop?)));
+        next.find(|(_, hop)| hop.from == leg.place)
+    }
+
+    /// The client's own leg at the server that it reached: behind translations of its addresses.
+    #[must_use]
+    pub fn reached(&self) -> &LegView<'a> {
+        self.behind_translations(&self.first)
+    }
+
+    fn behind_translations<'v>(&'v self, leg: &'v LegView<'a>) -> &'v LegView<'a> {
+        // Each leg comes after the one that it came from, so this ends.
+        match self.next(leg) {
+            Some((next, hop)) if hop.is_translation => self.behind_translations(next),
+            _ => leg,
+        }
     }
 
     /// Who answers the leg: a proxy if anything says so, else the application behind one, or just a server.
@@ -127,16 +153,21 @@ impl<'a> RouteView<'a> {
         if let Some(proxy) = self.proxy_behind(leg) {
             return Blame::proxy(proxy);
         }
+        let leg = self.behind_translations(leg);
         let endpoint = leg.connection.endpoint(Role::Server);
-        if leg.hop.is_some() { Blame::Upstream(endpoint) } else { Blame::Server(endpoint) }
+        if leg.comes_over_proxy() { Blame::Upstream(endpoint) } else { Blame::Server(endpoint) }
     }
 
     /// Who sends the leg: the proxy before it, or the client.
     #[must_use]
     pub fn sender(&self, leg: &LegView<'a>) -> Blame {
-        match leg.hop {
-            Some(hop) => Blame::proxy(&hop.proxy),
-            None => Blame::Client(leg.connection.endpoint(Role::Client).address),
+        match (leg.hop, leg.known_sender) {
+            (Some(hop), _) if hop.is_translation => {
+                self.legs().nth(hop.from).map_or(Blame::Network, |before| self.sender(before))
+            }
+            (Some(hop), _) => Blame::proxy(&hop.proxy),
+            (None, Some(proxy)) => Blame::proxy(proxy),
+            (None, None) => Blame::Client(leg.connection.endpoint(Role::Client).address),
         }
     }
 
@@ -171,6 +202,12 @@ impl<'a> RouteView<'a> {
 }
 
 impl<'a> LegView<'a> {
+    /// Whether a proxy is seen to have sent it, and not the client itself.
+    #[must_use]
+    pub fn comes_over_proxy(&self) -> bool {
+        self.hop.is_some_and(|hop| !hop.is_translation)
+    }
+
     /// The status of the final answer.
     #[must_use]
     pub fn status(&self) -> Option<u16> {

@@ -78,7 +78,7 @@ pub(super) fn upstream(leg: &LegView<'_>) -> Option<Blame> {
 
 /// Whether a proxy sent the request: a hop is seen, or the request itself gives one away.
 pub(super) fn comes_from_proxy(leg: &LegView<'_>) -> bool {
-    leg.hop.is_some() || matches!(forwarding::sender(leg), Author::Sender(..))
+    leg.comes_over_proxy() || matches!(forwarding::sender(leg), Author::Sender(..))
 }
 
 /// Adds what the proxy before a leg made of the missing answer.

@@ -1,7 +1,5 @@
 //! What of an attempt can tell that another one is the same.
 
-use std::net::IpAddr;
-
 use crate::model::{Capture, Connection};
 use crate::protocol::{Attempt, RequestHead, Role};
 use crate::units::{Endpoint, Timestamp};
@@ -10,7 +8,7 @@ use crate::units::{Endpoint, Timestamp};
 pub(super) struct Trace<'a> {
     pub(super) connection: usize,
     pub(super) attempt: usize,
-    pub(super) client: IpAddr,
+    pub(super) client: Endpoint,
     pub(super) server: Endpoint,
     /// When the request was sent; failing that, when the first sign of the attempt was seen.
     pub(super) began: Timestamp,
@@ -66,7 +64,7 @@ fn trace(connection: usize, attempt: usize, of: &Connection, capture_end: Timest
     Some(Trace {
         connection,
         attempt,
-        client: of.endpoint(Role::Client).address,
+        client: of.endpoint(Role::Client),
         server: of.endpoint(Role::Server),
         began: asked.or(answered).unwrap_or(of.tcp.opening.first.time),
         decided: answered.or(of.tcp.ending.map(|ending| ending.origin.time)).unwrap_or(capture_end),

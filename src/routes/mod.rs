@@ -54,6 +54,9 @@ pub struct Hop {
     pub changes: Vec<Change>,
     /// What the proxy made of the answer.
     pub answer: AnswerFate,
+    /// Nobody read the request here: it is one connection, seen before and after its addresses were translated, as where
+    /// a container publishes a port.
+    pub is_translation: bool,
 }
 
 /// How legs were found to belong together, the surest first.

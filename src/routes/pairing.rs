@@ -22,11 +22,11 @@ pub(super) fn routes(capture: &Capture, traces: &[Trace<'_>]) -> Vec<Route> {
     let mut parents: Vec<Option<(usize, MatchedBy)>> = vec![None; traces.len()];
     let mut index = Index { common_keys: common_keys(traces), ..Index::default() };
     for (at, trace) in traces.iter().enumerate() {
-        let parent = index.parent(trace, traces, &parents);
+        let parent = index.parent(trace, traces);
         if let Some(slot) = parents.get_mut(at) {
             *slot = parent;
         }
-        index.add(at, trace);
+        index.add(at, trace, parent);
     }
     pair_answers(traces, &mut parents);
     pair_frames(traces, &mut parents);
@@ -40,10 +40,15 @@ struct Index<'a> {
     /// By the last segment of the target's path, which most rewrites leave alone.
     by_target: BTreeMap<&'a str, Vec<usize>>,
     common_keys: BTreeSet<&'a [u8]>,
+    /// The latest leg that came from each attempt that was handed on.
+    latest_child: BTreeMap<usize, usize>,
 }
 
 impl<'a> Index<'a> {
-    fn add(&mut self, at: usize, trace: &Trace<'a>) {
+    fn add(&mut self, at: usize, trace: &Trace<'a>, parent: Option<(usize, MatchedBy)>) {
+        if let Some((parent, _)) = parent {
+            self.latest_child.insert(parent, at);
+        }
         if let Some(key) = trace.key {
             self.by_key.entry(key).or_default().push(at);
         }
@@ -53,23 +58,21 @@ impl<'a> Index<'a> {
     }
 
     /// The attempt that this one came from.
-    fn parent(
-        &self,
-        trace: &Trace<'a>,
-        traces: &[Trace<'_>],
-        parents: &[Option<(usize, MatchedBy)>],
-    ) -> Option<(usize, MatchedBy)> {
+    fn parent(&self, trace: &Trace<'a>, traces: &[Trace<'_>]) -> Option<(usize, MatchedBy)> {
         let waiting = |candidates: Option<&Vec<usize>>| -> Vec<usize> {
             let latest = candidates.into_iter().flatten().rev().take(ROUTE_CANDIDATES).copied();
             latest.filter(|from| traces.get(*from).is_some_and(|from| may_precede(from, trace))).collect()
         };
         // A proxy hands a request on to one server at a time: who still waits for one does not ask another.
         let is_busy = |from: usize| {
-            let latest = parents.iter().enumerate().rev().take(ROUTE_CANDIDATES);
-            let mut children = latest.filter(|(_, parent)| parent.is_some_and(|(parent, _)| parent == from));
-            children.any(|(child, _)| traces.get(child).is_some_and(|child| child.waits_at(trace.began)))
+            let child = self.latest_child.get(&from).and_then(|child| traces.get(*child));
+            child.is_some_and(|child| child.waits_at(trace.began))
         };
-        let by_key = waiting(trace.key.and_then(|key| self.by_key.get(key)));
+        let is_common = trace.key.is_some_and(|key| self.common_keys.contains(key));
+        let mut by_key = waiting(trace.key.and_then(|key| self.by_key.get(key)));
+        if is_common {
+            by_key.retain(|from| traces.get(*from).is_some_and(|from| !is_one_host_asking_twice(from, trace)));
+        }
         let best = |candidates: Vec<usize>, least: u32| {
             candidates
                 .into_iter()
@@ -80,24 +83,25 @@ impl<'a> Index<'a> {
                 .max()
                 .map(|(_, from)| from)
         };
-        let is_common = trace.key.is_some_and(|key| self.common_keys.contains(key));
         if let Some(from) = best(by_key, if is_common { COMMON_KEY_AT_LEAST } else { 0 }) {
             return Some((from, MatchedBy::Key));
         }
         let target = trace.request.as_ref().map(|request| last_segment(request.target))?;
-        let inferred = waiting(self.by_target.get(target));
+        let mut inferred = waiting(self.by_target.get(target));
+        inferred.retain(|from| traces.get(*from).is_some_and(|from| may_be_inferred(from, trace)));
         // The key is what survives most proxies: without it more has to agree.
         best(inferred, INFERRED_AT_LEAST).map(|from| (from, MatchedBy::Inferred))
     }
 }
 
-/// Keys that several hosts sent to one server: they are built into a program, and say little.
+/// Keys that are built into programs, and say little: those that several hosts sent to one server, and those that
+/// documents show.
 fn common_keys<'a>(traces: &[Trace<'a>]) -> BTreeSet<&'a [u8]> {
     let mut sent: BTreeMap<(&[u8], Endpoint), IpAddr> = BTreeMap::new();
-    let mut common = BTreeSet::new();
+    let mut common: BTreeSet<&[u8]> = SAMPLE_KEYS.iter().copied().collect();
     for trace in traces {
         let Some(key) = trace.key else { continue };
-        if *sent.entry((key, trace.server)).or_insert(trace.client) != trace.client {
+        if *sent.entry((key, trace.server)).or_insert(trace.client.address) != trace.client.address {
             common.insert(key);
         }
     }
@@ -108,22 +112,71 @@ fn common_keys<'a>(traces: &[Trace<'a>]) -> BTreeSet<&'a [u8]> {
 /// place, as two clients' requests with a key that is built into a program do.
 fn may_precede(from: &Trace<'_>, to: &Trace<'_>) -> bool {
     let soon = to.began.since(from.began) <= FORWARDING_PATIENCE;
-    soon && from.waits_at(to.began) && from.connection != to.connection && from.server != to.server
+    let goes_on = from.server != to.server || is_translated(from, to);
+    soon && from.waits_at(to.began) && from.connection != to.connection && goes_on
+}
+
+/// Whether it is one connection before and after its addresses were translated: the head is the same to the letter, and
+/// so is the client's port, which translation leaves alone unless somebody else has it.
+fn is_translated(from: &Trace<'_>, to: &Trace<'_>) -> bool {
+    let head = |trace: &Trace<'_>| trace.facts.request.as_ref().map(|request| request.bytes.clone());
+    let is_elsewhere = from.client != to.client || from.server != to.server;
+    let is_same_port = from.client.port == to.client.port;
+    is_same_port && is_elsewhere && from.request.is_some() && head(from) == head(to)
+}
+
+/// Whether a host asks two servers by itself: a proxy asks from where it listens, or from an address of its own.
+fn is_one_host_asking_twice(from: &Trace<'_>, to: &Trace<'_>) -> bool {
+    from.client.address == to.client.address && from.server.address != to.client.address && !is_translated(from, to)
+}
+
+/// Whether anything but a likeness speaks for a leg. Two clients with one browser ask alike, and one proxy asks two
+/// servers for both of them: if their keys differ, more has to tie the legs together.
+fn may_be_inferred(from: &Trace<'_>, to: &Trace<'_>) -> bool {
+    let has_other_key = from.key.is_some() && to.key.is_some() && from.key != to.key;
+    let is_tied = from.server.address == to.client.address || same_field(from, to, "cookie") || names_request(from, to);
+    !is_one_host_asking_twice(from, to) && (!has_other_key || is_tied)
 }
 
 /// How much of two requests agrees that a proxy passes on.
 fn likeness(from: &Trace<'_>, to: &Trace<'_>) -> u32 {
-    let same = |name: &str| from.field(name).is_some() && from.field(name) == to.field(name);
     let mut agrees: u32 = 0;
     for name in
         ["origin", "user-agent", "cookie", "sec-websocket-protocol", "sec-websocket-extensions", "host"]
     {
-        agrees = agrees.saturating_add(u32::from(same(name)));
+        agrees = agrees.saturating_add(u32::from(same_field(from, to, name)));
     }
-    // These name one request among many.
-    for name in ["x-request-id", "traceparent", "cf-ray", "x-amzn-trace-id"] {
-        agrees = agrees.saturating_add(if same(name) { STRONG } else { 0 });
+    if names_request(from, to) {
+        agrees = agrees.saturating_add(STRONG);
     }
+    // The proxy's own side is where the next leg starts.
+    if from.server.address == to.client.address {
+        agrees = agrees.saturating_add(1);
+    }
+    let target = |trace: &Trace<'_>| trace.request.as_ref().map(|request| request.target.to_owned());
+    if target(from) == target(to) {
+        agrees = agrees.saturating_add(1);
+    }
+    // Who got its answer later, and the same one, may have it from there.
+    let passes_on = from.answered() >= to.answered() && status(from) == status(to);
+    if from.answered().is_some() && to.answered().is_some() && passes_on {
+        agrees = agrees.saturating_add(1);
+    }
+    if shared_marks(from, to) > 0 || is_translated(from, to) { agrees.saturating_add(STRONG) } else { agrees }
+}
+
+fn same_field(from: &Trace<'_>, to: &Trace<'_>, name: &str) -> bool {
+    from.field(name).is_some() && from.field(name) == to.field(name)
+}
+
+/// Whether the later request names the earlier one among many: by a name of its own, or by whom it is for.
+fn names_request(from: &Trace<'_>, to: &Trace<'_>) -> bool {
+    let names = ["x-request-id", "traceparent", "cf-ray", "x-amzn-trace-id"];
+    names.into_iter().any(|name| same_field(from, to, name)) || tells_whom(from, to)
+}
+
+/// Whether a forwarding field tells whom the request is for.
+fn tells_whom(from: &Trace<'_>, to: &Trace<'_>) -> bool {
     let tells_whom = |name: &str| {
         let told = to.field(name).unwrap_or_default();
         // A proxy adds whom it asks for to what the one before it wrote.
@@ -131,20 +184,13 @@ fn likeness(from: &Trace<'_>, to: &Trace<'_>) -> u32 {
             let rest = told.strip_prefix(earlier).filter(|_| !earlier.is_empty());
             rest.is_some_and(|rest| matches!(rest.trim_ascii_start().first(), None | Some(b',')))
         };
-        names_address(told, from.client) || from.field(name).is_some_and(goes_on)
+        names_address(told, from.client.address) || from.field(name).is_some_and(goes_on)
     };
-    if ["x-forwarded-for", "forwarded", "x-real-ip", "x-client-ip"].into_iter().any(tells_whom) {
-        agrees = agrees.saturating_add(STRONG);
-    }
-    // The proxy's own side is where the next leg starts.
-    if from.server.address == to.client {
-        agrees = agrees.saturating_add(1);
-    }
-    let target = |trace: &Trace<'_>| trace.request.as_ref().map(|request| request.target.to_owned());
-    if target(from) == target(to) {
-        agrees = agrees.saturating_add(1);
-    }
-    if shared_marks(from, to) > 0 { agrees.saturating_add(STRONG) } else { agrees }
+    ["x-forwarded-for", "forwarded", "x-real-ip", "x-client-ip"].into_iter().any(tells_whom)
+}
+
+fn status(trace: &Trace<'_>) -> Option<u16> {
+    trace.facts.response.as_ref().map(|response| response.status)
 }
 
 /// Whether a forwarding field has an address among its elements: alone, quoted, with a port, or as `for=` (RFC 7239).
@@ -281,9 +327,14 @@ fn hop(capture: &Capture, from: usize, before: &Trace<'_>, after: &Trace<'_>) ->
         (Some(before), Some(after)) => changes(before, after),
         _ => Vec::new(),
     };
-    let address = connection.endpoint(crate::protocol::Role::Client).address;
+    let is_translation = is_translated(before, after);
+    let address = if is_translation {
+        before.server.address
+    } else {
+        connection.endpoint(crate::protocol::Role::Client).address
+    };
     let answer = AnswerFate::of(before.facts, after.facts);
-    Some(Hop { from, proxy: Proxy::at(address), changes, answer })
+    Some(Hop { from, proxy: Proxy::at(address), changes, answer, is_translation })
 }
 
 /// The last segment of a target's path, without the query.
@@ -294,6 +345,9 @@ fn last_segment(target: &str) -> &str {
 
 /// What names one request among many.
 const STRONG: u32 = 4;
+
+/// The keys of RFC 6455 section 1.3 and of widely copied pages.
+const SAMPLE_KEYS: &[&[u8]] = &[b"dGhlIHNhbXBsZSBub25jZQ==", b"x3JJHMbDL1EzLkh9GBhXDw=="];
 
 /// One strong sign, or target, address, and three fields.
 const INFERRED_AT_LEAST: u32 = 5;

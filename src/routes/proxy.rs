@@ -1,6 +1,6 @@
 //! Which proxy stands at a hop, as far as the wire shows it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -109,9 +109,8 @@ pub(super) fn name_proxies(capture: &Capture, route: &mut Route) {
     let attempts: Vec<Option<&Attempt>> = route.legs.iter().map(attempt).collect();
     let of = |at: usize| attempts.get(at).copied().flatten();
     for at in 0..route.legs.len() {
-        let Some(from) = route.legs.get(at).and_then(|leg| leg.hop.as_ref()).map(|hop| hop.from) else {
-            continue;
-        };
+        let hop = route.legs.get(at).and_then(|leg| leg.hop.as_ref());
+        let Some(from) = hop.filter(|hop| !hop.is_translation).map(|hop| hop.from) else { continue };
         let found = recognise(of(from), of(at));
         if let (Some((software, version)), Some(leg)) = (found, route.legs.get_mut(at))
             && let Some(hop) = &mut leg.hop
@@ -132,6 +131,7 @@ pub(super) fn name_proxies(capture: &Capture, route: &mut Route) {
 /// Tells of each proxy what another route showed of it: who listens at the same place is the same.
 pub(super) fn share_names(capture: &Capture, routes: &mut [Route]) {
     let mut known: BTreeMap<Endpoint, (Software, Option<Version>)> = BTreeMap::new();
+    let mut forwarders: BTreeSet<Endpoint> = BTreeSet::new();
     let listener = |route: &Route, from: usize| {
         let connection = capture.connections.get(route.legs.get(from)?.connection)?;
         Some(connection.endpoint(Role::Server))
@@ -139,6 +139,9 @@ pub(super) fn share_names(capture: &Capture, routes: &mut [Route]) {
     for route in routes.iter() {
         for (listener, proxy) in proxies(route, listener) {
             let Some(software) = proxy.software else { continue };
+            if route.legs.len() > 1 {
+                forwarders.insert(listener);
+            }
             let known = known.entry(listener).or_insert((software, None));
             if known.0 == software && known.1.is_none() {
                 known.1.clone_from(&proxy.version);
@@ -146,9 +149,14 @@ pub(super) fn share_names(capture: &Capture, routes: &mut [Route]) {
         }
     }
     for route in routes.iter_mut() {
+        // Who is seen to hand attempts on is a proxy, and the same one where it gives no answer.
+        if let (None, Some(first)) = (&route.front, listener(route, 0).filter(|it| forwarders.contains(it))) {
+            route.front = Some(Proxy::at(first.address));
+        }
         let found: Vec<Endpoint> =
             proxies(route, listener).into_iter().map(|(listener, _)| listener).collect();
-        let hops = route.legs.iter_mut().filter_map(|leg| leg.hop.as_mut()).map(|hop| &mut hop.proxy);
+        let hops = route.legs.iter_mut().filter_map(|leg| leg.hop.as_mut());
+        let hops = hops.filter(|hop| !hop.is_translation).map(|hop| &mut hop.proxy);
         for (proxy, listener) in hops.chain(route.front.as_mut()).zip(found) {
             let Some((software, version)) = known.get(&listener) else { continue };
             if proxy.software.is_none_or(|own| own == *software) {
@@ -161,7 +169,7 @@ pub(super) fn share_names(capture: &Capture, routes: &mut [Route]) {
 
 /// The proxies of a route, each with the place where it listens: those of the hops, then the one in front.
 fn proxies(route: &Route, listener: impl Fn(&Route, usize) -> Option<Endpoint>) -> Vec<(Endpoint, &Proxy)> {
-    let hops = route.legs.iter().filter_map(|leg| leg.hop.as_ref());
+    let hops = route.legs.iter().filter_map(|leg| leg.hop.as_ref()).filter(|hop| !hop.is_translation);
     let hops = hops.filter_map(|hop| Some((listener(route, hop.from)?, &hop.proxy)));
     hops.chain(route.front.as_ref().and_then(|front| Some((listener(route, 0)?, front)))).collect()
 }
@@ -272,8 +280,25 @@ fn by_request(before: Option<&Fields<'_>>, after: &Fields<'_>) -> Option<Softwar
         fields.iter().all(|(name, _)| !name.bytes().any(|byte| byte.is_ascii_uppercase()))
     };
     let was_mixed = before.is_some_and(|before| !is_small(before));
-    (was_mixed && is_small(after))
-        .then(|| if added("x-request-id") { Software::Envoy } else { Software::Haproxy })
+    let is_rewritten = was_mixed && is_small(after);
+    // Programs for Node.js write small letters too, some of them in another order.
+    let keeps_order = before.is_some_and(|before| is_in_order(before, after));
+    if is_rewritten && added("x-request-id") {
+        return Some(Software::Envoy);
+    }
+    if added("x-host") && added("x-forwarded-host") {
+        return Some(Software::Lighttpd);
+    }
+    (is_rewritten && keeps_order).then_some(Software::Haproxy)
+}
+
+/// Whether the fields that both requests have stand in the same order.
+fn is_in_order(before: &Fields<'_>, after: &Fields<'_>) -> bool {
+    let common = |of: &Fields<'_>, other: &Fields<'_>| -> Vec<String> {
+        let names = of.iter().map(|(name, _)| name.to_ascii_lowercase());
+        names.filter(|name| other.values(name).next().is_some()).collect()
+    };
+    common(before, after) == common(after, before)
 }
 
 fn text<'a>(fields: &Fields<'a>, name: &str) -> Option<&'a str> {

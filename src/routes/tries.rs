@@ -59,8 +59,8 @@ fn failed(capture: &Capture, trace: &Trace<'_>, end: Timestamp) -> bool {
 /// another server, while the attempt waited.
 fn belongs(connection: &Connection, trace: &Trace<'_>) -> bool {
     let (client, server) = (connection.endpoint(Role::Client).address, connection.endpoint(Role::Server));
-    let elsewhere = server != trace.server && !is_same_host(server.address, trace.client);
-    let by_proxy = client == trace.server.address || !is_same_host(client, trace.client);
+    let elsewhere = server != trace.server && !is_same_host(server.address, trace.client.address);
+    let by_proxy = client == trace.server.address || !is_same_host(client, trace.client.address);
     let began = began(connection);
     let soon = began.since(trace.began) <= FORWARDING_PATIENCE;
     let is_late_success = connection.tcp.opening.opened == Opened::Handshake

@@ -3,17 +3,16 @@
 use super::fix;
 use super::site::Site;
 use crate::diagnosis::finding::Fix;
-use crate::routes::Version;
 
 /// The map, the version and the fields.
 pub(super) fn forward_upgrade(site: &Site<'_>) -> Vec<Fix> {
-    vec![map(), fix("nginx", location(site), forwarding(site.version))]
+    vec![map(), fix("nginx", location(site), forwarding(site))]
 }
 
 /// A location of its own for a path, with what the WebSocket needs. `matches` is what stands before the brace, `first`
 /// the lines that come before the usual ones.
 pub(super) fn own_location(site: &Site<'_>, matches: &str, first: &str) -> Vec<Fix> {
-    let body = format!("{first}{}\n{}", proxy_pass(site, "http"), forwarding(site.version));
+    let body = format!("{first}{}\n{}", proxy_pass(site, "http"), forwarding(site));
     let body = body.replace('\n', "\n    ");
     vec![map(), fix("nginx", "the server block", format!("location {matches} {{\n    {body}\n}}"))]
 }
@@ -97,11 +96,13 @@ fn map() -> Fix {
     fix("nginx", "http block", "map $http_upgrade $connection_upgrade { default upgrade; '' close; }")
 }
 
-/// The version, which is 1.1 by itself since 1.29.7, and the fields.
-fn forwarding(version: Option<&Version>) -> String {
-    let speaks_1_1 = version.is_some_and(|version| !version.is_before(SPEAKS_1_1));
+/// The version, which is 1.1 by itself since 1.29.7, and the fields. `$host` is what nginx's own documentation has; it
+/// lacks the port, which an Origin has too if there is one.
+fn forwarding(site: &Site<'_>) -> String {
+    let speaks_1_1 = site.version.is_some_and(|version| !version.is_before(SPEAKS_1_1));
     let version = if speaks_1_1 { "" } else { "proxy_http_version 1.1;\n" };
-    format!("{version}{FIELDS}\nproxy_set_header Host $host;")
+    let host = if site.names_port { "$http_host" } else { "$host" };
+    format!("{version}{FIELDS}\nproxy_set_header Host {host};")
 }
 
 /// The fields of the upgrade, as the client sent them.

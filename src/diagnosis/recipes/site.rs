@@ -14,6 +14,8 @@ pub(in crate::diagnosis) struct Site<'a> {
     pub(super) version: Option<&'a Version>,
     /// The path as the client wrote it.
     pub(super) path: &'a str,
+    /// The client names a port beside the host.
+    pub(super) names_port: bool,
     /// Where the proxy sends it, if the capture shows that.
     upstream: Option<Endpoint>,
     /// The path there; that of the client if the capture does not show another.
@@ -23,7 +25,8 @@ pub(in crate::diagnosis) struct Site<'a> {
 impl<'a> Site<'a> {
     /// The path of a leg at the proxy that it goes to.
     pub(in crate::diagnosis) fn of(proxy: Option<&'a Proxy>, leg: &LegView<'a>) -> Self {
-        Self::at(proxy, path_of_leg(leg))
+        let names_port = leg.asked_text("host").is_some_and(|host| !host.ends_with(']') && host.contains(':'));
+        Self { names_port, ..Self::at(proxy, path_of_leg(leg)) }
     }
 
     /// A path at a proxy.
@@ -32,6 +35,7 @@ impl<'a> Site<'a> {
             software: proxy.and_then(|proxy| proxy.software),
             version: proxy.and_then(|proxy| proxy.version.as_ref()),
             path,
+            names_port: false,
             upstream: None,
             upstream_path: path,
         }

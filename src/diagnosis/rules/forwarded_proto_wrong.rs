@@ -50,7 +50,7 @@ The application also has to trust the field: `SECURE_PROXY_SSL_HEADER` in Django
 fn check(route: &RouteView<'_>) -> Option<Finding> {
     let redirect = redirects::of(route).filter(|redirect| redirect.kind == Kind::Https)?;
     let leg = redirect.answer.leg;
-    let forwards = leg.hop.is_some() || answers::looks_forwarded(leg);
+    let forwards = leg.comes_over_proxy() || answers::looks_forwarded(leg);
     let told = leg.asked_text("x-forwarded-proto");
     let is_wrong =
         told.is_none_or(|proto| ["http", "ws"].iter().any(|wrong| proto.eq_ignore_ascii_case(wrong)));

@@ -62,7 +62,7 @@ fn check(view: &CaptureView<'_>) -> Vec<Finding> {
         .collect();
     silent.sort_by(|one, other| one.who.cmp(&other.who).then(one.silence.cmp(&other.silence)));
     let same = |one: &&End<'_, '_>, other: &&End<'_, '_>| {
-        one.who == other.who && timeouts::is_near(one.silence, other.silence)
+        one.who == other.who && timeouts::is_near(one.timeout(), other.timeout())
     };
     silent.chunk_by(same).filter_map(judge).collect()
 }
@@ -81,9 +81,9 @@ fn judge(cuts: &[&End<'_, '_>]) -> Option<Finding> {
     }
     let proxy = example.proxy();
     let software = proxy.and_then(|proxy| proxy.software);
-    let is_known = timeouts::near(example.silence).iter().any(|known| known.fits(software));
+    let is_known = timeouts::near(example.timeout()).iter().any(|known| known.fits(software));
     let is_sure = example.is_whole && (is_repeated || is_known) && !is_by_client;
-    let length = words::chosen(example.silence);
+    let length = words::chosen(example.timeout());
     let mut order: Vec<&&End<'_, '_>> = cuts.iter().collect();
     order.sort_by_key(|end| end.route.index);
     let finding =
@@ -97,13 +97,13 @@ fn judge(cuts: &[&End<'_, '_>]) -> Option<Finding> {
     Some(if is_by_client || matches!(example.who, Blame::Upstream(_)) {
         finding.advising(format!(
             "Look for an idle timeout of its own, or let it {}.",
-            ping_often(example.silence)
+            ping_often(example.timeout())
         ))
     } else {
         let sites = order.iter().map(|end| end.site());
         finding.mended_by(recipes::at_each(sites, recipes::raise_idle_timeout)).advising(format!(
             "Or let the application {}; then no timeout on the way matters.",
-            ping_often(example.silence)
+            ping_often(example.timeout())
         ))
     })
     .map(|finding| match chain(example.route) {
@@ -137,13 +137,13 @@ fn what_happened(end: &End<'_, '_>, sessions: usize) -> String {
 
 /// The setting behind it, where the wire shows the product, or the length and its repetition speak for one.
 fn setting(end: &End<'_, '_>, software: Option<Software>, is_repeated: bool) -> Option<String> {
-    let known: Vec<String> = timeouts::near(end.silence)
+    let known: Vec<String> = timeouts::near(end.timeout())
         .iter()
         .filter(|known| known.fits(software))
         .map(|known| known.setting.to_owned())
         .collect();
     if !known.is_empty() && (is_repeated || software.is_some()) {
-        let length = words::chosen(end.silence);
+        let length = words::chosen(end.timeout());
         return Some(format!("{length} is the default of {}.", words::list(&known)));
     }
     let setting = match software.filter(|_| end.ends_both_sides())? {
@@ -163,8 +163,8 @@ fn pings(end: &End<'_, '_>) -> Option<String> {
         .then(|| format!("{} flowed in it, too far apart to keep it open.", words::count(pings, "ping")))
 }
 
-fn ping_often(silence: Span) -> String {
-    let half = Span::from_nanos(silence.as_nanos() / 2);
+fn ping_often(timeout: Span) -> String {
+    let half = Span::from_nanos(timeout.as_nanos() / 2);
     format!("send a ping at least every {}", words::chosen(half))
 }
 

@@ -35,7 +35,7 @@ log of the proxy (for nginx at the level `info`) says what became of it. Look fo
 that catches names it does not know, and for rules of a firewall that look into HTTP.
 ",
     see: "https://www.rfc-editor.org/rfc/rfc9112#section-9.5",
-    explains: &["client-gave-up"],
+    explains: &["client-gave-up", "no-close-frame"],
     check: Check::Route(check),
 };
 
@@ -62,8 +62,8 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
             ))
             .shown_by(waits.packets())
             .advising(
-                "A server that hides (return 444 in nginx), a firewall, a crash, or a port that expects TLS look like \
-                 this. Capture behind the server too: that shows whether the request went any further.",
+                "A server that hides (return 444 in nginx), one that takes no more connections (worker_connections in \
+                 nginx), a firewall, a crash, or a port that expects TLS look like this. Capture behind the server too: that shows whether the request went any further.",
             ),
     )
 }
@@ -79,16 +79,21 @@ fn swallowed(route: &RouteView<'_>, waits: &Unanswered<'_, '_>) -> Option<Findin
     }
     let upstream = after.connection.endpoint(Role::Server);
     let since = words::span(ended.since(answered.origin.time));
-    Some(
+    let finding =
         Finding::new(&RULE, Blame::proxy(&hop.proxy), "keeps the upstream's answer to itself")
             .saying(format!(
                 "The upstream {upstream} answers {}, and nothing of it reaches the client within {since}.",
                 answered.status
             ))
             .shown_by(waits.packets())
-            .shown_by(after.packets()),
-    )
+            .shown_by(after.packets());
+    Some(if answered.status == 101 && hop.proxy.software.is_none() { finding.advising(UPGRADE_HANDLER) } else { finding })
 }
+
+/// As measured with http-proxy 1.18: without it the upgrade goes upstream like any request, and its 101 nowhere.
+const UPGRADE_HANDLER: &str = "A proxy written with Node.js has to handle the event 'upgrade' of its server: \
+    server.on('upgrade', (req, socket, head) => proxy.ws(req, socket, head)) with http-proxy, ws: true where that is an \
+    option.";
 
 /// What a proxy takes to pass an answer on, with room.
 const ON_ITS_WAY: crate::units::Span = crate::units::Span::from_millis(500);

@@ -7,6 +7,7 @@ use crate::diagnosis::recipes::{self, Site};
 use crate::diagnosis::redirects::{self, Kind};
 use crate::diagnosis::rule::{Check, Rule, Severity};
 use crate::diagnosis::view::RouteView;
+use crate::routes::Software;
 
 /// A proxy changes the path, and the application does not serve what comes out.
 pub(super) static RULE: Rule = Rule {
@@ -78,14 +79,19 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
         "{}, and the upstream does not serve what comes out",
         quoted(&change(before.path(), after.path()))
     );
-    Some(
+    let finding =
         Finding::new(&RULE, Blame::proxy(&hop.proxy), headline)
             .saying(saying)
             .saying_also(answers::body_says(route, leg))
             .shown_by(route.packets())
-            .mended_by(recipes::keep_path(&Site::of(Some(&hop.proxy), before).sent_as(after)))
-            .advising("If the application serves a shorter path, location and proxy_pass both end with a slash, or neither does."),
-    )
+            .mended_by(recipes::keep_path(&Site::of(Some(&hop.proxy), before).sent_as(after)));
+    Some(match hop.proxy.software {
+        Some(Software::Nginx) => finding.advising(
+            "A rewrite in the location changes the path too. If the application serves a shorter path, location and \
+             proxy_pass both end with a slash, or neither does.",
+        ),
+        _ => finding,
+    })
 }
 
 /// What was done to a path, in words that are the same for all paths below it.

@@ -52,7 +52,7 @@ fn check(capture: &CaptureView<'_>) -> Vec<Finding> {
     // The paths at which an upstream is seen to serve a WebSocket.
     let mut served: BTreeMap<Endpoint, Vec<&str>> = BTreeMap::new();
     for leg in capture.routes.iter().flat_map(RouteView::legs) {
-        if leg.outcome == Outcome::Established && leg.hop.is_some() {
+        if leg.outcome == Outcome::Established && leg.comes_over_proxy() {
             let paths = served.entry(leg.connection.endpoint(Role::Server)).or_default();
             if paths.len() < PATHS_KEPT && !paths.contains(&leg.path()) {
                 paths.push(leg.path());

@@ -84,6 +84,10 @@ fn before_the_first(route: &RouteView<'_>) -> Option<Finding> {
         return None;
     }
     let server = leg.connection.endpoint(Role::Server);
+    if server.address == client {
+        // No network is between them.
+        return None;
+    }
     let who =
         if is_from_browser { "A browser made the request" } else { "The request has Sec-WebSocket-Key" };
     let headline = format!("takes the upgrade out of requests before they reach {}", server.address);

@@ -1,10 +1,11 @@
 //! Nothing listens where a proxy connects to.
 
+use crate::diagnosis::answers;
 use crate::diagnosis::finding::{Blame, Finding};
 use crate::diagnosis::rule::{Check, Rule, Severity};
 use crate::diagnosis::view::RouteView;
 use crate::diagnosis::words;
-use crate::model::Connection;
+use crate::model::{Connection, Outcome};
 use crate::protocol::Role;
 use crate::tcp::Opened;
 
@@ -47,7 +48,8 @@ name of the service.
 fn check(route: &RouteView<'_>) -> Option<Finding> {
     let is_refused = |connection: &&&Connection| connection.tcp.opening.opened == Opened::Refused;
     let example = route.tries.iter().find(is_refused)?;
-    let status = route.first.status();
+    let asked = route.last();
+    let status = asked.status();
     if !status.is_none_or(|status| MADE_BY_PROXIES.contains(&status)) {
         return None;
     }
@@ -57,15 +59,12 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
         .iter()
         .filter(|connection| is_refused(connection) && connection.endpoint(Role::Server) == upstream)
         .collect();
-    let proxy = match route.proxy_behind(&route.first) {
-        Some(proxy) => words::begin(&Blame::proxy(proxy).spoken()),
-        None => format!("The proxy {}", example.endpoint(Role::Client).address),
-    };
+    let proxy = words::begin(&Blame::proxy(&answers::opener(route, example)).spoken());
     let times = match tries.len() {
         1 => "a connection".to_owned(),
         many => format!("{many} connections"),
     };
-    let made = status.map(|status| format!("{proxy} answers the client {status} by itself."));
+    let made = status.map(|status| format!("{proxy} answers {status} by itself."));
     let packets = tries.iter().flat_map(|connection| [connection.id(), connection.tcp.last.0]);
     let finding = Finding::new(&RULE, Blame::Upstream(upstream), "refuses the proxy's connection")
         .saying(format!("{proxy} opens {times} to {upstream}, and the SYN is answered with RST."))
@@ -74,14 +73,13 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
             upstream.port, upstream.address
         ))
         .saying_also(made)
-        .shown_by(route.first.packets())
+        .shown_by(route.packets())
         .shown_by(packets)
         .advising(
             "Is the application running, and on this port? Does it listen on an address that the proxy can reach, \
              not on 127.0.0.1 only? ss -ltn on its host shows that.",
         );
-    // Another upstream was tried as well, and what it did counts more.
-    Some(if route.has_hops() { finding.at_most(Severity::Warning) } else { finding })
+    Some(if route.first.outcome == Outcome::Established { finding.at_most(Severity::Warning) } else { finding })
 }
 
 /// What proxies answer if they cannot reach an upstream.

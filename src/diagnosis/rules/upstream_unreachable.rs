@@ -1,5 +1,6 @@
 //! An upstream does not answer the proxy's SYN.
 
+use crate::diagnosis::answers;
 use crate::diagnosis::finding::{Blame, Finding};
 use crate::diagnosis::rule::{Check, Rule, Severity};
 use crate::diagnosis::view::RouteView;
@@ -7,6 +8,7 @@ use crate::diagnosis::words;
 use crate::model::Connection;
 use crate::protocol::Role;
 use crate::tcp::Opened;
+use crate::units::Span;
 
 /// An upstream does not answer the proxy's SYN.
 pub(super) static RULE: Rule = Rule {
@@ -41,7 +43,8 @@ and its route back. Until then a short connect timeout makes the failure visible
 
 fn check(route: &RouteView<'_>) -> Option<Finding> {
     let is_unanswered = |connection: &&&Connection| connection.tcp.opening.opened == Opened::Unanswered;
-    let upstream = route.tries.iter().find(is_unanswered)?.endpoint(Role::Server);
+    let example = route.tries.iter().find(is_unanswered)?;
+    let upstream = example.endpoint(Role::Server);
     let tries: Vec<&&Connection> = route
         .tries
         .iter()
@@ -49,14 +52,19 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
         .collect();
     let sent =
         tries.iter().map(|connection| connection.half(Role::Client).packets).fold(0, u64::saturating_add);
-    let status = route.first.status();
+    let status = route.last().status();
     // One SYN at the end of a capture may still be answered.
-    if sent < 2 || !status.is_none_or(|status| MADE_BY_PROXIES.contains(&status)) {
+    let is_waited_for = tries.iter().any(|connection| {
+        let began = connection.tcp.opening.first.time;
+        connection.half(Role::Client).packets > 1 || route.end.since(began) >= SYN_TIMEOUT
+    });
+    if !is_waited_for || !status.is_none_or(|status| MADE_BY_PROXIES.contains(&status)) {
         return None;
     }
     let first = tries.iter().map(|connection| connection.tcp.opening.first.time).min()?;
     let last = tries.iter().map(|connection| connection.tcp.last.1).max()?;
-    let made = status.map(|status| format!("The client gets {status} from the proxy."));
+    let proxy = words::begin(&Blame::proxy(&answers::opener(route, example)).spoken());
+    let made = status.map(|status| format!("{proxy} answers {status} by itself."));
     let finding = Finding::new(&RULE, Blame::Upstream(upstream), "does not answer the proxy's SYN")
         .saying(format!(
             "{} to {upstream} within {} got no answer, neither SYN+ACK nor RST: a firewall drops them, or no host has \
@@ -65,16 +73,18 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
             words::span(last.since(first))
         ))
         .saying_also(made)
-        .shown_by(route.first.packets())
+        .shown_by(route.packets())
         .shown_by(tries.iter().flat_map(|connection| [connection.id(), connection.tcp.last.0]))
         .advising(format!(
             "Try nc -vz {} {} on the proxy's own host or in its container, and capture on the upstream's host too: \
              that shows on which side the packets are lost.",
             upstream.address, upstream.port
         ));
-    let is_settled = route.has_failed() && !route.has_hops();
-    Some(if is_settled { finding } else { finding.at_most(Severity::Warning) })
+    Some(if route.has_failed() { finding } else { finding.at_most(Severity::Warning) })
 }
+
+/// When a SYN is sent again for the first time (RFC 6298 section 2.1).
+const SYN_TIMEOUT: Span = Span::from_millis(1_000);
 
 /// What proxies answer if they cannot reach an upstream.
 const MADE_BY_PROXIES: &[u16] = &[500, 502, 503, 504];
