@@ -78,6 +78,55 @@ fn a_retry_hangs_below_the_same_leg_as_the_try_before() {
     assert_eq!((from, route.matched_by), (vec![None, Some(0), Some(0)], Some(MatchedBy::Key)));
 }
 
+/// Connections that open at the same moment and ask a little later.
+fn ask_at_once(ends: &[((Ipv4Addr, u16), (Ipv4Addr, u16))], keys: &[&str], packets: &mut Vec<Packet>) {
+    let mut legs: Vec<Leg> = Vec::new();
+    for (at, (client, server)) in (0..).zip(ends) {
+        legs.push(Leg::open(*client, *server, at * 20, packets));
+    }
+    for ((at, leg), key) in (0..).zip(&mut legs).zip(keys) {
+        leg.say(true, 300 + at * 20, &request(key, Ipv4Addr::new(10, 0, 0, 1), false), packets);
+    }
+    for ((at, leg), key) in (0..).zip(legs.iter_mut().rev()).zip(keys.iter().rev()) {
+        leg.say(false, 2_000 + at * 20, &answer(false, key), packets);
+    }
+}
+
+#[test]
+fn a_connection_whose_addresses_are_translated_is_one_attempt_and_no_proxy() {
+    let (visitor, host, container) =
+        (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 1, 0, 1), Ipv4Addr::new(172, 17, 0, 2));
+    let gateway = Ipv4Addr::new(172, 17, 0, 1);
+    for (client, server) in
+        [(visitor, (container, 3000)), (gateway, (container, 3000)), (gateway, (host, 80))]
+    {
+        let mut packets = Vec::new();
+        let ends = [((visitor, 50_000), (host, 80)), ((client, 50_000), server)];
+        ask_at_once(&ends, &["AAAAAAAAAAAAAAAAA0001A=="; 2], &mut packets);
+        let capture = written(packets);
+        let [route] = find(&capture).try_into().unwrap();
+        assert_eq!(route.legs.len(), 2);
+        assert!(route.legs[1].hop.as_ref().unwrap().is_translation);
+    }
+}
+
+#[test]
+fn requests_that_only_look_alike_are_strangers() {
+    let (one, other) = ((Ipv4Addr::new(10, 9, 0, 1), 3000), (Ipv4Addr::new(10, 9, 0, 2), 3000));
+    let client = Ipv4Addr::new(10, 0, 0, 1);
+    let sample = "dGhlIHNhbXBsZSBub25jZQ==";
+    for keys in [
+        // A host that asks two servers at once with the key of RFC 6455.
+        [sample, sample],
+        // A proxy that asks two servers for two clients with one browser.
+        ["AAAAAAAAAAAAAAAAA0001A==", "AAAAAAAAAAAAAAAAA0002A=="],
+    ] {
+        let mut packets = Vec::new();
+        ask_at_once(&[((client, 50_000), one), ((client, 50_001), other)], &keys, &mut packets);
+        assert_eq!(find(&written(packets)).len(), 2, "{keys:?}");
+    }
+}
+
 #[test]
 fn without_handshakes_the_same_frames_tell() {
     let mut packets = Vec::new();
@@ -133,7 +182,7 @@ fn play(visit: &Visit, number: usize, packets: &mut Vec<Packet>) -> Vec<String> 
     let servers = [Ipv4Addr::new(10, 1, 0, 1), Ipv4Addr::new(10, 1, 1, 1)];
     let application = (Ipv4Addr::new(10, 9, 0, 1), 3000);
     let mut ends = Vec::new();
-    let mut client = (visitor, 50_000);
+    let mut client = (visitor, 50_000 + number);
     for proxy in 0..visit.proxies {
         let server = servers[usize::from(proxy)];
         ends.push((client, (server, 80)));

@@ -111,7 +111,8 @@ impl End<'_, '_> {
     /// longer than the pauses before.
     pub(super) fn is_after_timeout(&self) -> bool {
         let beyond = self.silence.as_nanos().checked_rem(NANOS_PER_SECOND).unwrap_or_default();
-        let is_whole = beyond <= NETWORK_ADDS || beyond >= NANOS_PER_SECOND.saturating_sub(self.clock_lacks());
+        let is_whole =
+            beyond <= NETWORK_ADDS || beyond >= NANOS_PER_SECOND.saturating_sub(self.clock_lacks());
         is_whole && self.is_after_silence()
     }
 

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use super::finding::{About, Blame, Finding, Fix};
 use super::rule::{Check, Explains, Selection, Severity};
 use super::rules::ALL;
+use super::scheme::Servers;
 use super::view::{CaptureView, ConnectionView, LegView, RouteView};
 use crate::model::{Capture, Outcome};
 use crate::protocol::Role;
@@ -174,7 +175,7 @@ fn view<'a>(capture: &'a Capture, routes: &'a [Route], shows_secrets: bool) -> C
         let key = route.first.asked("sec-websocket-key");
         route.is_watched &= key.and_then(|key| keys.get(key)).is_none_or(|count| *count == 1);
     }
-    CaptureView { capture, routes, end }
+    CaptureView { capture, routes, servers: Servers::of(capture), end }
 }
 
 /// The places that are seen to hand attempts on: proxies whose other side the capture has too. Connections that they
@@ -220,7 +221,13 @@ fn raw_findings(view: &CaptureView<'_>, selection: &Selection) -> Vec<Finding> {
         let connections = view.capture.connections.iter().zip(&is_try).enumerate();
         let of = |(at, (connection, is_try)): (usize, (_, &bool))| {
             let connection: &crate::model::Connection = connection;
-            let sees = ConnectionView { connection, capture: view.capture, is_try: *is_try, end: view.end };
+            let sees = ConnectionView {
+                connection,
+                capture: view.capture,
+                is_try: *is_try,
+                servers: &view.servers,
+                end: view.end,
+            };
             let finding = connection.attempts.is_empty().then(|| rule(&sees)).flatten()?;
             Some(finding.about(About::Connections(vec![at])))
         };

@@ -26,6 +26,7 @@ pub use engine::{Diagnosis, Verdict, diagnose};
 pub use finding::{About, Blame, Finding, Fix};
 pub use rule::{Check, Rule, Selection, Severity, UnknownRule};
 pub use rules::ALL;
+pub use scheme::Servers;
 pub use view::{CaptureView, ConnectionView, LegView, RouteView};
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! Plaintext and TLS that meet each other.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
 use super::view::LegView;
 use crate::model::{Capture, Connection};
 use crate::protocol::{Role, ServerFirst, Spoken, TlsFacts};
@@ -72,24 +75,37 @@ impl RefusesTls {
     }
 }
 
-/// Whether a server is seen to speak plaintext on another connection.
-pub(super) fn speaks_plaintext(capture: &Capture, server: Endpoint) -> bool {
-    capture.connections.iter().any(|connection| {
-        connection.endpoint(Role::Server) == server
-            && matches!(connection.spoken, Spoken::Http | Spoken::WebSocket)
-            && connection.half(Role::Server).payload_bytes > 0
-    })
+/// What servers of a capture are seen to do.
+#[derive(Debug)]
+pub struct Servers {
+    /// Hosts that answered somebody.
+    answering: BTreeSet<IpAddr>,
+    /// Those that answered in plaintext.
+    in_plaintext: BTreeSet<Endpoint>,
 }
 
-/// Whether the one who opened a connection is seen to serve others: a proxy. Hosts that talk to themselves do not count.
-pub(super) fn is_proxys(capture: &Capture, connection: &Connection) -> bool {
-    let opener = connection.endpoint(Role::Client).address;
-    let server = connection.endpoint(Role::Server).address;
-    opener != server
-        && capture.connections.iter().any(|other| {
-            let has_answered = other.half(Role::Server).payload_bytes > 0;
-            other.endpoint(Role::Server).address == opener && has_answered
-        })
+impl Servers {
+    /// Those of a capture.
+    pub(super) fn of(capture: &Capture) -> Self {
+        let answered = || capture.connections.iter().filter(|it| it.half(Role::Server).payload_bytes > 0);
+        let is_plain = |it: &&Connection| matches!(it.spoken, Spoken::Http | Spoken::WebSocket);
+        Self {
+            answering: answered().map(|it| it.endpoint(Role::Server).address).collect(),
+            in_plaintext: answered().filter(is_plain).map(|it| it.endpoint(Role::Server)).collect(),
+        }
+    }
+
+    /// Whether a server is seen to speak plaintext on another connection.
+    pub(super) fn speaks_plaintext(&self, server: Endpoint) -> bool {
+        self.in_plaintext.contains(&server)
+    }
+
+    /// Whether the one who opened a connection is seen to serve others: a proxy. Hosts that talk to themselves do not
+    /// count.
+    pub(super) fn is_proxys(&self, connection: &Connection) -> bool {
+        let opener = connection.endpoint(Role::Client).address;
+        opener != connection.endpoint(Role::Server).address && self.answering.contains(&opener)
+    }
 }
 
 /// What nginx, Apache, programs in Go (Caddy, Traefik) and Tomcat say.

@@ -8,6 +8,7 @@ use crate::text;
 use crate::units::{PacketNumber, Span, Timestamp};
 
 use super::finding::Blame;
+use super::scheme::Servers;
 
 /// The capture and all its routes.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub struct CaptureView<'a> {
     pub capture: &'a Capture,
     /// Its routes, in the order of [`crate::routes::find`].
     pub routes: Vec<RouteView<'a>>,
+    /// What its servers are seen to do.
+    pub servers: Servers,
     /// When it ends.
     pub end: Timestamp,
 }
@@ -74,6 +77,8 @@ pub struct ConnectionView<'a> {
     pub capture: &'a Capture,
     /// Whether it is a try of some route.
     pub is_try: bool,
+    /// What servers are seen to do.
+    pub servers: &'a Servers,
     /// When the capture ends.
     pub end: Timestamp,
 }

@@ -10,6 +10,8 @@ pub(super) struct Trace<'a> {
     pub(super) attempt: usize,
     pub(super) client: Endpoint,
     pub(super) server: Endpoint,
+    /// When the connection's first packet was seen.
+    pub(super) opened: Timestamp,
     /// When the request was sent; failing that, when the first sign of the attempt was seen.
     pub(super) began: Timestamp,
     /// When it was answered, or given up: from then on no proxy hands it on.
@@ -66,6 +68,7 @@ fn trace(connection: usize, attempt: usize, of: &Connection, capture_end: Timest
         attempt,
         client: of.endpoint(Role::Client),
         server: of.endpoint(Role::Server),
+        opened: of.tcp.opening.first.time,
         began: asked.or(answered).unwrap_or(of.tcp.opening.first.time),
         decided: answered.or(of.tcp.ending.map(|ending| ending.origin.time)).unwrap_or(capture_end),
         request,

@@ -70,8 +70,9 @@ impl<'a> Index<'a> {
         };
         let is_common = trace.key.is_some_and(|key| self.common_keys.contains(key));
         let mut by_key = waiting(trace.key.and_then(|key| self.by_key.get(key)));
-        if is_common {
-            by_key.retain(|from| traces.get(*from).is_some_and(|from| !is_one_host_asking_twice(from, trace)));
+        if is_common || trace.key.is_some_and(|key| SAMPLE_KEYS.contains(&key)) {
+            by_key
+                .retain(|from| traces.get(*from).is_some_and(|from| !is_one_host_asking_twice(from, trace)));
         }
         let best = |candidates: Vec<usize>, least: u32| {
             candidates
@@ -94,11 +95,10 @@ impl<'a> Index<'a> {
     }
 }
 
-/// Keys that are built into programs, and say little: those that several hosts sent to one server, and those that
-/// documents show.
+/// Keys that several hosts sent to one server: they are built into a program, and say little.
 fn common_keys<'a>(traces: &[Trace<'a>]) -> BTreeSet<&'a [u8]> {
     let mut sent: BTreeMap<(&[u8], Endpoint), IpAddr> = BTreeMap::new();
-    let mut common: BTreeSet<&[u8]> = SAMPLE_KEYS.iter().copied().collect();
+    let mut common = BTreeSet::new();
     for trace in traces {
         let Some(key) = trace.key else { continue };
         if *sent.entry((key, trace.server)).or_insert(trace.client.address) != trace.client.address {
@@ -117,24 +117,36 @@ fn may_precede(from: &Trace<'_>, to: &Trace<'_>) -> bool {
 }
 
 /// Whether it is one connection before and after its addresses were translated: the head is the same to the letter, and
-/// so is the client's port, which translation leaves alone unless somebody else has it.
+/// so is the client's port, which translation leaves alone unless somebody else has it. Both are seen to open and to ask
+/// within a moment, since it is the same packets; a proxy opens when it has been asked.
 fn is_translated(from: &Trace<'_>, to: &Trace<'_>) -> bool {
     let head = |trace: &Trace<'_>| trace.facts.request.as_ref().map(|request| request.bytes.clone());
     let is_elsewhere = from.client != to.client || from.server != to.server;
     let is_same_port = from.client.port == to.client.port;
-    is_same_port && is_elsewhere && from.request.is_some() && head(from) == head(to)
+    let is_moment = |apart: Span| apart.as_nanos().unsigned_abs() <= TRANSLATING.as_nanos().unsigned_abs();
+    let is_opened_unasked = to.opened <= from.began;
+    let at_once = is_moment(to.began.since(from.began)) && is_moment(to.opened.since(from.opened));
+    is_same_port
+        && at_once
+        && is_opened_unasked
+        && is_elsewhere
+        && from.request.is_some()
+        && head(from) == head(to)
 }
 
 /// Whether a host asks two servers by itself: a proxy asks from where it listens, or from an address of its own.
 fn is_one_host_asking_twice(from: &Trace<'_>, to: &Trace<'_>) -> bool {
-    from.client.address == to.client.address && from.server.address != to.client.address && !is_translated(from, to)
+    from.client.address == to.client.address
+        && from.server.address != to.client.address
+        && !is_translated(from, to)
 }
 
 /// Whether anything but a likeness speaks for a leg. Two clients with one browser ask alike, and one proxy asks two
 /// servers for both of them: if their keys differ, more has to tie the legs together.
 fn may_be_inferred(from: &Trace<'_>, to: &Trace<'_>) -> bool {
     let has_other_key = from.key.is_some() && to.key.is_some() && from.key != to.key;
-    let is_tied = from.server.address == to.client.address || same_field(from, to, "cookie") || names_request(from, to);
+    let is_tied =
+        from.server.address == to.client.address || same_field(from, to, "cookie") || names_request(from, to);
     !is_one_host_asking_twice(from, to) && (!has_other_key || is_tied)
 }
 
@@ -357,6 +369,9 @@ const COMMON_KEY_AT_LEAST: u32 = 3;
 
 /// Two masking keys of 32 random bits each.
 const MARKS_NEEDED: usize = 2;
+
+/// How long a host takes to send a packet on.
+const TRANSLATING: Span = Span::from_millis(1);
 
 /// How long a proxy takes to pass an answer on.
 const PASSING_ON: Span = Span::from_millis(5_000);

@@ -322,3 +322,27 @@ const NAMES: &[(&str, Software)] = &[
     ("cloudfront", Software::CloudFront),
     ("awselb", Software::AwsLoadBalancer),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::RequestHead;
+
+    #[test]
+    fn how_fields_are_written_tells_the_product() {
+        let asked = b"GET /ws HTTP/1.1\r\nUser-Agent: x\r\nOrigin: http://a.test\r\nHost: a.test\r\n\r\n";
+        let asked = RequestHead::parse(asked).unwrap();
+        for (forwarded, expected) in [
+            ("user-agent: x\r\norigin: http://a.test\r\nhost: a.test\r\n", Some(Software::Haproxy)),
+            // http-proxy of Node.js turns them round.
+            ("host: a.test\r\norigin: http://a.test\r\nuser-agent: x\r\n", None),
+            ("user-agent: x\r\nhost: a.test\r\nx-request-id: 1\r\n", Some(Software::Envoy)),
+            ("User-Agent: x\r\nHost: a.test\r\n", None),
+            ("Host: a.test\r\nX-Host: a.test\r\nX-Forwarded-Host: a.test\r\n", Some(Software::Lighttpd)),
+        ] {
+            let head = format!("GET /ws HTTP/1.1\r\n{forwarded}\r\n");
+            let head = RequestHead::parse(head.as_bytes()).unwrap();
+            assert_eq!(by_request(Some(&asked.fields), &head.fields), expected, "{forwarded}");
+        }
+    }
+}

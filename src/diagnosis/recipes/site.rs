@@ -1,5 +1,6 @@
 //! What a fix is written for: a proxy, a path, and where requests for it go.
 
+use crate::diagnosis::answers;
 use crate::diagnosis::view::{LegView, RouteView};
 use crate::protocol::Role;
 use crate::routes::{Proxy, Software, Version};
@@ -25,7 +26,9 @@ pub(in crate::diagnosis) struct Site<'a> {
 impl<'a> Site<'a> {
     /// The path of a leg at the proxy that it goes to.
     pub(in crate::diagnosis) fn of(proxy: Option<&'a Proxy>, leg: &LegView<'a>) -> Self {
-        let names_port = leg.asked_text("host").is_some_and(|host| !host.ends_with(']') && host.contains(':'));
+        // Behind a proxy it may be the name that the proxy has for its upstream.
+        let host = leg.asked_text("host").filter(|_| !answers::looks_forwarded(leg));
+        let names_port = host.is_some_and(|host| !host.ends_with(']') && host.contains(':'));
         Self { names_port, ..Self::at(proxy, path_of_leg(leg)) }
     }
 

@@ -113,7 +113,8 @@ fn judge(view: &CaptureView<'_>, path: &str, group: &BTreeMap<Endpoint, Record>)
     let of = |(upstream, record): (&Endpoint, &Record)| {
         let mut routes: Vec<usize> = record.failed.iter().map(|(route, _)| *route).collect();
         routes.dedup();
-        let first = view.routes.iter().find(|route| routes.first() == Some(&route.index))?;
+        let at = view.routes.binary_search_by_key(routes.first()?, |route| route.index).ok()?;
+        let first = view.routes.get(at)?;
         let times = u64::try_from(record.failed.len()).unwrap_or(u64::MAX);
         let mut statuses = record.statuses.clone();
         statuses.sort_unstable();

@@ -79,15 +79,18 @@ fn swallowed(route: &RouteView<'_>, waits: &Unanswered<'_, '_>) -> Option<Findin
     }
     let upstream = after.connection.endpoint(Role::Server);
     let since = words::span(ended.since(answered.origin.time));
-    let finding =
-        Finding::new(&RULE, Blame::proxy(&hop.proxy), "keeps the upstream's answer to itself")
-            .saying(format!(
-                "The upstream {upstream} answers {}, and nothing of it reaches the client within {since}.",
-                answered.status
-            ))
-            .shown_by(waits.packets())
-            .shown_by(after.packets());
-    Some(if answered.status == 101 && hop.proxy.software.is_none() { finding.advising(UPGRADE_HANDLER) } else { finding })
+    let finding = Finding::new(&RULE, Blame::proxy(&hop.proxy), "keeps the upstream's answer to itself")
+        .saying(format!(
+            "The upstream {upstream} answers {}, and nothing of it reaches the client within {since}.",
+            answered.status
+        ))
+        .shown_by(waits.packets())
+        .shown_by(after.packets());
+    Some(if answered.status == 101 && hop.proxy.software.is_none() {
+        finding.advising(UPGRADE_HANDLER)
+    } else {
+        finding
+    })
 }
 
 /// As measured with http-proxy 1.18: without it the upgrade goes upstream like any request, and its 101 nowhere.

@@ -79,12 +79,11 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
         "{}, and the upstream does not serve what comes out",
         quoted(&change(before.path(), after.path()))
     );
-    let finding =
-        Finding::new(&RULE, Blame::proxy(&hop.proxy), headline)
-            .saying(saying)
-            .saying_also(answers::body_says(route, leg))
-            .shown_by(route.packets())
-            .mended_by(recipes::keep_path(&Site::of(Some(&hop.proxy), before).sent_as(after)));
+    let finding = Finding::new(&RULE, Blame::proxy(&hop.proxy), headline)
+        .saying(saying)
+        .saying_also(answers::body_says(route, leg))
+        .shown_by(route.packets())
+        .mended_by(recipes::keep_path(&Site::of(Some(&hop.proxy), before).sent_as(after)));
     Some(match hop.proxy.software {
         Some(Software::Nginx) => finding.advising(
             "A rewrite in the location changes the path too. If the application serves a shorter path, location and \

@@ -40,12 +40,12 @@ fn check(view: &ConnectionView<'_>) -> Option<Finding> {
     let connection = view.connection;
     let refuses = scheme::refuses_tls(connection)?;
     let (client, server) = (connection.endpoint(Role::Client).address, connection.endpoint(Role::Server));
-    if view.is_try || scheme::is_proxys(view.capture, connection) {
+    if view.is_try || view.servers.is_proxys(connection) {
         return None;
     }
     let severity = match refuses {
         RefusesTls::WithStatus(..) => Severity::Error,
-        RefusesTls::ByClosing(_) if scheme::speaks_plaintext(view.capture, server) => Severity::Warning,
+        RefusesTls::ByClosing(_) if view.servers.speaks_plaintext(server) => Severity::Warning,
         RefusesTls::WithOther(_) | RefusesTls::ByClosing(_) => return None,
     };
     let hello = connection.tls.as_deref().and_then(|tls| tls.client_hello);

@@ -61,11 +61,11 @@ fn check(view: &CaptureView<'_>) -> Vec<Finding> {
     }
     // Those of clients that speak TLS themselves, so that no attempt is seen.
     for (at, connection) in view.capture.connections.iter().enumerate() {
-        if tried.contains(&at) || !scheme::is_proxys(view.capture, connection) {
+        if tried.contains(&at) {
             continue;
         }
         let Some(refuses) = scheme::refuses_tls(connection) else { continue };
-        if matches!(refuses, RefusesTls::WithStatus(..)) {
+        if matches!(refuses, RefusesTls::WithStatus(..)) && view.servers.is_proxys(connection) {
             findings.push(judge(connection, &refuses, None, None).about(About::Connections(vec![at])));
         }
     }

@@ -180,6 +180,35 @@ mod tests {
     }
 
     #[test]
+    fn a_sender_that_another_attempt_shows_is_named() {
+        let plain = [("Upgrade", ""), ("Connection", "")];
+        let mut script = through(&request_with(&[&plain[..], &[("X-Real-IP", "10.77.1.2")]].concat()));
+        let other = [&plain[..], &[("Sec-WebSocket-Key", "bm90IGluIGFueSBib29rIQ==")]].concat();
+        // Of this one the capture lacks the client's side, and nothing in it tells of a proxy.
+        let mut upstream = script.connect("10.77.2.1:40001", UPSTREAM);
+        script.say(&mut upstream, From::Client, request_with(&other));
+        script.say(&mut upstream, From::Server, answer("200 OK", &[], "<html>"));
+        assert_eq!(script.rules(), ["upgrade-stripped", "upgrade-stripped"]);
+        assert_eq!(script.diagnosis().verdicts().len(), 1);
+    }
+
+    #[test]
+    fn a_port_that_the_client_names_stays() {
+        for (host, expected) in [("chat.example.test:8085", "$http_host;"), ("chat.example.test", "$host;")] {
+            let mut script = Script::default();
+            let mut client = script.connect(CLIENT, PROXY);
+            script.say(&mut client, From::Client, request_with(&[("Host", host)]));
+            let mut upstream = script.connect(PROXY_OUT, UPSTREAM);
+            let stripped = [("Upgrade", ""), ("Connection", "close"), ("HTTP", "1.0")];
+            script.say(&mut upstream, From::Client, request_with(&stripped));
+            script.say(&mut upstream, From::Server, answer("400 Bad Request", &[], ""));
+            script.say(&mut client, From::Server, answer("400 Bad Request", &[("Server", "nginx")], ""));
+            let finding = script.finding("upgrade-stripped").unwrap();
+            assert!(finding.fixes.last().unwrap().text.ends_with(expected), "{host}");
+        }
+    }
+
+    #[test]
     fn of_two_proxies_the_right_one_is_named() {
         let forwarded = [("X-Forwarded-For", "10.77.1.2")];
         let stripped =

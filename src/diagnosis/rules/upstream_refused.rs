@@ -79,7 +79,11 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
             "Is the application running, and on this port? Does it listen on an address that the proxy can reach, \
              not on 127.0.0.1 only? ss -ltn on its host shows that.",
         );
-    Some(if route.first.outcome == Outcome::Established { finding.at_most(Severity::Warning) } else { finding })
+    Some(if route.first.outcome == Outcome::Established {
+        finding.at_most(Severity::Warning)
+    } else {
+        finding
+    })
 }
 
 /// What proxies answer if they cannot reach an upstream.
@@ -113,7 +117,7 @@ mod tests {
             [
                 "nginx 1.22.1 (10.77.1.1) opens a connection to 10.77.2.2:3000, and the SYN is answered with RST.",
                 "Nothing listens on port 3000 of 10.77.2.2, or a firewall rejects it.",
-                "nginx 1.22.1 (10.77.1.1) answers the client 502 by itself."
+                "nginx 1.22.1 (10.77.1.1) answers 502 by itself."
             ]
         );
         assert_eq!(numbers(&finding), [4, 6, 7, 8]);

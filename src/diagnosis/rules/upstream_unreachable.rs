@@ -134,5 +134,8 @@ mod tests {
         script.say(&mut client, From::Client, request());
         script.half_open(PROXY_OUT, UPSTREAM);
         assert!(script.finding("upstream-unreachable").is_none());
+        // Nor do two of two connections.
+        script.half_open("10.77.2.1:40001", UPSTREAM);
+        assert!(script.finding("upstream-unreachable").is_none());
     }
 }

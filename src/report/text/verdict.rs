@@ -49,7 +49,8 @@ pub(super) fn verdict(totals: &Totals) -> (String, Style) {
     (format!("{verdict}{already_open}"), style)
 }
 
-/// The verdict with the leading finding, if it is an error, or with the good news that there is nothing to find.
+/// The verdict with the leading finding, if it is an error or all else is well, or with the good news that there is
+/// nothing to find.
 pub(super) fn with_cause(
     (verdict, style): (String, Style),
     totals: &Totals,
@@ -66,6 +67,9 @@ pub(super) fn with_cause(
             } else {
                 (format!("{verdict}, but {cause}"), BAD)
             }
+        }
+        Some(finding) if finding.severity == Severity::Warning && style == GOOD => {
+            (format!("{verdict}, but {}", text::escape(&finding.sentence())), UNSURE)
         }
         None if style == GOOD => (format!("{verdict}; nothing is wrong with {}", them(totals)), style),
         _ => (verdict, style),
