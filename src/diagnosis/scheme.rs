@@ -51,7 +51,9 @@ pub(super) fn refuses_tls(connection: &Connection) -> Option<RefusesTls> {
         ServerFirst::Http { status, origin } => Some(RefusesTls::WithStatus(status, origin)),
         ServerFirst::Other(origin) => Some(RefusesTls::WithOther(origin)),
         ServerFirst::Nothing => {
-            let ending = ending.filter(|_| !lacks_bytes && tls.alert.is_none())?;
+            // An alert after the end is the opener's, about just that.
+            let was_alerted = |end: Origin| tls.alert.is_some_and(|alert| alert.origin.packet < end.packet);
+            let ending = ending.filter(|ending| !lacks_bytes && !was_alerted(ending.origin))?;
             Some(RefusesTls::ByClosing(ending.origin))
         }
     }

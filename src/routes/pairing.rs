@@ -78,11 +78,14 @@ impl<'a> Index<'a> {
             candidates
                 .into_iter()
                 .filter(|from| !is_busy(*from))
-                .filter_map(|from| Some((likeness(traces.get(from)?, trace), from)))
-                .filter(|(likeness, _)| *likeness >= least)
+                .filter_map(|at| {
+                    let from = traces.get(at)?;
+                    Some((likeness(from, trace), passes_on(from, trace), at))
+                })
+                .filter(|(likeness, ..)| *likeness >= least)
                 // Of equals the latest: it is the innermost.
                 .max()
-                .map(|(_, from)| from)
+                .map(|(.., from)| from)
         };
         if let Some(from) = best(by_key, if is_common { COMMON_KEY_AT_LEAST } else { 0 }) {
             return Some((from, MatchedBy::Key));
@@ -169,11 +172,6 @@ fn likeness(from: &Trace<'_>, to: &Trace<'_>) -> u32 {
     if target(from) == target(to) {
         agrees = agrees.saturating_add(1);
     }
-    // Who got its answer later, and the same one, may have it from there.
-    let passes_on = from.answered() >= to.answered() && status(from) == status(to);
-    if from.answered().is_some() && to.answered().is_some() && passes_on {
-        agrees = agrees.saturating_add(1);
-    }
     if shared_marks(from, to) > 0 || is_translated(from, to) { agrees.saturating_add(STRONG) } else { agrees }
 }
 
@@ -201,8 +199,10 @@ fn tells_whom(from: &Trace<'_>, to: &Trace<'_>) -> bool {
     ["x-forwarded-for", "forwarded", "x-real-ip", "x-client-ip"].into_iter().any(tells_whom)
 }
 
-fn status(trace: &Trace<'_>) -> Option<u16> {
-    trace.facts.response.as_ref().map(|response| response.status)
+/// Whether the earlier request got the same answer, and later: it may have it from there.
+fn passes_on(from: &Trace<'_>, to: &Trace<'_>) -> bool {
+    let status = |trace: &Trace<'_>| trace.facts.response.as_ref().map(|response| response.status);
+    to.answered().is_some() && from.answered() >= to.answered() && status(from) == status(to)
 }
 
 /// Whether a forwarding field has an address among its elements: alone, quoted, with a port, or as `for=` (RFC 7239).

@@ -5,8 +5,14 @@ import importlib
 MODULES = ("founding", "configuration", "upstream", "established", "viewpoints", "proxies", "answers",
            "proxied_faults", "requests", "encryption", "endings",
            "chains", "clients")
-SCENARIOS = {
-    scenario.name: scenario
-    for module in MODULES
-    for scenario in importlib.import_module(f"scenarios.{module}").SCENARIOS
-}
+
+
+def _of(*modules):
+    """The scenarios of some modules, by name."""
+    return {scenario.name: scenario
+            for module in modules for scenario in importlib.import_module(f"scenarios.{module}").SCENARIOS}
+
+
+SCENARIOS = _of(*MODULES)
+# Those that only lab/mend plays.
+MENDING = _of("mending")

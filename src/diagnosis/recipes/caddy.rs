@@ -10,8 +10,8 @@ pub(super) fn forward_upgrade(site: &Site<'_>) -> Vec<Fix> {
 }
 
 /// The name stays by itself, unless the configuration sets another.
-pub(super) fn keep_host() -> Vec<Fix> {
-    vec![fix("Caddy", "the reverse_proxy block", "header_up Host {http.request.host}")]
+pub(super) fn keep_host(site: &Site<'_>) -> Vec<Fix> {
+    vec![fix("Caddy", reverse_proxy(site), "header_up Host {http.request.host}")]
 }
 
 /// TLS towards the upstream.

@@ -63,7 +63,7 @@ pub(super) fn keep_host(site: &Site<'_>) -> Vec<Fix> {
     match site.software {
         Some(Software::Nginx) => nginx::keep_host(site),
         Some(Software::Apache) => apache::keep_host(),
-        Some(Software::Caddy) => caddy::keep_host(),
+        Some(Software::Caddy) => caddy::keep_host(site),
         Some(Software::Haproxy) => haproxy::keep_host(),
         Some(_) => Vec::new(),
         None => [nginx::keep_host(site), apache::keep_host()].concat(),
