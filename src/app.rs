@@ -9,10 +9,12 @@ use anstream::{AutoStream, ColorChoice, StripStream};
 use anyhow::{anyhow, bail};
 use clap::CommandFactory;
 
+use crate::capture::live::devices;
 use crate::capture::{CaptureFile, Filter};
 use crate::cli::{Background, Cli, Color, Command, CompletionsArgs, ExplainArgs, ReadArgs};
 use crate::diagnosis::{Diagnosis, Rule, Selection, UnknownRule, diagnose};
 use crate::failures::Failures;
+use crate::live;
 use crate::manual;
 use crate::model::{Capture, Keeps};
 use crate::pipeline::{Options, analyse};
@@ -30,6 +32,8 @@ use crate::tui::{Colors, Shown, Theme};
 pub fn run(cli: &Cli) -> anyhow::Result<bool> {
     let done = match &cli.command {
         Command::Read(args) => read(args),
+        Command::Live(args) => live::run(args),
+        Command::Interfaces => interfaces(),
         Command::Explain(args) => explain(args),
         Command::Completions(args) => completions(args),
         Command::Man => manual_page(),
@@ -120,6 +124,12 @@ fn theme(args: &ReadArgs) -> Theme {
         _ => Colors::Sixteen,
     };
     Theme { colors, is_light: is_light.unwrap_or_default(), is_ascii: args.ascii }
+}
+
+fn interfaces() -> anyhow::Result<bool> {
+    let mut list = Vec::new();
+    report::interfaces::list(&devices()?, &mut list)?;
+    print(&list)
 }
 
 fn explain(args: &ExplainArgs) -> anyhow::Result<bool> {

@@ -19,8 +19,10 @@
 pub mod app;
 pub mod cli;
 pub mod failures;
+pub mod live;
 pub mod manual;
 pub mod progress;
+pub mod sandbox;
 pub mod screen;
 
 // The ground floor.
@@ -40,3 +42,4 @@ pub mod report;
 pub mod routes;
 pub mod tcp;
 pub mod tui;
+pub mod watch;

@@ -217,3 +217,37 @@ pub const ROUTE_LEGS: usize = 32;
 
 /// How long a proxy may take to hand a request on: the longest connect timeout of those known (nginx, 75 s).
 pub const FORWARDING_PATIENCE: Span = Span::from_millis(75_000);
+
+/// How long a closed connection of a live capture is kept for late packets. Then it is told, with all that came.
+pub const LIVE_LINGER: Span = Span::from_millis(2_000);
+
+/// How long a connection of a live capture may be silent before it is dropped: as long as systems wait until they probe
+/// one by themselves (RFC 9293 section 3.8.4). Counted.
+pub const LIVE_IDLE: Span = Span::from_millis(2 * 60 * 60 * 1_000);
+
+/// How long something of a live capture has to be over before it is judged: what belongs to it may come late.
+pub const LIVE_SETTLING: Span = Span::from_millis(1_000);
+
+/// How long connections of a live capture that are over are kept to be judged together with others. Then only the
+/// totals know of them.
+pub const LIVE_WINDOW: Span = FORWARDING_PATIENCE;
+
+/// Connections of a live capture that are over and kept. At the limit the oldest goes.
+pub const LIVE_CONNECTIONS: usize = 20_000;
+
+/// Bytes of heads and of bodies' starts of such connections. At the limit the oldest connection goes.
+pub const LIVE_HEAD_BYTES: usize = 64 * 1024 * 1024;
+
+/// Open connections without an attempt that a live capture judges others with: those heard of latest.
+pub const LIVE_BYSTANDERS: usize = 2_000;
+
+/// Connections without payload that a live capture judges others with: the latest ones.
+pub const LIVE_UNOPENED: usize = 2_000;
+
+/// Findings of a live capture on more than one route, or on the capture, that are remembered as told. At the limit they
+/// may be told again.
+pub const LIVE_FINDINGS_TOLD: usize = 10_000;
+
+/// Blocks of a live capture that wait to be read. At the limit the threads that fill them wait, and the kernel's buffer
+/// takes what comes.
+pub const LIVE_BLOCKS: usize = 32;

@@ -30,25 +30,29 @@ const ROOMS: &[&str] = &[
     "pipeline",
     "routes",
     "diagnosis",
+    "watch",
     "report",
     "tui",
+    "sandbox",
     "cli",
     "config",
     "manual",
     "progress",
     "failures",
+    "live",
     "screen",
     "app",
     "main",
     "lib",
 ];
-const EDGE: &str = "cli";
+const EDGE: &str = "sandbox";
 
 /// What an arrow may not do though the order allows it: reports and screens show what the model has, whoever filled it.
 const FORBIDDEN: &[(&str, &str)] = &[
     ("report", "pipeline"),
     ("routes", "pipeline"),
     ("diagnosis", "pipeline"),
+    ("report", "watch"),
     ("tui", "pipeline"),
     ("tui", "capture"),
 ];

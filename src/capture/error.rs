@@ -49,6 +49,14 @@ pub enum CaptureError {
         /// Why it cannot be.
         reason: String,
     },
+    /// An interface cannot be captured on.
+    #[error("cannot capture on {name}: {reason}")]
+    Interface {
+        /// Its name.
+        name: String,
+        /// Why it cannot be, and what to do.
+        reason: String,
+    },
     /// The filter is not one.
     #[error("cannot use the filter {filter:?}: {reason} (man pcap-filter)")]
     Filter {

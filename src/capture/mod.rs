@@ -9,6 +9,7 @@ mod error;
 mod file;
 mod filter;
 mod input;
+pub mod live;
 mod order;
 mod parser;
 mod pcap;

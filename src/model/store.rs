@@ -106,6 +106,28 @@ impl Store {
         }
     }
 
+    /// Takes out the connections of a capture that goes on that are over, and counts what became of their attempts.
+    pub fn take_ended(&mut self, now: Timestamp) -> Vec<Connection> {
+        let connections = std::mem::take(&mut self.connections);
+        (self.kept, self.kept_head_bytes) = (0, 0);
+        for connection in &connections {
+            self.classify(connection, now);
+        }
+        connections
+    }
+
+    /// The totals of a capture that goes on, as if connections that are open ended now.
+    #[must_use]
+    pub fn totals_now(&self, open: impl Iterator<Item = Connection>, now: Timestamp, tcp: Counts) -> Totals {
+        let mut store = Self::new(self.keeps);
+        (store.totals, store.latencies) = (self.totals.clone(), self.latencies.clone());
+        for connection in open {
+            count(&mut store.totals, &connection);
+            store.classify(&connection, now);
+        }
+        store.finish(tcp).totals
+    }
+
     /// Everything, once all connections are added.
     #[must_use]
     pub fn finish(mut self, tcp: Counts) -> Capture {

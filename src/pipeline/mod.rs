@@ -5,6 +5,7 @@
 //! long as none of them meets a limit.
 
 mod export;
+mod following;
 mod read_back;
 mod shard;
 
@@ -17,6 +18,7 @@ use crate::units::{Origin, PacketNumber};
 use shard::Shard;
 
 pub use export::Export;
+pub use following::{Following, Happened};
 pub use read_back::{ReadBack, ReadBackError, ReadBackWanted, read_back};
 pub use shard::{OpenConnection, SoFar};
 

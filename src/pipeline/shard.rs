@@ -6,9 +6,9 @@ use super::Options;
 use crate::capture::PacketMeta;
 use crate::decode::{Segment, Skip};
 use crate::model::{Capture, Connection, Keeps, Store, Totals};
-use crate::protocol::{Attempt, Context, Stack};
+use crate::protocol::{Attempt, Context, Stack, StreamFacts};
 use crate::tcp::{Connections, Open, Place};
-use crate::units::PacketNumber;
+use crate::units::{PacketNumber, Timestamp};
 
 /// What is known while reading goes on.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +50,24 @@ impl<'a> OpenConnection<'a> {
     #[must_use]
     pub fn attempts(&self) -> &'a [Attempt] {
         self.0.receiver().attempts()
+    }
+
+    /// Its latest packet, and when that was.
+    #[must_use]
+    pub const fn last(&self) -> (PacketNumber, Timestamp) {
+        self.0.last()
+    }
+
+    /// Whether it carried requests that are no attempts.
+    #[must_use]
+    pub fn has_exchanges(&self) -> bool {
+        self.0.receiver().exchanges().is_some()
+    }
+
+    /// Whether it is over, and only kept for late packets.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        self.0.is_closed()
     }
 
     /// What is known of it so far, without the frames of a session that goes on.
@@ -125,6 +143,42 @@ impl Shard {
     /// See [`Context::refused_message`].
     pub(super) fn refused_message(&self) -> Option<u64> {
         self.context.refused_message()
+    }
+
+    /// Lets connections of a capture that goes on end; see [`Connections::let_go`].
+    pub(super) fn let_go(&mut self, closed: Timestamp, heard: Timestamp) {
+        let store = &mut self.store;
+        let mut ended = |connection, context: &mut Context| store.add(connection, context);
+        self.connections.let_go(closed, heard, &mut self.context, &mut ended);
+    }
+
+    /// Takes out what is over.
+    pub(super) fn take_ended(&mut self, now: Timestamp) -> Vec<Connection> {
+        self.store.take_ended(now)
+    }
+
+    /// Nobody keeps these connections any more.
+    pub(super) fn forget(&mut self, connection: &Connection) {
+        self.context.make_room_for_exchanges(connection.exchanges.len());
+    }
+
+    /// The totals as if everything ended now.
+    pub(super) fn totals_now(&self, now: Timestamp) -> Totals {
+        let open = self.so_far().open().map(|open| open.to_connection());
+        self.store.totals_now(open, now, self.connections.counts())
+    }
+
+    /// What is known of connections without payload.
+    pub(super) fn unopened(&self) -> impl Iterator<Item = Connection> {
+        self.connections.unopened().map(|facts| Connection::new(facts, StreamFacts::default()))
+    }
+
+    /// Ends all connections of a capture that went on, and takes them out.
+    pub(super) fn end(&mut self, now: Timestamp) -> Vec<Connection> {
+        let store = &mut self.store;
+        let mut ended = |connection, context: &mut Context| store.add(connection, context);
+        self.connections.finish(&mut self.context, &mut ended);
+        store.take_ended(now)
     }
 
     /// What is known before the end.

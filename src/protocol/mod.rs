@@ -95,6 +95,13 @@ impl Context {
         self.messages.as_ref()?.refused()
     }
 
+    /// So many requests that are no attempts are no longer kept by whoever had them: there is room for others.
+    pub const fn make_room_for_exchanges(&mut self, number: usize) {
+        let room = self.exchange_room.saturating_add(number);
+        self.exchange_room =
+            if room < limits::EXCHANGES_KEPT_TOTAL { room } else { limits::EXCHANGES_KEPT_TOTAL };
+    }
+
     const fn keeps_heads(&self) -> bool {
         self.keeps_heads
     }

@@ -2,6 +2,7 @@
 //!
 //! A TLS layer, or HTTP/2 with its streams, is a variant of [`Layer`] that carries a stack of its own.
 
+use super::Exchanges;
 use super::attempt::Attempt;
 use super::http::{Finished, HeldPiece, Http};
 use super::layer::{Next, OpaqueReason, Protocol, Upgrade};
@@ -292,19 +293,31 @@ impl Stack {
     /// The attempts so far: of the last one the session is not there yet, and its answer may not be.
     #[must_use]
     pub fn attempts(&self) -> &[Attempt] {
-        match &self.layer {
-            Layer::Http(http) => &http.trail().attempts,
-            Layer::WebSocket(tunnel) => &tunnel.trail.attempts,
-            Layer::Messages(read) => &read.tunnel.trail.attempts,
-            Layer::Opaque(_, Some(trail)) => &trail.attempts,
-            Layer::Probe(_) | Layer::Tls(_) | Layer::Opaque(_, None) => &[],
-        }
+        self.trail().map_or(&[], |trail| &trail.attempts)
     }
 
-    /// The attempts so far, and who is the client.
+    /// The requests so far that are no attempts, if there are some and heads are kept.
+    #[must_use]
+    pub fn exchanges(&self) -> Option<&Exchanges> {
+        self.trail()?.exchanges.as_deref()
+    }
+
+    /// The attempts and other requests so far, and who is the client.
     #[must_use]
     pub fn so_far(&self) -> StreamFacts {
-        StreamFacts { client: self.client, attempts: self.attempts().to_vec(), ..StreamFacts::default() }
+        let attempts = self.attempts().to_vec();
+        let exchanges = self.exchanges().cloned().unwrap_or_default();
+        StreamFacts { client: self.client, attempts, exchanges, ..StreamFacts::default() }
+    }
+
+    fn trail(&self) -> Option<&Trail> {
+        match &self.layer {
+            Layer::Http(http) => Some(http.trail()),
+            Layer::WebSocket(tunnel) => Some(&tunnel.trail),
+            Layer::Messages(read) => Some(&read.tunnel.trail),
+            Layer::Opaque(_, trail) => trail.as_deref(),
+            Layer::Probe(_) | Layer::Tls(_) => None,
+        }
     }
 
     fn take_trail(&mut self) -> Trail {

@@ -6,13 +6,17 @@
 pub(crate) mod count;
 pub mod explain;
 pub(crate) mod heads;
+pub mod interfaces;
 mod json;
+mod live;
 mod markdown;
 pub(crate) mod notes;
 pub(crate) mod text;
 pub(crate) mod wire;
 
 use std::io;
+
+pub use live::{LiveReport, Started, Status};
 
 use crate::diagnosis::Diagnosis;
 use crate::model::Capture;

@@ -45,6 +45,18 @@ impl<'a, R: Receiver> Open<'a, R> {
         self.0.receiver()
     }
 
+    /// Its latest packet, and when that was.
+    #[must_use]
+    pub const fn last(&self) -> (PacketNumber, Timestamp) {
+        self.0.last
+    }
+
+    /// Whether it is over, and only kept for late packets.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        self.0.closed
+    }
+
     /// What is known of it so far.
     #[must_use]
     pub fn facts(&self) -> ConnectionFacts {
@@ -65,6 +77,8 @@ pub struct Counts {
     pub embryos_evicted: u64,
     /// Connections dropped at the limit before they ended.
     pub connections_evicted: u64,
+    /// Connections of a capture that goes on that were dropped since nothing was heard of them for long.
+    pub connections_expired: u64,
     /// Holes given up since all connections together held too many out-of-order bytes.
     pub total_limit_hits: u64,
 }
@@ -155,6 +169,42 @@ impl<R: Receiver> Connections<R> {
     /// The connections that are not over yet, or that are kept for late packets, in no order.
     pub fn open(&self) -> impl Iterator<Item = Open<'_, R>> {
         self.slots.iter().map(|(_, flow)| Open(flow))
+    }
+
+    /// The connections without payload so far that are still remembered, in no order.
+    pub fn unopened(&self) -> impl Iterator<Item = ConnectionFacts> {
+        self.embryos.iter().map(Embryo::facts)
+    }
+
+    /// Lets connections of a capture that goes on end: those that closed before `closed`, and those of which nothing was
+    /// heard since `heard`; what comes of these later is another connection to us.
+    pub fn let_go(
+        &mut self,
+        closed: Timestamp,
+        heard: Timestamp,
+        context: &mut R::Context,
+        ended: &mut impl FnMut(Ended<R>, &mut R::Context),
+    ) {
+        while self.closed.front().is_some_and(|first| first.time < closed) {
+            let before = self.closed.len();
+            // One that was active since waits again, behind the others.
+            self.release_earliest_closed(closed, context, ended);
+            if self.closed.len() == before {
+                break;
+            }
+        }
+        let is_silent = |flow: &Flow<R>| flow.last.1 < heard;
+        let mut silent: Vec<(PacketNumber, u32)> = self
+            .slots
+            .iter()
+            .filter(|(_, flow)| is_silent(flow))
+            .map(|(place, flow)| (flow.last.0, place))
+            .collect();
+        silent.sort_unstable();
+        for (_, place) in silent {
+            self.counts.connections_expired = self.counts.connections_expired.saturating_add(1);
+            self.release(place, true, context, ended);
+        }
     }
 
     /// Ends all connections: the capture is over.

@@ -185,6 +185,13 @@ impl Embryos {
         self.take_from(place as usize)
     }
 
+    /// All that are there, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Embryo> {
+        let places = self.sets.iter().flat_map(|set| set.used.iter().zip(&set.places));
+        let used = places.filter(|(used, _)| **used > PacketNumber::default());
+        used.filter_map(|(_, place)| self.held.get(*place as usize))
+    }
+
     /// Takes out all that are left.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Embryo> {
         self.free.clear();

@@ -31,7 +31,9 @@ pub(super) struct ConnectionLine<'a> {
     tcp: TcpView,
     tls: Option<()>,
     attempts: Vec<AttemptView<'a>>,
-    findings: Vec<FindingView<'a>>,
+    /// None where findings have lines of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    findings: Option<Vec<FindingView<'a>>>,
 }
 
 #[derive(Serialize)]
@@ -61,7 +63,7 @@ struct HalfView {
 /// The line of a connection in a capture that ends at `capture_end`.
 pub(super) fn line<'a>(
     connection: &'a Connection,
-    findings: &[&'a Finding],
+    findings: Option<&[&'a Finding]>,
     wire: Wire,
     capture_end: Timestamp,
     clock: &mut Clock,
@@ -94,7 +96,7 @@ pub(super) fn line<'a>(
         tcp: tcp(connection),
         tls: None,
         attempts,
-        findings: findings.iter().map(|finding| finding::view(finding)).collect(),
+        findings: findings.map(|findings| findings.iter().map(|finding| finding::view(finding)).collect()),
     }
 }
 

@@ -11,6 +11,7 @@ mod escapes;
 mod finding;
 mod frame;
 mod message;
+pub(super) mod live;
 mod route;
 mod summary;
 mod time;
@@ -45,7 +46,7 @@ pub(super) fn write(
         if connection.attempts.is_empty() && findings.is_empty() && !options.keeps_all {
             continue;
         }
-        lines.write(&connection::line(connection, findings, wire, capture_end, &mut clock))?;
+        lines.write(&connection::line(connection, Some(findings), wire, capture_end, &mut clock))?;
         if options.frames {
             write_frames(connection, &mut clock, &mut lines)?;
         }

@@ -73,7 +73,7 @@ fn label(outcome: Outcome, is_next_leg: bool) -> (String, Style) {
 }
 
 /// The request line.
-fn asked(attempt: &Attempt, wire: Wire) -> String {
+pub(super) fn asked(attempt: &Attempt, wire: Wire) -> String {
     let Some(request) = &attempt.request else {
         return if attempt.midstream { "(began before the capture)" } else { "(request not in the capture)" }
             .to_owned();
@@ -85,7 +85,7 @@ fn asked(attempt: &Attempt, wire: Wire) -> String {
 }
 
 /// The status line and how long it took, or why there is none.
-fn answer(attempt: &Attempt, outcome: Outcome, connection: &Connection, scene: &Scene) -> String {
+pub(super) fn answer(attempt: &Attempt, outcome: Outcome, connection: &Connection, scene: &Scene) -> String {
     let asked = attempt.request.as_ref().map(|request| request.origin.time);
     if let Some(response) = &attempt.response {
         let head = response.head();

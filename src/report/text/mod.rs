@@ -7,6 +7,7 @@ pub(crate) mod attempt;
 mod connections;
 pub(crate) mod ending;
 mod finding;
+pub(super) mod live;
 pub(crate) mod notes;
 pub(crate) mod page;
 pub(crate) mod sentences;

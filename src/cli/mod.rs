@@ -1,5 +1,9 @@
 //! The command line: what was typed.
 
+mod live;
+
+pub use live::{LiveArgs, LiveFormat, StopWhen};
+
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -24,6 +28,10 @@ pub struct Cli {
 pub enum Command {
     /// Read a capture: a tcpdump or Wireshark file, or standard input.
     Read(ReadArgs),
+    /// Capture on interfaces and tell what happens as it happens.
+    Live(LiveArgs),
+    /// List what can be captured on, and what right is missing.
+    Interfaces,
     /// Explain a rule: what it sees, why that breaks WebSockets, how to mend it. Without one, list them all.
     Explain(ExplainArgs),
     /// Write a shell's completions: source <(wsinspect completions bash)

@@ -1,0 +1,160 @@
+//! Follows a capture that goes on: says what happened as soon as it is decided, and lets go of what is over.
+
+use std::collections::BTreeMap;
+
+use super::shard::{OpenConnection, Shard};
+use super::{Options, read_block};
+use crate::capture::{Block, CaptureError};
+use crate::limits::{LIVE_IDLE, LIVE_LINGER, UNANSWERED_AFTER};
+use crate::model::{Connection, Keeps, Totals};
+use crate::protocol::Attempt;
+use crate::units::{PacketNumber, Span, Timestamp};
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Happened {
+    /// It is decided what becomes of an attempt, as far as its connection shows it.
+    Handshake {
+        /// The connection as it is now.
+        connection: Box<Connection>,
+        /// The attempt's place among those of the connection.
+        attempt: usize,
+    },
+    /// A connection is over.
+    Ended(Box<Connection>),
+}
+
+/// A capture that goes on.
+///
+/// Its time is that of the packets; where none come, it is told how late it is.
+#[derive(Debug)]
+pub struct Following {
+    shard: Shard,
+    now: Timestamp,
+    /// For connections that are open, how many of their attempts were told.
+    told: BTreeMap<PacketNumber, usize>,
+    /// When silent connections were looked for the last time.
+    swept: Timestamp,
+}
+
+impl Following {
+    /// Nothing so far.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        // Everything is taken out soon, and who takes it decides what is kept.
+        let options = Options { keeps: Keeps::Connections, ..options };
+        Self { shard: Shard::new(options), now: Timestamp::MIN, told: BTreeMap::new(), swept: Timestamp::MIN }
+    }
+
+    /// Reads the next packets.
+    pub fn read(&mut self, block: &Block) {
+        let read: Result<(), CaptureError> = read_block(block, None, &mut self.shard);
+        debug_assert!(read.is_ok(), "only a filter can fail");
+        let latest = self.shard.so_far().totals().first_and_last;
+        self.now = self.now.max(latest.map_or(Timestamp::MIN, |(_, latest)| latest));
+    }
+
+    /// The time of the capture: that of its latest packet, or later.
+    #[must_use]
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// It is this late, though no packet says so.
+    pub fn wait_until(&mut self, time: Timestamp) {
+        self.now = self.now.max(time);
+    }
+
+    /// What happened since the last call: handshakes that are decided, connections that are over.
+    pub fn happened(&mut self) -> Vec<Happened> {
+        let heard = if self.now.since(self.swept) >= SWEEP {
+            self.swept = self.now;
+            before(self.now, LIVE_IDLE)
+        } else {
+            Timestamp::MIN
+        };
+        self.shard.let_go(before(self.now, LIVE_LINGER), heard);
+        let ended = self.shard.take_ended(self.now);
+        let mut happened = self.tell_ended(ended);
+        let is_decided = |attempt: &Attempt| {
+            let waits = || attempt.request.as_ref().map(|request| self.now.since(request.origin.time));
+            attempt.response.is_some() || waits().is_some_and(|waited| waited >= UNANSWERED_AFTER)
+        };
+        for open in self.shard.so_far().open() {
+            let decided = open.attempts().iter().take_while(|attempt| is_decided(attempt)).count();
+            if decided == 0 {
+                continue;
+            }
+            let told = self.told.entry(open.id()).or_default();
+            for attempt in *told..decided {
+                happened.push(Happened::Handshake { connection: Box::new(open.to_connection()), attempt });
+            }
+            *told = decided.max(*told);
+        }
+        happened.sort_by_key(Happened::packet);
+        happened
+    }
+
+    /// Connections that are not over yet.
+    pub fn open(&self) -> impl Iterator<Item = OpenConnection<'_>> {
+        self.shard.so_far().open()
+    }
+
+    /// Connections without payload, as far as they are remembered.
+    pub fn unopened(&self) -> impl Iterator<Item = Connection> {
+        self.shard.unopened()
+    }
+
+    /// Nobody keeps this connection any more.
+    pub fn forget(&mut self, connection: &Connection) {
+        self.shard.forget(connection);
+    }
+
+    /// What was counted, as if everything ended now. It looks at all connections that are open.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        self.shard.totals_now(self.now)
+    }
+
+    /// Ends everything, and says what that was.
+    pub fn end(&mut self) -> Vec<Happened> {
+        let ended = self.shard.end(self.now);
+        let mut happened = self.tell_ended(ended);
+        happened.sort_by_key(Happened::packet);
+        happened
+    }
+
+    fn tell_ended(&mut self, ended: Vec<Connection>) -> Vec<Happened> {
+        let mut happened = Vec::new();
+        for connection in ended {
+            let told = self.told.remove(&connection.id()).unwrap_or_default();
+            for attempt in told..connection.attempts.len() {
+                happened.push(Happened::Handshake { connection: Box::new(connection.clone()), attempt });
+            }
+            happened.push(Happened::Ended(Box::new(connection)));
+        }
+        happened
+    }
+}
+
+impl Happened {
+    /// The packet that it happened with, as far as there is one; the order in which things are told.
+    fn packet(&self) -> (PacketNumber, usize) {
+        match self {
+            Self::Handshake { connection, attempt } => {
+                let decided = connection.attempts.get(*attempt);
+                let answer = decided.and_then(|attempt| Some(attempt.response.as_ref()?.origin.packet));
+                (answer.unwrap_or(connection.tcp.last.0), *attempt)
+            }
+            Self::Ended(connection) => (connection.tcp.last.0, usize::MAX),
+        }
+    }
+}
+
+/// So long before a time.
+fn before(time: Timestamp, span: Span) -> Timestamp {
+    time.after(Span::from_nanos(span.as_nanos().saturating_neg()))
+}
+
+/// How often silent connections are looked for.
+const SWEEP: Span = Span::from_millis(60_000);
