@@ -81,11 +81,13 @@ fn connections(finding: &Finding, diagnosis: &Diagnosis) -> Vec<usize> {
 /// What stands at a packet. The packet has another number in the new file.
 fn comment(finding: &Finding, number: u64) -> String {
     let (severity, rule) = (finding.severity.name(), finding.rule);
-    let mut comment = format!("{severity} {} {}: {}.", rule.code, rule.name, finding.sentence());
-    for sentence in &finding.detail {
-        comment.push(' ');
-        comment.push_str(sentence);
-    }
-    comment.push_str(&format!(" (packet {number} of the capture; wsinspect explain {})", rule.name));
+    let sentences: String = finding.detail.iter().map(|sentence| format!(" {sentence}")).collect();
+    let comment = format!(
+        "{severity} {} {}: {}.{sentences} (packet {number} of the capture; wsinspect explain {})",
+        rule.code,
+        rule.name,
+        finding.sentence(),
+        rule.name
+    );
     text::escape(&comment).into_owned()
 }

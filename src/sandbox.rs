@@ -151,9 +151,10 @@ fn restrict(needs: &Needs) -> Result<Restricted, landlock::RulesetError> {
         .add_rules(path_beneath_rules(&needs.writable, writes))?
         .restrict_self()?;
     let mut restricted = Restricted { enforced: Vec::new(), missing: Vec::new() };
-    match status.no_new_privs {
-        true => restricted.enforced.push("no new privileges".to_owned()),
-        false => restricted.missing.push("no new privileges: the kernel refuses".to_owned()),
+    if status.no_new_privs {
+        restricted.enforced.push("no new privileges".to_owned());
+    } else {
+        restricted.missing.push("no new privileges: the kernel refuses".to_owned());
     }
     match status.ruleset {
         RulesetStatus::FullyEnforced => restricted.enforced.push("Landlock: files, TCP".to_owned()),

@@ -70,6 +70,7 @@ impl Worker {
             let taken = self.capture.dispatch(Some(AT_ONCE), |packet| {
                 let start = block.bytes.len();
                 block.bytes.extend_from_slice(packet.data);
+                #[allow(clippy::useless_conversion, reason = "they are 32 bits wide on some machines")]
                 let seconds = i64::from(packet.header.ts.tv_sec);
                 // Nanoseconds, since that precision was asked for.
                 let nanos = u32::try_from(packet.header.ts.tv_usec).unwrap_or_default();

@@ -93,16 +93,11 @@ impl Lines {
         out: &mut dyn io::Write,
     ) -> io::Result<()> {
         let rule = finding.rule;
+        let sentences: String = finding.detail.iter().map(|sentence| format!(" {sentence}")).collect();
         let packets: Vec<String> = finding.packets.iter().map(ToString::to_string).collect();
-        let mut said =
-            format!("{} {} {}: {}.", finding.severity.name(), rule.code, rule.name, finding.sentence());
-        for sentence in &finding.detail {
-            said.push(' ');
-            said.push_str(sentence);
-        }
-        if !packets.is_empty() {
-            said.push_str(&format!(" ({})", packets.join(", ")));
-        }
+        let packets = if packets.is_empty() { String::new() } else { format!(" ({})", packets.join(", ")) };
+        let (severity, sentence) = (finding.severity.name(), finding.sentence());
+        let said = format!("{severity} {} {}: {sentence}.{sentences}{packets}", rule.code, rule.name);
         self.line(now, &text::escape(&said), out)
     }
 
