@@ -21,6 +21,7 @@ use crate::pipeline::{Options, analyse};
 use crate::progress::Progress;
 use crate::protocol::MessagesWanted;
 use crate::report::{self, Format, MIN_WIDTH, ReportOptions, explain};
+use crate::sandbox::{self, Needs};
 use crate::screen::{self, Reading};
 use crate::text;
 use crate::tui::{Colors, Shown, Theme};
@@ -65,6 +66,8 @@ fn read(args: &ReadArgs) -> anyhow::Result<bool> {
         Some(path) => Some(Failures::create(&file, &args.file, path)?),
         None => None,
     };
+    // Everything is open that will be needed.
+    sandbox::confine(args.sandbox, &Needs::default())?;
     let progress = Progress::new(&file, args.quiet);
     let capture = analyse(&mut file, filter, options(args, format), |file| progress.update(file))?;
     progress.finish();

@@ -1,7 +1,7 @@
 //! `--write-failures`: the packets of connections with findings as a file for Wireshark, each finding as a comment on
 //! the packets that show it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::bail;
 
@@ -14,7 +14,7 @@ use crate::text;
 /// Where the packets come from and where they go.
 #[derive(Debug)]
 pub struct Failures {
-    capture: PathBuf,
+    capture: CaptureFile,
     out: PcapngOutput,
 }
 
@@ -30,7 +30,8 @@ impl Failures {
                 file.display()
             );
         }
-        Ok(Self { capture: path.to_owned(), out: PcapngOutput::create(file)? })
+        // Opened now: later there may be no right to.
+        Ok(Self { capture: CaptureFile::open(path)?, out: PcapngOutput::create(file)? })
     }
 
     /// Copies the packets.
@@ -38,8 +39,7 @@ impl Failures {
     /// # Errors
     /// If the capture cannot be read again, or the file cannot be written.
     pub fn write(mut self, capture: &Capture, diagnosis: &Diagnosis) -> anyhow::Result<()> {
-        let mut source = CaptureFile::open(&self.capture)?;
-        failures(capture, diagnosis).copy(&mut source, &mut self.out, |_| {})?;
+        failures(capture, diagnosis).copy(&mut self.capture, &mut self.out, |_| {})?;
         Ok(())
     }
 }
@@ -81,13 +81,10 @@ fn connections(finding: &Finding, diagnosis: &Diagnosis) -> Vec<usize> {
 /// What stands at a packet. The packet has another number in the new file.
 fn comment(finding: &Finding, number: u64) -> String {
     let (severity, rule) = (finding.severity.name(), finding.rule);
-    let sentences: String = finding.detail.iter().map(|sentence| format!(" {sentence}")).collect();
+    let (name, message) = (rule.name, finding.message());
     let comment = format!(
-        "{severity} {} {}: {}.{sentences} (packet {number} of the capture; wsinspect explain {})",
-        rule.code,
-        rule.name,
-        finding.sentence(),
-        rule.name
+        "{severity} {} {name}: {message} (packet {number} of the capture; wsinspect explain {name})",
+        rule.code
     );
     text::escape(&comment).into_owned()
 }

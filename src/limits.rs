@@ -244,6 +244,10 @@ pub const LIVE_BYSTANDERS: usize = 2_000;
 /// Connections without payload that a live capture judges others with: the latest ones.
 pub const LIVE_UNOPENED: usize = 2_000;
 
+/// Connections of a live capture of which it is remembered what was told: more than can be followed at once. At the limit
+/// the earliest goes, and a finding on it may be told again.
+pub const LIVE_CONNECTIONS_TOLD: usize = 250_000;
+
 /// Findings of a live capture on more than one route, or on the capture, that are remembered as told. At the limit they
 /// may be told again.
 pub const LIVE_FINDINGS_TOLD: usize = 10_000;

@@ -12,7 +12,6 @@ use crate::sandbox::Sandbox;
 /// `wsinspect live`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag and stands for itself")]
 pub struct LiveArgs {
     /// An interface to capture on, again for each further one; `any` is all of them.
     #[arg(short, long = "interface", value_name = "IFACE", required = true)]

@@ -11,6 +11,7 @@ use clap_complete::Shell;
 
 use crate::diagnosis::Severity;
 use crate::report::{Format, TimeStyle};
+use crate::sandbox::Sandbox;
 use crate::text;
 
 /// Reads packet captures and tells which WebSocket upgrade attempts there were, which failed, and what the wire
@@ -116,6 +117,10 @@ pub struct ReadArgs {
     /// When to use colour.
     #[arg(long, value_enum, default_value_t)]
     pub color: Color,
+
+    /// Whether to give up all rights that are not needed, once the files are open (reports).
+    #[arg(long, value_enum, default_value_t)]
+    pub sandbox: Sandbox,
 
     /// The terminal's background (UI).
     #[arg(long, value_enum, default_value_t)]

@@ -140,6 +140,17 @@ impl Finding {
         self
     }
 
+    /// The finding in full: who did what, and the sentences about it.
+    #[must_use]
+    pub fn message(&self) -> String {
+        let mut message = self.sentence() + ".";
+        for sentence in &self.detail {
+            message.push(' ');
+            message.push_str(sentence);
+        }
+        message
+    }
+
     /// The finding as one sentence: who, and what was done.
     #[must_use]
     pub fn sentence(&self) -> String {

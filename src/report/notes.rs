@@ -50,6 +50,7 @@ fn limits_hit(capture: &Capture) -> Vec<String> {
         (cut_messages, long_messages),
         (limited_messages, inflated),
         (tcp.connections_evicted, connections),
+        (tcp.connections_expired, silent_connections),
         (tcp.embryos_evicted, embryos),
         (tcp.total_limit_hits, out_of_order),
     ];
@@ -116,6 +117,14 @@ fn connections(hits: u64) -> String {
     )
 }
 
+fn silent_connections(hits: u64) -> String {
+    format!(
+        "{} {} followed no longer after two hours of silence",
+        count(hits, "connection"),
+        verb(hits, "was", "were")
+    )
+}
+
 fn embryos(hits: u64) -> String {
     format!(
         "{} without payload {} forgotten: too many were open at once",
@@ -148,8 +157,13 @@ mod tests {
         capture.totals.forgotten_messages = 1;
         capture.totals.cut_messages = 2;
         capture.totals.limited_messages = 3;
-        capture.totals.tcp =
-            Counts { embryos_evicted: 1, connections_evicted: 3, total_limit_hits: 2, ..Counts::default() };
+        capture.totals.tcp = Counts {
+            embryos_evicted: 1,
+            connections_evicted: 3,
+            connections_expired: 4,
+            total_limit_hits: 2,
+            ..Counts::default()
+        };
         assert_eq!(
             warnings(&capture),
             [
@@ -165,6 +179,7 @@ mod tests {
                 "3 compressed messages were not inflated, or not to the end: too long, too much longer than sent, \
                  or one of too many sides",
                 "3 connections were not followed to the end: too many were open at once",
+                "4 connections were followed no longer after two hours of silence",
                 "1 connection without payload was forgotten: too many were open at once",
                 "several holes in streams were given up: too many bytes waited for missing ones",
             ]

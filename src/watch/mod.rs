@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::capture::Block;
 use crate::diagnosis::{About, Diagnosis, Finding, Selection, diagnose};
-use crate::limits::{LIVE_FINDINGS_TOLD, LIVE_SETTLING};
+use crate::limits::{LIVE_CONNECTIONS_TOLD, LIVE_FINDINGS_TOLD, LIVE_SETTLING};
 use crate::model::{Capture, Connection, Outcome, Totals};
 use crate::pipeline::{Following, Happened, Options};
 use crate::routes::Route;
@@ -118,6 +118,11 @@ impl Watch {
             let pause = LIVE_SETTLING.as_nanos().saturating_mul(weight.saturating_add(1));
             self.next_judgment = self.now().after(Span::from_nanos(pause));
         }
+        // Afterwards: where nobody looked for long, what is due may be old.
+        for forgotten in self.window.trim(self.now()) {
+            self.following.forget(&forgotten);
+            self.told.legs.remove(&forgotten.id());
+        }
         events
     }
 
@@ -143,10 +148,7 @@ impl Watch {
                 }
                 Happened::Ended(connection) => {
                     self.due.push_back((now.after(LIVE_SETTLING), connection.id()));
-                    for forgotten in self.window.add(Connection::clone(&connection), now) {
-                        self.following.forget(&forgotten);
-                        self.told.legs.remove(&forgotten.id());
-                    }
+                    self.window.add(Connection::clone(&connection), now);
                     Event::Ended(connection)
                 }
             };
@@ -158,12 +160,12 @@ impl Watch {
     /// Judges what is due until then.
     fn judge(&mut self, until: Timestamp, events: &mut Vec<Event>) {
         let mut ready = BTreeSet::new();
-        while let Some((_, connection)) = self.due.pop_front_if(|(when, _)| *when <= until) {
-            ready.insert(connection);
+        while self.due.front().is_some_and(|(when, _)| *when <= until) {
+            ready.extend(self.due.pop_front().map(|(_, connection)| connection));
         }
         let waiting: BTreeSet<PacketNumber> = self.due.iter().map(|(_, connection)| *connection).collect();
-        let mut totals = Totals::default();
-        totals.first_and_last = Some((Timestamp::MIN, self.now()));
+        let first_and_last = Some((Timestamp::MIN, self.now()));
+        let totals = Totals { first_and_last, ..Totals::default() };
         let (connections, open) = self.window.lend(&self.following, &ready);
         let capture = Capture { connections, totals };
         let diagnosis = diagnose(&capture, &self.selection, self.shows_secrets);
@@ -210,8 +212,7 @@ impl Judgment<'_> {
     fn is_settled(&self, legs: &[(PacketNumber, Option<usize>)]) -> bool {
         let is_ready = legs.iter().any(|(connection, _)| self.ready.contains(connection));
         let is_waiting = legs.iter().any(|(connection, _)| self.waiting.contains(connection));
-        let goes_on = legs.first().is_some_and(|leg| self.goes_on(leg));
-        is_ready && !is_waiting && !goes_on
+        is_ready && !is_waiting && !legs.first().is_some_and(|leg| self.goes_on(leg))
     }
 
     /// Whether this is an attempt on an open connection that did not fail.
@@ -220,7 +221,8 @@ impl Judgment<'_> {
             return false;
         }
         let connections = &self.capture.connections;
-        let connection = connections.iter().find(|connection| connection.id() == *name);
+        let place = connections.binary_search_by_key(name, Connection::id);
+        let connection = place.ok().and_then(|place| connections.get(place));
         let outcome = connection.zip(*attempt).and_then(|(connection, attempt)| {
             let end = self.capture.totals.first_and_last.map_or(Timestamp::MIN, |(_, last)| last);
             Some(Outcome::of(connection.attempts.get(attempt)?, connection, end))
@@ -248,6 +250,9 @@ impl Told {
     /// Whether nothing was told of these attempts by this rule.
     fn add_legs(&mut self, legs: &[(PacketNumber, Option<usize>)], code: &'static str) -> bool {
         let mut is_new = true;
+        if self.legs.len() >= LIVE_CONNECTIONS_TOLD {
+            self.legs.pop_first();
+        }
         for (connection, attempt) in legs {
             is_new &= self.legs.entry(*connection).or_default().insert((*attempt, code));
         }

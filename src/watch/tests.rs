@@ -79,3 +79,82 @@ fn every_shipped_capture_is_judged_the_same() {
     }
     assert!(different.is_empty(), "{} differ:\n{}", different.len(), different.join("\n"));
 }
+
+/// The packets of a block so much later, and so many further on.
+fn later(block: &Block, span: Span, packets: u64) -> Block {
+    let packet = |packet: &PacketMeta| PacketMeta { time: packet.time.after(span), ..*packet };
+    Block {
+        bytes: block.bytes.clone(),
+        packets: block.packets.iter().map(packet).collect(),
+        first: PacketNumber(block.first.0 + packets),
+        file_offset: 0,
+    }
+}
+
+#[test]
+fn what_is_over_is_let_go() {
+    let blocks = blocks(Path::new("captures/nginx-nothing-configured/proxy-any.pcap"));
+    let (mut watch, mut found, mut kept) = (watch(), Vec::new(), Vec::new());
+    for round in 0..60 {
+        let span = Span::from_millis(round * 100_000);
+        for block in &blocks {
+            watch.read(&later(block, span, u64::try_from(round).unwrap() * blocks.len() as u64));
+            found.extend(watch.events().into_iter().filter(|event| matches!(event, Event::Found(_))));
+        }
+        // The clock goes on where no packet comes.
+        for _ in 0..2 {
+            watch.wait_until(watch.now().after(Span::from_millis(3_000)));
+            found.extend(watch.events().into_iter().filter(|event| matches!(event, Event::Found(_))));
+        }
+        kept.push((watch.window.len(), watch.told.legs.len(), watch.due.len()));
+    }
+    // One round in the window, since keys of others must not be the same, and no more.
+    assert!(kept[4..].iter().all(|later| *later == kept[4]), "{kept:?}");
+    assert!(kept[4].0 <= 12, "{kept:?}");
+    found.extend(watch.end().into_iter().filter(|event| matches!(event, Event::Found(_))));
+    let mut codes = BTreeMap::new();
+    for event in &found {
+        let Event::Found(found) = event else { continue };
+        *codes.entry((found.finding.rule.code, found.legs.len())).or_insert(0) += 1;
+    }
+    assert_eq!(codes, BTreeMap::from([(("WS201", 2), 2 * 60)]), "each finding once");
+    assert_eq!(watch.totals().attempts_total(), 4 * 60);
+}
+
+#[test]
+fn silent_connections_expire() {
+    let path = Path::new("captures/chat/client-eth.pcap");
+    let mut watch = watch();
+    let blocks = blocks(path);
+    // Up to the answer: the session is open.
+    for block in &blocks[..8] {
+        watch.read(block);
+    }
+    let ended = |events: &[Event]| events.iter().filter(|event| matches!(event, Event::Ended(_))).count();
+    let hours = |hours: i64| Span::from_millis(hours * 60 * 60 * 1_000);
+    let start = watch.now();
+    watch.wait_until(start.after(hours(1)));
+    assert_eq!(ended(&watch.events()), 0);
+    watch.wait_until(start.after(hours(3)));
+    let events = watch.events();
+    assert_eq!(ended(&events), 1);
+    assert!(matches!(&events[..], [.., Event::Ended(connection)] if connection.tcp.evicted));
+    assert_eq!(watch.totals().tcp.connections_expired, 1);
+    // The time does not go back.
+    watch.wait_until(start);
+    assert_eq!(watch.now(), start.after(hours(3)));
+}
+
+#[test]
+fn an_attempt_without_an_answer_is_told_when_it_waited_for_long() {
+    let blocks = blocks(Path::new("captures/chat/client-eth.pcap"));
+    let mut watch = watch();
+    for block in &blocks[..6] {
+        watch.read(block);
+    }
+    assert!(watch.events().is_empty());
+    watch.wait_until(watch.now().after(Span::from_millis(61_000)));
+    let events = watch.events();
+    assert!(matches!(&events[..], [Event::Handshake { outcome: Outcome::Unanswered, .. }]), "{events:?}");
+    assert!(watch.events().is_empty(), "it is told once");
+}

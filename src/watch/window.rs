@@ -13,6 +13,8 @@ use crate::units::{PacketNumber, Timestamp};
 #[derive(Debug, Default)]
 pub(super) struct Window {
     ended: VecDeque<Connection>,
+    /// For each of them when it came here: it stays for a while from then on, however long nobody looked.
+    came: VecDeque<Timestamp>,
     head_bytes: usize,
 }
 
@@ -22,16 +24,22 @@ impl Window {
         self.ended.len()
     }
 
-    /// Adds a connection. What is too old now, or too much, is returned and no longer kept.
-    pub(super) fn add(&mut self, connection: Connection, now: Timestamp) -> Vec<Connection> {
+    /// Adds a connection.
+    pub(super) fn add(&mut self, connection: Connection, now: Timestamp) {
         self.head_bytes = self.head_bytes.saturating_add(head_bytes(&connection));
         self.ended.push_back(connection);
+        self.came.push_back(now);
+    }
+
+    /// Returns what is too old now, or too much, and keeps it no longer.
+    pub(super) fn trim(&mut self, now: Timestamp) -> Vec<Connection> {
         let mut forgotten = Vec::new();
         while self.ended.len() > LIVE_CONNECTIONS
             || self.head_bytes > LIVE_HEAD_BYTES
-            || self.ended.front().is_some_and(|oldest| now.since(oldest.tcp.last.1) > LIVE_WINDOW)
+            || self.came.front().is_some_and(|came| now.since(*came) > LIVE_WINDOW)
         {
             let Some(oldest) = self.ended.pop_front() else { break };
+            self.came.pop_front();
             self.head_bytes = self.head_bytes.saturating_sub(head_bytes(&oldest));
             forgotten.push(oldest);
         }
@@ -49,8 +57,10 @@ impl Window {
     ) -> (Vec<Connection>, BTreeSet<PacketNumber>) {
         let mut connections: Vec<Connection> = std::mem::take(&mut self.ended).into();
         let ready_ones = connections.iter().filter(|connection| ready.contains(&connection.id()));
-        let keys: BTreeSet<Vec<u8>> =
+        let mut keys: BTreeSet<Vec<u8>> =
             ready_ones.flat_map(|connection| &connection.attempts).filter_map(key).collect();
+        let ready_ones = following.open().filter(|open| ready.contains(&open.id()));
+        keys.extend(ready_ones.flat_map(|open| open.attempts().iter().filter_map(key).collect::<Vec<_>>()));
         let is_young = |attempt: &Attempt| {
             let asked = attempt.request.as_ref().map(|request| request.origin.time);
             asked.is_some_and(|time| following.now().since(time) <= LIVE_WINDOW)

@@ -2,6 +2,7 @@
 //! says so and is passed over.
 
 #![allow(dead_code, reason = "not every test needs everything")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test that fails may panic")]
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
@@ -57,6 +58,7 @@ impl Namespace {
     }
 
     /// Starts a program; its lines come from where it says that it is ready.
+    #[allow(clippy::unused_self, reason = "the command is one of this namespace")]
     pub(crate) fn start(&self, command: &mut Command) -> Running {
         let what = format!("{command:?}");
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
@@ -149,13 +151,14 @@ fn ran(command: &mut Command) -> bool {
 
 fn lines(out: ChildStdout) -> Receiver<String> {
     let (sender, receiver) = channel();
-    thread::spawn(move || {
+    let read = move || {
         for line in BufReader::new(out).lines().map_while(Result::ok) {
             if sender.send(line).is_err() {
                 return;
             }
         }
-    });
+    };
+    thread::Builder::new().name("lines".to_owned()).spawn(read).unwrap();
     receiver
 }
 

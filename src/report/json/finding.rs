@@ -32,7 +32,7 @@ pub(super) fn view(finding: &Finding) -> FindingView<'_> {
         rule: finding.rule.name,
         code: finding.rule.code,
         severity: finding.severity.name(),
-        message: message(finding),
+        message: finding.message(),
         hop: finding.blame.to_string(),
         packets: finding.packets.iter().map(|packet| packet.0).collect(),
         fix: finding
@@ -44,14 +44,4 @@ pub(super) fn view(finding: &Finding) -> FindingView<'_> {
         explains: finding.symptoms.iter().map(|rule| rule.name).collect(),
         see: finding.rule.see,
     }
-}
-
-/// Who did what, and the sentences about it.
-fn message(finding: &Finding) -> String {
-    let mut message = finding.sentence() + ".";
-    for sentence in &finding.detail {
-        message.push(' ');
-        message.push_str(sentence);
-    }
-    message
 }

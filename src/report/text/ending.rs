@@ -1,5 +1,6 @@
 //! How a connection ended: by whom, after how much silence, after how long a session.
 
+use crate::limits::LIVE_IDLE;
 use crate::model::{Connection, Outcome};
 use crate::protocol::Attempt;
 use crate::report::count::span;
@@ -17,6 +18,9 @@ pub(crate) fn sentence(attempt: &Attempt, connection: &Connection, capture_end: 
             };
             let silence = connection.last_payload().and_then(|last| silence(end.since(last)));
             format!("{} {bit}{}, {}", by.name(), silence.unwrap_or_default(), ending.origin.packet)
+        }
+        _ if connection.tcp.evicted && capture_end.since(connection.tcp.last.1) >= LIVE_IDLE => {
+            return "not followed to its end: nothing was heard of it for two hours".to_owned();
         }
         _ if connection.tcp.evicted => {
             return "not followed to its end: too many connections were open at once".to_owned();

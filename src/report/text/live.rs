@@ -93,11 +93,10 @@ impl Lines {
         out: &mut dyn io::Write,
     ) -> io::Result<()> {
         let rule = finding.rule;
-        let sentences: String = finding.detail.iter().map(|sentence| format!(" {sentence}")).collect();
         let packets: Vec<String> = finding.packets.iter().map(ToString::to_string).collect();
         let packets = if packets.is_empty() { String::new() } else { format!(" ({})", packets.join(", ")) };
-        let (severity, sentence) = (finding.severity.name(), finding.sentence());
-        let said = format!("{severity} {} {}: {sentence}.{sentences}{packets}", rule.code, rule.name);
+        let (severity, message) = (finding.severity.name(), finding.message());
+        let said = format!("{severity} {} {}: {message}{packets}", rule.code, rule.name);
         self.line(now, &text::escape(&said), out)
     }
 
