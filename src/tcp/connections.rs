@@ -173,7 +173,7 @@ impl<R: Receiver> Connections<R> {
 
     /// The connections without payload so far that are still remembered, in no order.
     pub fn unopened(&self) -> impl Iterator<Item = ConnectionFacts> {
-        self.embryos.iter().map(Embryo::facts)
+        self.embryos.iter().map(|embryo| embryo.facts())
     }
 
     /// Lets connections of a capture that goes on end: those that closed before `closed`, and those of which nothing was

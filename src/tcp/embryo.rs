@@ -186,10 +186,14 @@ impl Embryos {
     }
 
     /// All that are there, in no order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Embryo> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = Embryo> {
         let places = self.sets.iter().flat_map(|set| set.used.iter().zip(&set.places));
         let used = places.filter(|(used, _)| **used > PacketNumber::default());
-        used.filter_map(|(_, place)| self.held.get(*place as usize))
+        used.filter_map(|(_, place)| {
+            let place = *place as usize;
+            let (key, first) = *self.firsts.get(place)?;
+            Some(Embryo { key, first, course: self.courses.get(place)?.clone() })
+        })
     }
 
     /// Takes out all that are left.
