@@ -102,7 +102,8 @@ fn show(args: &ReadArgs, selection: Selection) -> anyhow::Result<()> {
         if args.file.as_os_str() == "-" { "standard input".into() } else { args.file.display().to_string() };
     let shown = Shown { secrets: args.show_secrets, time: args.time };
     let options = Options { keeps_frames: true, ..options(args, Format::Json) };
-    screen::run(Reading { file, filter, options, selection, shown }, &name, theme(args))
+    let path = Some(args.file.clone()).filter(|path| path.as_os_str() != "-");
+    screen::run(Reading { file, path, filter, options, selection, shown }, &name, theme(args))
 }
 
 /// As many colours as the terminal says it has. Those that depend on the background are used if that is known.

@@ -3,9 +3,12 @@
 //! Two threads. The reader parses packets and sends news over a channel, at most one hand-over for each time that the
 //! screen asks; it waits for nothing. The screen takes keys and news, and draws. No lock is shared.
 
+mod again;
+
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::panic;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -31,12 +34,15 @@ use crate::tui::{
     rows_so_far, update,
 };
 use crate::units::{PacketNumber, Timestamp};
+use again::Job;
 
 /// What is read, and how.
 #[derive(Debug)]
 pub struct Reading {
     /// The capture.
     pub file: CaptureFile,
+    /// Where it is, so that parts of it can be read again; none if it comes through a pipe.
+    pub path: Option<PathBuf>,
     /// Which of its packets.
     pub filter: Option<Filter>,
     /// What is kept of it.
@@ -58,7 +64,7 @@ pub fn run(reading: Reading, name: &str, theme: Theme) -> anyhow::Result<()> {
     let mut screen = Screen::take().map_err(cannot)?;
     let size = screen.terminal.size().map_err(cannot)?;
     let mut app = App::new(name, reading.shown, theme, size);
-    let (link, reader) = link();
+    let (link, reader) = link(reading.path.clone()).map_err(cannot)?;
     // Not scoped: a reader that waits for a pipe is not to keep the program from ending.
     let thread = thread::Builder::new().name("reader".to_owned()).spawn(move || read(reading, &reader));
     let done = match thread {
@@ -100,6 +106,7 @@ struct Link {
     news: Receiver<News>,
     wants: Arc<AtomicBool>,
     asks: Sender<PacketNumber>,
+    jobs: Sender<Job>,
 }
 
 /// The reader's end of it.
@@ -111,17 +118,18 @@ struct Reader {
     asked: Receiver<PacketNumber>,
 }
 
-fn link() -> (Link, Reader) {
+fn link(capture: Option<PathBuf>) -> io::Result<(Link, Reader)> {
     let (to_screen, news) = channel();
+    let jobs = again::start(capture, to_screen.clone())?;
     let (asks, asked) = channel();
     let wants = Arc::new(AtomicBool::new(true));
     let wanted = Arc::clone(&wants);
-    (Link { news, wants, asks }, Reader { news: to_screen, wanted, asked })
+    Ok((Link { news, wants, asks, jobs }, Reader { news: to_screen, wanted, asked }))
 }
 
 /// Reads to the end. If nobody takes the news any more the program is about to end.
 fn read(reading: Reading, reader: &Reader) {
-    let Reading { mut file, filter, options, selection, shown } = reading;
+    let Reading { mut file, path: _, filter, options, selection, shown } = reading;
     let mut told = Told::default();
     let capture = analyse_watched(&mut file, filter, options, |file, so_far| {
         if let Some(connection) = reader.asked.try_iter().last().and_then(|name| find(name, so_far)) {
@@ -194,6 +202,13 @@ fn progress(file: &CaptureFile, totals: &crate::model::Totals) -> Progress {
         size: file.size(),
         packets: totals.packets,
         first_and_last: totals.first_and_last,
+    }
+}
+
+impl Link {
+    /// Whoever does it lives as long as the screen.
+    fn job(&self, job: Job) {
+        let _ = self.jobs.send(job);
     }
 }
 
@@ -275,6 +290,11 @@ impl Screen {
                     out.flush()?;
                 }
                 Effect::Suspend => self.suspend()?,
+                Effect::ReadMessages(session) => link.job(Job::Messages(session.clone())),
+                Effect::ReadWhole(session, place) => {
+                    link.job(Job::Whole(session.clone(), *place));
+                }
+                Effect::Save(export) => link.job(Job::Save(export.clone())),
             }
         }
         Ok(false)

@@ -11,6 +11,7 @@ mod json;
 mod live;
 mod markdown;
 pub(crate) mod notes;
+pub(crate) mod part;
 pub(crate) mod text;
 pub(crate) mod wire;
 

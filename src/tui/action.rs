@@ -21,7 +21,7 @@ pub enum Action {
     PreviousView,
     /// The other list of the overview.
     OtherPane,
-    /// Type a filter.
+    /// Type a filter; where there are messages, a search.
     Filter,
     /// A character of the filter.
     Type(char),
@@ -53,6 +53,14 @@ pub enum Action {
     Freeze,
     /// Choose what to copy.
     Copy,
+    /// Choose what to export.
+    Export,
+    /// Show payloads in another form.
+    Form,
+    /// The next attempt of the list, whatever is searched for.
+    NextAttempt,
+    /// The one before.
+    PreviousAttempt,
     /// Show the times in another way.
     Times,
     /// Show what the keys do, or no longer.

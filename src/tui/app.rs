@@ -7,8 +7,12 @@ use ratatui::layout::Size;
 
 use super::action::Screen;
 use super::chart::Chart;
+use super::columns::Column;
+use super::effect::SessionOf;
+use super::export::ExportKind;
 use super::filter::FilterError;
 use super::keymap::Place;
+use super::messages::Messages;
 use super::news::{FindingRow, Finished, News, Progress};
 use super::rows::{AttemptId, Row};
 use super::shown::Shown;
@@ -43,7 +47,9 @@ pub struct App {
     pub finding: usize,
     /// The first line of a page that is shown.
     pub scroll: usize,
-    /// The filter that is being typed.
+    /// The messages of the attempt that is looked at.
+    pub messages: Messages,
+    /// The filter or the search that is being typed.
     pub prompt: Option<Prompt>,
     /// A list to choose from, on top of the screen.
     pub menu: Option<Menu>,
@@ -86,15 +92,27 @@ pub enum Pane {
     Attempts,
 }
 
-/// A filter that is being typed.
+/// A filter or a search that is being typed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prompt {
+    /// Which of the two.
+    pub kind: PromptKind,
     /// What there is of it.
     pub text: String,
     /// What is wrong with that.
     pub error: Option<FilterError>,
-    /// The filter as it was.
+    /// The filter or the search as it was.
     pub before: String,
+}
+
+/// What is typed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PromptKind {
+    /// A filter of the attempts.
+    #[default]
+    Filter,
+    /// A text that is searched for in messages.
+    Search,
 }
 
 /// A list to choose from.
@@ -115,6 +133,8 @@ pub enum MenuKind {
     Columns,
     /// What to copy.
     Copy,
+    /// What to export.
+    Export,
 }
 
 /// An entry of a list.
@@ -122,8 +142,19 @@ pub enum MenuKind {
 pub struct MenuEntry {
     /// What people read.
     pub name: String,
-    /// What is copied.
-    pub text: String,
+    /// What it does.
+    pub choice: Choice,
+}
+
+/// What an entry of a list does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// Shows or hides a column.
+    Column(Column),
+    /// Copies a text.
+    Copy(String),
+    /// Exports something.
+    Export(ExportKind),
 }
 
 impl App {
@@ -142,6 +173,7 @@ impl App {
             pane: Pane::default(),
             finding: 0,
             scroll: 0,
+            messages: Messages::default(),
             prompt: None,
             menu: None,
             help: None,
@@ -181,6 +213,14 @@ impl App {
         let fetched = self.data.fetched.as_deref();
         let connection = fetched.filter(|connection| connection.id() == row.id.connection)?;
         Story::of_connection(connection, row.id.attempt, self.data.time())
+    }
+
+    /// The session of the attempt under the cursor: that of the first leg that has one.
+    #[must_use]
+    pub fn session(&self) -> Option<SessionOf> {
+        let story = self.story()?;
+        let leg = story.legs.iter().find(|leg| leg.attempt.session.is_some())?;
+        Some(SessionOf { connection: Box::new(leg.connection.clone()), attempt: leg.attempt_place })
     }
 
     /// The findings, the leading one first; none before all is read.

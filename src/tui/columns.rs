@@ -84,7 +84,9 @@ impl Column {
     pub fn that_fit(wanted: &[Self], widths: Widths, room: usize) -> Vec<(Self, usize)> {
         let mut chosen: Vec<Self> = Vec::new();
         let mut used = 0usize;
-        for column in BY_IMPORTANCE.into_iter().filter(|column| wanted.contains(column)) {
+        let is_of_use = |column: &Self| *column != Self::Finding || widths.finding > 0;
+        let wanted = |column: &Self| wanted.contains(column) && is_of_use(column);
+        for column in BY_IMPORTANCE.into_iter().filter(wanted) {
             let needs = column.width(widths).saturating_add(GAP);
             if used.saturating_add(needs) <= room.saturating_add(GAP) {
                 used = used.saturating_add(needs);

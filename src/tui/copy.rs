@@ -2,7 +2,7 @@
 //! stay out of the screen.
 
 use super::action::Screen;
-use super::app::{App, MenuEntry, Pane};
+use super::app::{App, Choice, MenuEntry, Pane};
 use super::news::FindingRow;
 use super::shown::Shown;
 use super::story::StoryLeg;
@@ -20,6 +20,10 @@ pub(super) fn entries(app: &App) -> Vec<MenuEntry> {
     if of_findings {
         return entries;
     }
+    if let (Screen::Messages, Some(payload)) = (app.screen, app.messages.payload()) {
+        let payload = payload.get(..COPIED_BYTES.min(payload.len())).unwrap_or_default();
+        entries.insert(0, entry("the message", &text::decode(payload)));
+    }
     let story = app.story();
     for (place, leg) in story.iter().flat_map(|story| &story.legs).enumerate() {
         let side = if place == 0 { "" } else { " behind the proxy" };
@@ -34,7 +38,7 @@ pub(super) fn entries(app: &App) -> Vec<MenuEntry> {
 }
 
 fn entry(name: &str, text: &str) -> MenuEntry {
-    MenuEntry { name: name.to_owned(), text: text.to_owned() }
+    MenuEntry { name: name.to_owned(), choice: Choice::Copy(text.to_owned()) }
 }
 
 fn of_finding(finding: &FindingRow) -> Vec<MenuEntry> {
@@ -137,6 +141,9 @@ fn websocat(leg: &StoryLeg<'_>, shown: Shown) -> String {
 fn quoted(text: &str) -> String {
     format!("'{}'", text::escape(text).replace('\'', "'\\''"))
 }
+
+/// Terminals take about so much (xterm, tmux: 100,000 characters in base64); more of a message has to be exported.
+const COPIED_BYTES: usize = 72 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::rows::AttemptId;
+use crate::model::Connection;
 use crate::units::PacketNumber;
 
 /// Something to be done.
@@ -14,9 +16,61 @@ pub enum Effect {
     Suspend,
     /// Have the reader hand over the connection of this name.
     Fetch(PacketNumber),
+    /// Read the messages of a session again from the capture.
+    ReadMessages(SessionOf),
+    /// Read one of its messages again, in full: by its place among them.
+    ReadWhole(SessionOf, usize),
     /// Put a text on the clipboard of whoever sits at the terminal.
     Copy(String),
+    /// Write a new file beside where the program was started; one that is there stays as it is.
+    Save(Export),
 }
+
+/// The session of an attempt: the connection, and the attempt's place on it.
+#[derive(Clone, Debug)]
+pub struct SessionOf {
+    /// The connection.
+    pub connection: Box<Connection>,
+    /// The attempt's place among those of the connection.
+    pub attempt: usize,
+}
+
+/// A file to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Export {
+    /// Its name, without a directory.
+    pub name: String,
+    /// What stands in it.
+    pub content: Content,
+}
+
+/// What stands in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// The packets of these connections as pcapng, and something to say about some of them.
+    Packets(Vec<SessionOf>, Vec<(PacketNumber, String)>),
+    /// A message in full: by its place among those of the session.
+    Message(SessionOf, usize),
+}
+
+impl SessionOf {
+    /// What the attempt is called.
+    #[must_use]
+    pub const fn id(&self) -> AttemptId {
+        AttemptId { connection: self.connection.id(), attempt: self.attempt }
+    }
+}
+
+impl PartialEq for SessionOf {
+    /// A connection's name tells it from all others of its capture.
+    fn eq(&self, other: &Self) -> bool {
+        self.id() == other.id()
+    }
+}
+
+impl Eq for SessionOf {}
 
 /// What makes a terminal put a text on its clipboard (OSC 52).
 #[must_use]

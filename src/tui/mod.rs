@@ -7,13 +7,17 @@
 
 mod action;
 mod app;
+mod application;
 mod chart;
 mod columns;
 mod copy;
 mod effect;
+mod export;
 mod filter;
 mod keymap;
+mod messages;
 mod news;
+mod payload;
 mod rows;
 mod shown;
 mod story;
@@ -23,13 +27,17 @@ mod update;
 mod view;
 
 pub use action::{Action, Motion, Screen};
-pub use app::{App, Data, Menu, MenuEntry, MenuKind, Pane, Prompt};
+pub use app::{App, Choice, Data, Menu, MenuEntry, MenuKind, Pane, Prompt, PromptKind};
+pub use application::Application;
 pub use chart::Chart;
 pub use columns::{Column, Widths};
-pub use effect::{Effect, clipboard};
+pub use effect::{Content, Effect, Export, SessionOf, clipboard};
+pub use export::ExportKind;
 pub use filter::{Filter, FilterError};
 pub use keymap::{Chord, KEYS, Key, Place, action, keys};
+pub use messages::{Message, Messages, Reading};
 pub use news::{FindingRow, Finished, News, Progress, Tone};
+pub use payload::{Form, Laid};
 pub use rows::{AttemptId, Row, rows_so_far};
 pub use shown::Shown;
 pub use story::{Story, StoryLeg};

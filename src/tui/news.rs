@@ -1,7 +1,8 @@
 //! What the reader hands over, and how it is made. The functions here run where the reader works, so that the thread
 //! of the screen only takes what is ready.
 
-use super::rows::{Row, rows_of_routes};
+use super::messages::Message;
+use super::rows::{AttemptId, Row, rows_of_routes};
 use super::shown::Shown;
 use crate::diagnosis::{About, Diagnosis, Fix, Rule, Severity};
 use crate::model::{Capture, Connection, Outcome};
@@ -17,6 +18,12 @@ pub enum News {
     Rows(Vec<Row>),
     /// A connection that was asked for.
     Connection(Box<Connection>),
+    /// The messages of an attempt that were asked for, and what is not among them; or why there are none.
+    Messages(AttemptId, Result<(Vec<Message>, Vec<String>), String>),
+    /// A message that was asked for in full, by its place; or why it cannot be had.
+    Whole(AttemptId, usize, Result<Box<[u8]>, String>),
+    /// A file was written, with this name; or why it was not.
+    Saved(Result<String, String>),
     /// Everything, at the end.
     Finished(Box<Finished>),
     /// The reading had to be given up, for this reason.

@@ -30,6 +30,8 @@ pub struct StoryLeg<'a> {
     pub connection: &'a Connection,
     /// The attempt.
     pub attempt: &'a Attempt,
+    /// Its place among those of the connection.
+    pub attempt_place: usize,
     /// What became of it.
     pub outcome: Outcome,
     /// The hop that it came over; none for the client's own.
@@ -71,7 +73,7 @@ impl<'a> Story<'a> {
 
 impl<'a> StoryLeg<'a> {
     fn new(connection: &'a Connection, attempt: usize, hop: Option<&'a Hop>, end: Timestamp) -> Option<Self> {
-        let attempt = connection.attempts.get(attempt)?;
-        Some(Self { connection, attempt, outcome: Outcome::of(attempt, connection, end), hop })
+        let (attempt_place, attempt) = (attempt, connection.attempts.get(attempt)?);
+        Some(Self { connection, attempt, attempt_place, outcome: Outcome::of(attempt, connection, end), hop })
     }
 }

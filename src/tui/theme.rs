@@ -86,6 +86,12 @@ impl Theme {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 
+    /// What is searched for.
+    #[must_use]
+    pub fn found(self) -> Style {
+        Style::new().add_modifier(Modifier::REVERSED)
+    }
+
     /// The row under the cursor of a list that the keys do not go to.
     #[must_use]
     pub fn remembered(self) -> Style {

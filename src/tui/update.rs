@@ -1,11 +1,12 @@
 //! The one place where the state changes: by what a person does, and by what the reader hands over.
 
 mod menus;
+mod messages;
 
 use ratatui::layout::{Position, Size};
 
 use super::action::{Action, Motion, Screen};
-use super::app::{App, Pane, Prompt};
+use super::app::{App, Pane, Prompt, PromptKind};
 use super::chart::Chart;
 use super::columns::Column;
 use super::effect::Effect;
@@ -23,8 +24,10 @@ pub fn update(app: &mut App, action: Action) -> Vec<Effect> {
     keep_in_view(app);
     if shown != (app.screen, app.selected()) {
         app.scroll = 0;
+        app.messages.is_zoomed = false;
         effects.extend(fetch(app));
     }
+    effects.extend(messages::settle(app));
     effects
 }
 
@@ -37,7 +40,7 @@ pub fn receive(app: &mut App, news: News) -> Vec<Effect> {
         _ => take(app, news),
     }
     keep_in_view(app);
-    Vec::new()
+    messages::settle(app)
 }
 
 fn take(app: &mut App, news: News) {
@@ -60,7 +63,17 @@ fn take(app: &mut App, news: News) {
             app.data.replace(rows);
             app.table.replace(&app.data.rows, &finished.findings);
             app.data.finished = Some(finished);
+            // What was read of a session that went on may have been its beginning.
+            app.messages.of = None;
             refresh(app);
+        }
+        News::Messages(of, read) => messages::arrived(app, of, read),
+        News::Whole(of, place, payload) => messages::whole(app, of, place, payload),
+        News::Saved(saved) => {
+            app.notice = Some(match saved {
+                Ok(name) => format!("written: {name}"),
+                Err(reason) => reason,
+            });
         }
         News::Failed(reason) => app.data.failed = Some(reason),
     }
@@ -98,8 +111,10 @@ fn act(app: &mut App, action: Action) -> Vec<Effect> {
         Action::Close | Action::Back => back(app),
         Action::Resize(columns, rows) => app.size = Size::new(columns, rows),
         Action::Move(motion) => go(app, motion),
-        Action::Click(column, row) => click(app, Position::new(column, row)),
+        Action::Click(column, row) => return click(app, Position::new(column, row)),
+        Action::Open if app.screen == Screen::Messages => return messages::open(app),
         Action::Open => open(app),
+        Action::Form => messages::turn(app),
         Action::Show(screen) => show(app, screen),
         Action::NextView => turn(app, 1),
         Action::PreviousView => turn(app, Screen::OF_ATTEMPT.len().saturating_sub(1)),
@@ -110,18 +125,26 @@ fn act(app: &mut App, action: Action) -> Vec<Effect> {
             };
         }
         Action::Filter => {
-            let text = app.table.filter_text.clone();
-            app.prompt = Some(Prompt { before: text.clone(), text, error: None });
+            let (kind, text) = match app.screen {
+                Screen::Messages => (PromptKind::Search, app.messages.search.clone()),
+                _ => (PromptKind::Filter, app.table.filter_text.clone()),
+            };
+            app.prompt = Some(Prompt { kind, before: text.clone(), text, error: None });
         }
         Action::Type(_) | Action::Erase | Action::EraseWord | Action::EraseAll | Action::Accept => {
-            type_filter(app, action);
+            match app.prompt.as_ref().map(|prompt| prompt.kind) {
+                Some(PromptKind::Search) => messages::search(app, action),
+                _ => type_filter(app, action),
+            }
         }
         Action::Failures => {
             let text = if app.table.filter_text == FAILURES { "" } else { FAILURES };
             set_filter(app, text);
         }
-        Action::Next => step(app, true),
-        Action::Previous => step(app, false),
+        Action::Next if app.screen == Screen::Messages => messages::step(app, true),
+        Action::Previous if app.screen == Screen::Messages => messages::step(app, false),
+        Action::Next | Action::NextAttempt => step(app, true),
+        Action::Previous | Action::PreviousAttempt => step(app, false),
         Action::Sort => {
             let columns = &app.table.columns;
             let at = columns.iter().position(|column| *column == app.table.sort);
@@ -153,6 +176,7 @@ fn act(app: &mut App, action: Action) -> Vec<Effect> {
         }
         Action::Columns => menus::columns(app),
         Action::Copy => menus::copy(app),
+        Action::Export => return menus::export(app),
         Action::Choose => return menus::choose(app),
         Action::Help => app.help = Some(0),
     }
@@ -165,7 +189,12 @@ fn back(app: &mut App) {
         return;
     }
     if let Some(prompt) = app.prompt.take() {
-        set_filter(app, &prompt.before);
+        match prompt.kind {
+            PromptKind::Filter => set_filter(app, &prompt.before),
+            PromptKind::Search => app.messages.search = prompt.before,
+        }
+    } else if app.messages.is_zoomed && app.screen == Screen::Messages {
+        (app.messages.is_zoomed, app.scroll) = (false, 0);
     } else if let Some(screen) = app.behind.pop() {
         app.screen = screen;
     } else if app.screen != Screen::Overview {
@@ -254,6 +283,7 @@ fn go(app: &mut App, motion: Motion) {
                 let last = app.findings().len().saturating_sub(1);
                 app.finding = moved(app.finding, motion, height, last);
             }
+            (Screen::Messages, _) => messages::go(app, motion),
             (Screen::Findings, _) if matches!(motion, Motion::Up | Motion::Down) => {
                 let finding = moved(app.finding, motion, height, app.findings().len().saturating_sub(1));
                 if finding != app.finding {
@@ -286,9 +316,9 @@ fn moved(at: usize, motion: Motion, height: usize, last: usize) -> usize {
 }
 
 /// A click puts the cursor where it is; one on the cursor opens what is there.
-fn click(app: &mut App, at: Position) {
+fn click(app: &mut App, at: Position) -> Vec<Effect> {
     if app.help.is_some() || app.menu.is_some() || app.prompt.is_some() {
-        return;
+        return Vec::new();
     }
     match view::hit(app, at) {
         Some(view::Hit::Attempt(place)) => {
@@ -307,6 +337,13 @@ fn click(app: &mut App, at: Position) {
                 open(app);
             }
         }
+        Some(view::Hit::Message(place)) => {
+            let again = app.messages.cursor == place;
+            messages::select(app, place);
+            if again {
+                return messages::open(app);
+            }
+        }
         Some(view::Hit::Heading(column)) => {
             app.table.is_backwards = app.table.sort == column && !app.table.is_backwards;
             app.table.sort = column;
@@ -314,6 +351,7 @@ fn click(app: &mut App, at: Position) {
         }
         None => {}
     }
+    Vec::new()
 }
 
 fn type_filter(app: &mut App, action: Action) {
@@ -327,10 +365,7 @@ fn type_filter(app: &mut App, action: Action) {
         Action::Erase => {
             prompt.text.pop();
         }
-        Action::EraseWord => {
-            let kept = prompt.text.trim_end().rfind(' ').map_or(0, |space| space.saturating_add(1));
-            prompt.text.truncate(kept);
-        }
+        Action::EraseWord => erase_word(&mut prompt.text),
         Action::EraseAll => prompt.text.clear(),
         _ => match Filter::parse(&prompt.text) {
             Ok(filter) => {
@@ -353,6 +388,11 @@ fn type_filter(app: &mut App, action: Action) {
         Err(error) => prompt.error = Some(error),
     }
     app.prompt = Some(prompt);
+}
+
+fn erase_word(text: &mut String) {
+    let kept = text.trim_end().rfind(' ').map_or(0, |space| space.saturating_add(1));
+    text.truncate(kept);
 }
 
 fn set_filter(app: &mut App, text: &str) {

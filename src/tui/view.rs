@@ -29,6 +29,8 @@ pub(super) enum Hit {
     Attempt(usize),
     /// A finding.
     Finding(usize),
+    /// A message, by its place.
+    Message(usize),
     /// The heading of a column.
     Heading(Column),
 }
@@ -68,7 +70,7 @@ pub(super) fn height(app: &App) -> usize {
         Screen::Overview => table_height(app),
         Screen::Findings => usize::from(findings::areas(app, body)[1].height),
         Screen::Flow => flow::height(body),
-        Screen::Messages => messages::height(body),
+        Screen::Messages => messages::height(app, body),
         Screen::Attempt | Screen::Capture => body.height.into(),
     }
 }
@@ -99,6 +101,19 @@ pub(super) fn table_height(app: &App) -> usize {
     overview::areas(app, body).rows.height.into()
 }
 
+/// How many messages are listed at once.
+pub(super) fn messages_height(app: &App) -> usize {
+    let [_, body, _] = frame::areas(whole(app));
+    messages::areas(app, body).list.height.into()
+}
+
+/// How many lines and columns the payload has.
+pub(super) fn payload_area(app: &App) -> (usize, usize) {
+    let [_, body, _] = frame::areas(whole(app));
+    let area = messages::areas(app, body).payload;
+    (area.height.into(), area.width.into())
+}
+
 /// What is at a place of the terminal.
 pub(super) fn hit(app: &App, at: Position) -> Option<Hit> {
     let [_, body, _] = frame::areas(whole(app));
@@ -110,6 +125,7 @@ pub(super) fn hit(app: &App, at: Position) -> Option<Hit> {
             let place = findings::first_shown(app, list.height.into()).saturating_add(line);
             (list.contains(at) && place < app.findings().len()).then_some(Hit::Finding(place))
         }
+        Screen::Messages => messages::hit(app, body, at),
         _ => None,
     }
 }

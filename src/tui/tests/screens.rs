@@ -2,19 +2,25 @@
 
 use super::*;
 
-const SIZES: [(u16, u16); 3] = [(60, 15), (80, 24), (140, 40)];
+pub(super) const SIZES: [(u16, u16); 3] = [(60, 15), (80, 24), (140, 40)];
 
 /// Draws a screen of a capture at every size, after some actions.
 fn at_every_size(name: &str, capture: &str, actions: &[Action]) {
     for size in SIZES {
         let mut app = read(capture, size);
         let _ = act(&mut app, actions);
-        let mut settings = insta::Settings::clone_current();
-        settings.set_omit_expression(true);
-        settings.set_prepend_module_to_snapshot(false);
-        settings.set_snapshot_path("snapshots");
-        settings.bind(|| insta::assert_snapshot!(format!("{name}@{}x{}", size.0, size.1), drawn(&app)));
+        assert_screen(name, &app);
     }
+}
+
+/// Holds what the terminal shows to its snapshot.
+pub(super) fn assert_screen(name: &str, app: &App) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_omit_expression(true);
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_snapshot_path("snapshots");
+    let name = format!("{name}@{}x{}", app.size.width, app.size.height);
+    settings.bind(|| insta::assert_snapshot!(name, drawn(app)));
 }
 
 const STRIPPED: &str = "nginx-nothing-configured/proxy-any.pcap";

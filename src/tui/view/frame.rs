@@ -9,7 +9,7 @@ use ratatui::widgets::Paragraph;
 use crate::report::count::{count, number};
 use crate::text;
 use crate::tui::action::Screen;
-use crate::tui::app::{App, MenuKind};
+use crate::tui::app::{App, MenuKind, PromptKind};
 use crate::tui::keymap::{Place, keys};
 
 /// The first line, what is between, the last line.
@@ -88,10 +88,12 @@ pub(super) fn foot(app: &App, area: Rect, frame: &mut Frame<'_>) {
             let cursor = area.x.saturating_add(u16::try_from(text::width(&left)).unwrap_or(u16::MAX));
             frame.set_cursor_position((cursor.min(area.right().saturating_sub(1)), area.y));
             let room = usize::from(area.width).saturating_sub(text::width(&left)).saturating_sub(3);
-            let hint = crate::tui::Filter::hint(&prompt.text);
+            let is_filter = prompt.kind == PromptKind::Filter;
+            let hint = crate::tui::Filter::hint(&prompt.text).filter(|_| is_filter);
             let (words, style) = match (&prompt.error, hint) {
                 (None, Some(hint)) => (hint, theme.quiet()),
                 (Some(error), _) => (format!("{} {error}", theme.glyph("✗", "x")), theme.bad()),
+                (None, None) if !is_filter => (matches(app), theme.quiet()),
                 (None, None) if prompt.text.is_empty() => (
                     "status:502 host:plane path:/live outcome:refused rule:WS2 text".to_owned(),
                     theme.quiet(),
@@ -121,11 +123,27 @@ pub(super) fn foot(app: &App, area: Rect, frame: &mut Frame<'_>) {
     frame.render_widget(Paragraph::new(line), area);
 }
 
+/// How many messages have what is searched for.
+fn matches(app: &App) -> String {
+    let search = &app.messages.search;
+    match app.messages.all().iter().filter(|message| message.mentions(search)).count() {
+        0 if search.is_empty() => "a text, or a kind: text, binary, ping, close".to_owned(),
+        0 => "no message has it".to_owned(),
+        matches => count(matches as u64, "message"),
+    }
+}
+
 /// How much of a page there is above and below what is shown.
 fn more(app: &App) -> String {
     let (scroll, lines) = match app.help {
         Some(scroll) => (scroll, super::help_lines(app)),
         None if app.screen == Screen::Overview || app.menu.is_some() => return String::new(),
+        None if app.screen == Screen::Messages
+            && !app.messages.is_zoomed
+            && !app.messages.all().is_empty() =>
+        {
+            return String::new();
+        }
         None => (app.scroll, super::lines(app)),
     };
     let last = lines.saturating_sub(super::height(app));

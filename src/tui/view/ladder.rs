@@ -1,10 +1,11 @@
 //! The events of an attempt on all its legs, by time, with the silence between them.
 
-use crate::protocol::{FrameRecord, Opcode, Role};
+use crate::protocol::{FrameRecord, Role};
 use crate::report::count::{count, number, span};
 use crate::routes::Route;
 use crate::tcp::{EndedBy, Opened};
 use crate::text;
+use crate::tui::messages::name;
 use crate::tui::rows::proxy_name;
 use crate::tui::shown::Shown;
 use crate::tui::story::{Story, StoryLeg};
@@ -213,15 +214,7 @@ fn answer(leg: &StoryLeg<'_>, shown: Shown) -> String {
 
 /// What kind of frame it is: a message that goes on or is compressed says so.
 pub(super) fn opcode(frame: &FrameRecord) -> String {
-    let name = match frame.opcode {
-        Opcode::CONTINUATION => "more",
-        Opcode::TEXT => "text",
-        Opcode::BINARY => "binary",
-        Opcode::CLOSE => "close",
-        Opcode::PING => "ping",
-        Opcode::PONG => "pong",
-        _ => "reserved",
-    };
+    let name = name(frame.opcode);
     let goes_on = if frame.fin { "" } else { "+" };
     format!("{name}{goes_on}")
 }

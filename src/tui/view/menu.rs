@@ -7,8 +7,7 @@ use ratatui::text::Line;
 use ratatui::widgets::{Block, Borders, Clear, Paragraph};
 
 use crate::text;
-use crate::tui::app::{App, MenuKind};
-use crate::tui::columns::Column;
+use crate::tui::app::{App, Choice, MenuKind};
 
 /// Draws the list over the middle of the screen.
 pub(super) fn draw(app: &App, body: Rect, frame: &mut Frame<'_>) {
@@ -16,13 +15,13 @@ pub(super) fn draw(app: &App, body: Rect, frame: &mut Frame<'_>) {
     let (title, note) = match menu.kind {
         MenuKind::Columns => (" columns ", " shown where there is room "),
         MenuKind::Copy => (" copy ", " enter copies, esc closes "),
+        MenuKind::Export => (" export ", " into a new file in this directory "),
     };
     let names: Vec<String> = menu
         .entries
         .iter()
-        .enumerate()
-        .map(|(at, entry)| match (menu.kind, Column::ALL.get(at)) {
-            (MenuKind::Columns, Some(column)) => {
+        .map(|entry| match &entry.choice {
+            Choice::Column(column) => {
                 let mark = if app.table.columns.contains(column) { "x" } else { " " };
                 format!("[{mark}] {}", entry.name)
             }

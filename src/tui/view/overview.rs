@@ -112,7 +112,7 @@ fn verdict(app: &App, width: usize) -> Vec<Line<'static>> {
         (Some(finished), _) => {
             let (sign, style) = match finished.tone {
                 Tone::Bad => (theme.glyph("✗ ", "x "), theme.bad()),
-                Tone::Unsure => ("? ", theme.unsure()),
+                Tone::Unsure => ("! ", theme.unsure()),
                 Tone::Good => (theme.glyph("✓ ", "+ "), theme.good()),
             };
             (format!("{sign}{}", finished.verdict), style)
