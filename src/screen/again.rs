@@ -8,7 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
+use crate::capture::{CaptureError, CaptureFile, PcapngOutput};
+use crate::pipeline;
+use crate::report::count::count;
 use crate::tui::{Content, Export, News, SessionOf};
+use crate::units::PacketNumber;
 
 /// Something that is asked for.
 #[derive(Debug)]
@@ -84,11 +88,33 @@ fn save(capture: Option<&Path>, export: Export) -> Result<String, String> {
             let bytes = whole(capture, &session, place)?;
             save(capture, Export { name, content: Content::Bytes(bytes.into()) })
         }
-        Content::Packets(..) => {
-            let _ = readable(capture)?;
-            Err("not yet".to_owned())
+        Content::Packets(legs, comments) => {
+            let capture = readable(capture)?;
+            let (_, name) = create(&name)?;
+            let copied = packets(capture, &legs, comments, Path::new(&name));
+            copied
+                .map(|packets| format!("{name}, {}", count(packets, "packet")))
+                .map_err(|error| error.to_string())
         }
     }
+}
+
+/// Copies the packets of connections from the capture into a file; how many there were.
+fn packets(
+    capture: &Path,
+    legs: &[SessionOf],
+    comments: Vec<(PacketNumber, String)>,
+    path: &Path,
+) -> Result<u64, CaptureError> {
+    let mut wanted = pipeline::Export::default();
+    for leg in legs {
+        wanted.add(&leg.connection);
+    }
+    for (packet, words) in comments {
+        wanted.comment(packet, words);
+    }
+    let mut file = CaptureFile::open(capture)?;
+    wanted.copy(&mut file, &mut PcapngOutput::create(path)?, |_| {})
 }
 
 /// A new file of this name, or of one with a number. What is captured may be secret, so it is the owner's alone.

@@ -88,7 +88,7 @@ fn by_subprotocol(name: &str) -> Option<Application> {
         "mqtt" => Application::Mqtt,
         "stomp" => Application::Stomp,
         _ if name.starts_with("mqttv3") => Application::Mqtt,
-        _ if name.ends_with(".stomp") => Application::Stomp,
+        _ if name.strip_suffix("stomp").is_some_and(|version| version.ends_with('.')) => Application::Stomp,
         _ if name.starts_with("actioncable-") => Application::ActionCable,
         _ if name.starts_with("wamp.") => Application::Wamp,
         _ if name.starts_with("ocpp") => Application::Ocpp,
@@ -172,7 +172,7 @@ fn socket_io(payload: &[u8]) -> Option<&'static str> {
     })
 }
 
-/// The type of a SignalR message in JSON: `{"type":6}` is a ping.
+/// The type of a `SignalR` message in JSON: `{"type":6}` is a ping.
 fn signalr(payload: &[u8]) -> Option<&'static str> {
     if string_of(payload, "protocol").is_some() {
         return Some("handshake");

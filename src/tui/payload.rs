@@ -127,7 +127,7 @@ fn indented(source: &str) -> String {
             }
             '{' | '[' => {
                 out.push(character);
-                while characters.next_if(|next| next.is_ascii_whitespace()).is_some() {}
+                while characters.next_if(char::is_ascii_whitespace).is_some() {}
                 if let Some(closing) = characters.next_if(|next| matches!(next, '}' | ']')) {
                     out.push(closing);
                 } else {
