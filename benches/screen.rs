@@ -2,7 +2,12 @@
 //!
 //! `cargo run --release --example screen -- CAPTURE...`; see README.md in this folder.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "it measures, and may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "it measures, and may panic"
+)]
 
 use std::env;
 use std::io::{Read, Write};
@@ -101,7 +106,8 @@ fn in_this_process(capture: &Path) {
     let (columns, rows) = SIZE;
     let mut app = App::new("capture", Shown::default(), Theme::default(), Size::new(columns, rows));
     let _ = receive(&mut app, News::Progress(Progress::default()));
-    let _ = receive(&mut app, News::Finished(Box::new(Finished::new(capture, diagnosis, app.shown))));
+    let finished = Finished::new(capture, diagnosis, app.shown);
+    let _ = receive(&mut app, News::Finished(Box::new(finished)));
     let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
     for screen in [Screen::Overview, Screen::Attempt, Screen::Flow, Screen::Messages, Screen::Findings] {
         let _ = update(&mut app, Action::Show(screen));
@@ -142,7 +148,8 @@ struct Program {
 impl Program {
     fn start(capture: &Path) -> Self {
         let (cols, rows) = SIZE;
-        let pair = native_pty_system().openpty(PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }).unwrap();
+        let pair =
+            native_pty_system().openpty(PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }).unwrap();
         // Examples lie in a folder beside the program.
         let program = env::current_exe().unwrap().parent().unwrap().parent().unwrap().join("wsinspect");
         let mut command = CommandBuilder::new(program);
@@ -161,7 +168,7 @@ impl Program {
             }
         });
         let keys = pair.master.take_writer().unwrap();
-        let screen = vt100::Parser::new(rows, cols, 0);
+        let screen = vt100::Parser::new(rows.try_into().unwrap(), cols.try_into().unwrap(), 0);
         Self { screen, output, keys, child, _master: pair.master }
     }
 
@@ -181,7 +188,7 @@ impl Program {
     }
 
     /// From a key to the first change; none comes of a key that changes nothing.
-    fn press_until_changed(&mut self, key: &str, before: &[u8]) -> Duration {
+    fn press_until_changed(&mut self, key: &str, before: &str) -> Duration {
         self.keys.write_all(key.as_bytes()).unwrap();
         let start = Instant::now();
         while self.screen.screen().contents_formatted() == before {

@@ -103,7 +103,11 @@ fn show(args: &ReadArgs, selection: Selection) -> anyhow::Result<()> {
     let shown = Shown { secrets: args.show_secrets, time: args.time };
     let options = Options { keeps_frames: true, ..options(args, Format::Json) };
     let path = Some(args.file.clone()).filter(|path| path.as_os_str() != "-");
-    screen::run(Reading { file, path, filter, options, selection, shown }, &name, theme(args))
+    screen::run(
+        Reading { file, path, filter_text: args.filter.clone(), filter, options, selection, shown },
+        &name,
+        theme(args),
+    )
 }
 
 /// As many colours as the terminal says it has. Those that depend on the background are used if that is known.

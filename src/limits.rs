@@ -100,6 +100,15 @@ pub const MESSAGE_BYTES: usize = 1024 * 1024;
 /// Decoded bytes of all messages that are kept. At the limit messages are told without the bytes that find no room.
 pub const MESSAGE_BYTES_KEPT_TOTAL: usize = 256 * 1024 * 1024;
 
+/// Retransmissions, gaps and the like remembered of a connection that is read again. Later ones are counted.
+pub const HAPPENINGS_KEPT: usize = 10_000;
+
+/// Bytes of payload that the screen holds of one session. More messages are not read back.
+pub const SCREEN_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
+
+/// Bytes of a payload that the screen lays out. The rest is counted, and exported with it.
+pub const SCREEN_PAYLOAD_BYTES: usize = 512 * 1024;
+
 /// Messages that one reading back of a session returns. It says where the next one goes on.
 pub const READ_BACK_MESSAGES: usize = 4_000;
 

@@ -34,7 +34,7 @@ use crate::tui::{
     rows_so_far, update,
 };
 use crate::units::{PacketNumber, Timestamp};
-use again::Job;
+use again::{Again, Job};
 
 /// What is read, and how.
 #[derive(Debug)]
@@ -43,7 +43,9 @@ pub struct Reading {
     pub file: CaptureFile,
     /// Where it is, so that parts of it can be read again; none if it comes through a pipe.
     pub path: Option<PathBuf>,
-    /// Which of its packets.
+    /// Which of its packets, as it was typed.
+    pub filter_text: Option<String>,
+    /// The same, compiled.
     pub filter: Option<Filter>,
     /// What is kept of it.
     pub options: Options,
@@ -64,7 +66,7 @@ pub fn run(reading: Reading, name: &str, theme: Theme) -> anyhow::Result<()> {
     let mut screen = Screen::take().map_err(cannot)?;
     let size = screen.terminal.size().map_err(cannot)?;
     let mut app = App::new(name, reading.shown, theme, size);
-    let (link, reader) = link(reading.path.clone()).map_err(cannot)?;
+    let (link, reader) = link(reading.path.clone(), reading.filter_text.clone()).map_err(cannot)?;
     // Not scoped: a reader that waits for a pipe is not to keep the program from ending.
     let thread = thread::Builder::new().name("reader".to_owned()).spawn(move || read(reading, &reader));
     let done = match thread {
@@ -106,7 +108,7 @@ struct Link {
     news: Receiver<News>,
     wants: Arc<AtomicBool>,
     asks: Sender<PacketNumber>,
-    jobs: Sender<Job>,
+    again: Again,
 }
 
 /// The reader's end of it.
@@ -118,18 +120,18 @@ struct Reader {
     asked: Receiver<PacketNumber>,
 }
 
-fn link(capture: Option<PathBuf>) -> io::Result<(Link, Reader)> {
+fn link(capture: Option<PathBuf>, filter: Option<String>) -> io::Result<(Link, Reader)> {
     let (to_screen, news) = channel();
-    let jobs = again::start(capture, to_screen.clone())?;
+    let again = Again::start(capture, filter, to_screen.clone())?;
     let (asks, asked) = channel();
     let wants = Arc::new(AtomicBool::new(true));
     let wanted = Arc::clone(&wants);
-    Ok((Link { news, wants, asks, jobs }, Reader { news: to_screen, wanted, asked }))
+    Ok((Link { news, wants, asks, again }, Reader { news: to_screen, wanted, asked }))
 }
 
 /// Reads to the end. If nobody takes the news any more the program is about to end.
 fn read(reading: Reading, reader: &Reader) {
-    let Reading { mut file, path: _, filter, options, selection, shown } = reading;
+    let Reading { mut file, filter, options, selection, shown, .. } = reading;
     let mut told = Told::default();
     let capture = analyse_watched(&mut file, filter, options, |file, so_far| {
         if let Some(connection) = reader.asked.try_iter().last().and_then(|name| find(name, so_far)) {
@@ -202,13 +204,6 @@ fn progress(file: &CaptureFile, totals: &crate::model::Totals) -> Progress {
         size: file.size(),
         packets: totals.packets,
         first_and_last: totals.first_and_last,
-    }
-}
-
-impl Link {
-    /// Whoever does it lives as long as the screen.
-    fn job(&self, job: Job) {
-        let _ = self.jobs.send(job);
     }
 }
 
@@ -290,11 +285,13 @@ impl Screen {
                     out.flush()?;
                 }
                 Effect::Suspend => self.suspend()?,
-                Effect::ReadMessages(session) => link.job(Job::Messages(session.clone())),
-                Effect::ReadWhole(session, place) => {
-                    link.job(Job::Whole(session.clone(), *place));
+                Effect::ReadMessages(session, from) => {
+                    link.again.ask(Job::Messages(session.clone(), *from));
                 }
-                Effect::Save(export) => link.job(Job::Save(export.clone())),
+                Effect::ReadHappenings(connections) => {
+                    link.again.ask(Job::Happenings(connections.clone()));
+                }
+                Effect::Save(export) => link.again.ask(Job::Save(export.clone())),
             }
         }
         Ok(false)

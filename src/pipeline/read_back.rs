@@ -12,6 +12,7 @@ use crate::decode::{FlowKey, decode};
 use crate::limits::{Limits, READ_BACK_BYTES, READ_BACK_MESSAGES};
 use crate::model::{Connection, Keeps};
 use crate::protocol::{Message, MessagesWanted, Which};
+use crate::tcp::Happenings;
 use crate::units::{Origin, PacketNumber};
 
 /// Which messages are to be read back.
@@ -45,6 +46,8 @@ pub struct ReadBack {
     pub messages: Vec<Message>,
     /// There are more: [`Which::From`] this index goes on. None if these are all that were asked for.
     pub next: Option<u64>,
+    /// What happened below its streams, as far as it was read.
+    pub happenings: Happenings,
 }
 
 /// Why nothing can be read back.
@@ -100,6 +103,7 @@ struct Reader {
     wanted: ReadBackWanted,
     /// It gets the connection, and those that had its ports after it.
     shard: Shard,
+    happenings: Happenings,
     /// Its last packet was read.
     is_past: bool,
 }
@@ -111,7 +115,7 @@ impl Reader {
         let limits = Limits { embryos: 16, ..Limits::default() };
         let options =
             Options { keeps: Keeps::Connections, messages: Some(messages), limits, ..Options::default() };
-        Self { wanted, shard: Shard::new(options), is_past: false }
+        Self { wanted, shard: Shard::new(options), happenings: Happenings::default(), is_past: false }
     }
 
     fn goes_on(&self) -> bool {
@@ -146,6 +150,10 @@ impl Reader {
                 continue;
             }
             self.shard.segments(slice::from_ref(&segment));
+            let followed = self.shard.so_far().open().find(|open| open.id() == first);
+            if let Some(followed) = followed {
+                self.happenings.segment(&segment, followed.halves());
+            }
         }
         self.is_past |= self.shard.so_far().ended().iter().any(|ended| ended.id() == first);
         Ok(())
@@ -160,6 +168,6 @@ impl Reader {
         let attempt = connection.attempts.into_iter().nth(self.wanted.attempt);
         let decoded = attempt.and_then(|attempt| attempt.session).and_then(|session| session.decoded);
         let messages = decoded.map(|decoded| decoded.messages.into_messages().collect());
-        Some(ReadBack { messages: messages.unwrap_or_default(), next })
+        Some(ReadBack { messages: messages.unwrap_or_default(), next, happenings: self.happenings })
     }
 }

@@ -7,7 +7,7 @@ use crate::capture::PacketMeta;
 use crate::decode::{Segment, Skip};
 use crate::model::{Capture, Connection, Keeps, Store, Totals};
 use crate::protocol::{Attempt, Context, Stack, StreamFacts};
-use crate::tcp::{Connections, Open, Place};
+use crate::tcp::{Connections, HalfFacts, Open, Place};
 use crate::units::{PacketNumber, Timestamp};
 
 /// What is known while reading goes on.
@@ -44,6 +44,12 @@ impl<'a> OpenConnection<'a> {
     #[must_use]
     pub const fn id(&self) -> PacketNumber {
         self.0.opening().first.packet
+    }
+
+    /// What the segments of its two halves show so far.
+    #[must_use]
+    pub fn halves(&self) -> [HalfFacts; 2] {
+        self.0.facts().halves
     }
 
     /// Its attempts so far.

@@ -1,100 +1,154 @@
 //! What the screen asks for and does not wait for: messages that are read again from the capture, files that are written.
 //! One thing at a time, in a thread of its own.
 
+use std::cell::Cell;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
-use crate::capture::{CaptureError, CaptureFile, PcapngOutput};
-use crate::pipeline;
+use crate::capture::{CaptureError, CaptureFile, Filter, PcapngOutput};
+use crate::pipeline::{self, ReadBack, ReadBackWanted, read_back};
+use crate::protocol::Which;
 use crate::report::count::count;
-use crate::tui::{Content, Export, News, SessionOf};
+use crate::tcp::Happenings;
+use crate::tui::{Content, Export, Message, News, SessionOf};
 use crate::units::PacketNumber;
 
 /// Something that is asked for.
 #[derive(Debug)]
 pub(super) enum Job {
-    /// The messages of a session.
-    Messages(SessionOf),
-    /// One of them in full.
-    Whole(SessionOf, usize),
+    /// The messages of a session, from an index on.
+    Messages(SessionOf, u64),
+    /// What happened below the streams of some connections; the first one is the client's own leg.
+    Happenings(Vec<SessionOf>),
     /// A file.
     Save(Export),
 }
 
-/// Starts the thread. `capture` is the file that is read again; none if it came through a pipe.
-pub(super) fn start(capture: Option<PathBuf>, news: Sender<News>) -> io::Result<Sender<Job>> {
-    let (jobs, wanted) = channel();
-    let work = move || work(capture.as_deref(), &wanted, &news);
-    thread::Builder::new().name("again".to_owned()).spawn(work)?;
-    Ok(jobs)
+/// The screen's end of the thread.
+#[derive(Debug)]
+pub(super) struct Again {
+    jobs: Sender<(Job, u64)>,
+    /// The number of the latest job that reads: who walks through the attempts wants what belongs to the last.
+    newest: Arc<AtomicU64>,
+    asked: Cell<u64>,
 }
 
-fn work(capture: Option<&Path>, wanted: &Receiver<Job>, news: &Sender<News>) {
-    while let Ok(job) = wanted.recv() {
-        // Who walks through the attempts wants the messages of the last one.
-        let mut jobs = vec![job];
-        jobs.extend(wanted.try_iter());
-        let is_walk = |job: &Job| matches!(job, Job::Messages(..));
-        let last_walk = jobs.iter().rposition(is_walk);
-        for (at, job) in jobs.into_iter().enumerate() {
-            if is_walk(&job) && Some(at) != last_walk {
-                continue;
-            }
-            let done = match job {
-                Job::Messages(session) => News::Messages(session.id(), messages(capture, &session)),
-                Job::Whole(session, place) => {
-                    News::Whole(session.id(), place, whole(capture, &session, place))
+impl Again {
+    /// Starts the thread. `capture` is the file that is read again, if it is one, and `filter` what it was read with.
+    pub(super) fn start(
+        capture: Option<PathBuf>,
+        filter: Option<String>,
+        news: Sender<News>,
+    ) -> io::Result<Self> {
+        let (jobs, wanted) = channel::<(Job, u64)>();
+        let newest = Arc::new(AtomicU64::new(0));
+        let latest = Arc::clone(&newest);
+        let work = move || {
+            let again = Capture { path: capture, filter };
+            while let Ok((job, number)) = wanted.recv() {
+                let is_newest = || latest.load(Ordering::Relaxed) == number;
+                let done = match job {
+                    Job::Save(export) => News::Saved(again.save(export)),
+                    _ if !is_newest() => continue,
+                    Job::Messages(session, from) => {
+                        News::Messages(session.id(), again.messages(&session, from, is_newest))
+                    }
+                    Job::Happenings(connections) => {
+                        let Some(first) = connections.first() else { continue };
+                        News::Happenings(first.id(), again.happenings(&connections, is_newest))
+                    }
+                };
+                let is_wanted = matches!(done, News::Saved(_)) || is_newest();
+                if is_wanted && news.send(done).is_err() {
+                    return;
                 }
-                Job::Save(export) => News::Saved(save(capture, export)),
-            };
-            if news.send(done).is_err() {
-                return;
             }
+        };
+        thread::Builder::new().name("again".to_owned()).spawn(work)?;
+        Ok(Self { jobs, newest, asked: Cell::new(0) })
+    }
+
+    /// Has something done. What was to be read before is not wanted any more.
+    pub(super) fn ask(&self, job: Job) {
+        if !matches!(job, Job::Save(_)) {
+            self.asked.set(self.asked.get().saturating_add(1));
+            self.newest.store(self.asked.get(), Ordering::Relaxed);
         }
+        // The thread lives as long as the screen.
+        let _ = self.jobs.send((job, self.asked.get()));
     }
 }
 
-fn messages(
-    capture: Option<&Path>,
-    _session: &SessionOf,
-) -> Result<(Vec<crate::tui::Message>, Vec<String>), String> {
-    let _ = readable(capture)?;
-    Err("not yet".to_owned())
+/// The capture, to be read again.
+struct Capture {
+    path: Option<PathBuf>,
+    filter: Option<String>,
 }
 
-fn whole(capture: Option<&Path>, _session: &SessionOf, _place: usize) -> Result<Box<[u8]>, String> {
-    let _ = readable(capture)?;
-    Err("not yet".to_owned())
-}
+impl Capture {
+    /// One reading: so many messages as a person looks at, and where there are more.
+    fn messages(
+        &self,
+        session: &SessionOf,
+        from: u64,
+        is_wanted: impl FnMut() -> bool,
+    ) -> Result<(Vec<Message>, Option<u64>), String> {
+        let read = self.read(session, Which::From(from), is_wanted)?;
+        Ok((read.messages.into_iter().map(Message::new).collect(), read.next))
+    }
 
-fn readable(capture: Option<&Path>) -> Result<&Path, String> {
-    capture.ok_or_else(|| "a pipe cannot be read again (write to a file: tcpdump -w FILE)".to_owned())
-}
-
-/// Writes a file; its name, or why it could not be written.
-fn save(capture: Option<&Path>, export: Export) -> Result<String, String> {
-    let Export { name, content } = export;
-    match content {
-        Content::Bytes(bytes) => {
-            let (mut file, name) = create(&name)?;
-            file.write_all(&bytes).map_err(|error| format!("cannot write {name}: {error}"))?;
-            Ok(name)
+    fn happenings(
+        &self,
+        connections: &[SessionOf],
+        mut is_wanted: impl FnMut() -> bool,
+    ) -> Result<Vec<(PacketNumber, Happenings)>, String> {
+        let mut all = Vec::new();
+        for connection in connections {
+            let read = self.read(connection, Which::From(u64::MAX), &mut is_wanted)?;
+            all.push((connection.connection.id(), read.happenings));
         }
-        Content::Message(session, place) => {
-            let bytes = whole(capture, &session, place)?;
-            save(capture, Export { name, content: Content::Bytes(bytes.into()) })
-        }
-        Content::Packets(legs, comments) => {
-            let capture = readable(capture)?;
-            let (_, name) = create(&name)?;
-            let copied = packets(capture, &legs, comments, Path::new(&name));
-            copied
-                .map(|packets| format!("{name}, {}", count(packets, "packet")))
-                .map_err(|error| error.to_string())
+        Ok(all)
+    }
+
+    fn read(
+        &self,
+        session: &SessionOf,
+        which: Which,
+        is_wanted: impl FnMut() -> bool,
+    ) -> Result<ReadBack, String> {
+        let filter =
+            self.filter.as_deref().map(Filter::new).transpose().map_err(|error| error.to_string())?;
+        let wanted = ReadBackWanted::of(&session.connection, session.attempt, which);
+        read_back(self.readable()?, filter, wanted, is_wanted).map_err(|error| error.to_string())
+    }
+
+    fn readable(&self) -> Result<&Path, String> {
+        let path = self.path.as_deref();
+        path.ok_or_else(|| "a pipe cannot be read again (write to a file: tcpdump -w FILE)".to_owned())
+    }
+
+    /// Writes a file; its name, or why it could not be written.
+    fn save(&self, export: Export) -> Result<String, String> {
+        let Export { name, content } = export;
+        match content {
+            Content::Bytes(bytes) => {
+                let (mut file, name) = create(&name)?;
+                file.write_all(&bytes).map_err(|error| format!("cannot write {name}: {}", reason(&error)))?;
+                Ok(name)
+            }
+            Content::Packets(legs, comments) => {
+                let capture = self.readable()?;
+                let (_, name) = create(&name)?;
+                let copied = packets(capture, &legs, comments, Path::new(&name));
+                let said = |packets| format!("{name}, {}", count(packets, "packet"));
+                copied.map(said).map_err(|error| error.to_string())
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ mod embryo;
 mod facts;
 mod flow;
 mod half;
+mod happenings;
 mod lane;
 mod receiver;
 mod sequence;
@@ -16,6 +17,7 @@ mod slots;
 
 pub use connections::{Connections, Counts, Ended, Open, Place};
 pub use facts::{ConnectionFacts, EndedBy, Ending, HalfFacts, Opened, Opening};
+pub use happenings::{Happened, Happening, Happenings};
 pub use receiver::{Chunk, Kept, Receiver};
 pub use sequence::SequenceNumber;
 

@@ -20,7 +20,8 @@ use super::story::Story;
 use super::table::Table;
 use super::theme::Theme;
 use crate::model::Connection;
-use crate::units::Timestamp;
+use crate::tcp::Happenings;
+use crate::units::{PacketNumber, Timestamp};
 
 /// Everything that the screens show, and where a person is in it.
 #[derive(Debug)]
@@ -47,6 +48,8 @@ pub struct App {
     pub finding: usize,
     /// The first line of a page that is shown.
     pub scroll: usize,
+    /// What happened below the streams of the attempt that is looked at.
+    pub below: Below,
     /// The messages of the attempt that is looked at.
     pub messages: Messages,
     /// The filter or the search that is being typed.
@@ -80,6 +83,19 @@ pub struct Data {
     pub failed: Option<String>,
     /// The attempts over time.
     pub chart: Chart,
+}
+
+/// What happened below the streams of an attempt: read again from the capture when it is looked at.
+#[derive(Debug, Default)]
+pub struct Below {
+    /// The attempt.
+    pub of: Option<AttemptId>,
+    /// It is asked for and not there yet.
+    pub is_asked: bool,
+    /// For each of its connections, by name.
+    pub happened: Vec<(PacketNumber, Happenings)>,
+    /// Why nobody knows.
+    pub failed: Option<String>,
 }
 
 /// A list of the overview.
@@ -173,6 +189,7 @@ impl App {
             pane: Pane::default(),
             finding: 0,
             scroll: 0,
+            below: Below::default(),
             messages: Messages::default(),
             prompt: None,
             menu: None,
@@ -213,6 +230,18 @@ impl App {
         let fetched = self.data.fetched.as_deref();
         let connection = fetched.filter(|connection| connection.id() == row.id.connection)?;
         Story::of_connection(connection, row.id.attempt, self.data.time())
+    }
+
+    /// All connections of the attempt under the cursor, the client's own first.
+    #[must_use]
+    pub fn connections(&self) -> Vec<SessionOf> {
+        let Some(story) = self.story() else { return Vec::new() };
+        let of = |connection: &Connection, attempt| SessionOf {
+            connection: Box::new(connection.clone()),
+            attempt,
+        };
+        let legs = story.legs.iter().map(|leg| of(leg.connection, leg.attempt_place));
+        legs.chain(story.tries.iter().map(|tried| of(tried, 0))).collect()
     }
 
     /// The session of the attempt under the cursor: that of the first leg that has one.

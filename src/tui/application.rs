@@ -319,7 +319,6 @@ mod tests {
             is_compressed: false,
             payload: payload.into(),
             lacks: None,
-            has_more: false,
         }
     }
 

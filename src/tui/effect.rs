@@ -1,5 +1,7 @@
 //! What is to be done outside of the state, as data. Whoever owns the terminal does it.
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -16,10 +18,10 @@ pub enum Effect {
     Suspend,
     /// Have the reader hand over the connection of this name.
     Fetch(PacketNumber),
-    /// Read the messages of a session again from the capture.
-    ReadMessages(SessionOf),
-    /// Read one of its messages again, in full: by its place among them.
-    ReadWhole(SessionOf, usize),
+    /// Read the messages of a session again from the capture, from this index on.
+    ReadMessages(SessionOf, u64),
+    /// Read again what happened below the streams of the legs of an attempt, the client's own first.
+    ReadHappenings(Vec<SessionOf>),
     /// Put a text on the clipboard of whoever sits at the terminal.
     Copy(String),
     /// Write a new file beside where the program was started; one that is there stays as it is.
@@ -27,7 +29,7 @@ pub enum Effect {
 }
 
 /// The session of an attempt: the connection, and the attempt's place on it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SessionOf {
     /// The connection.
     pub connection: Box<Connection>,
@@ -51,8 +53,6 @@ pub enum Content {
     Bytes(Vec<u8>),
     /// The packets of these connections as pcapng, and something to say about some of them.
     Packets(Vec<SessionOf>, Vec<(PacketNumber, String)>),
-    /// A message in full: by its place among those of the session.
-    Message(SessionOf, usize),
 }
 
 impl SessionOf {
@@ -60,6 +60,12 @@ impl SessionOf {
     #[must_use]
     pub const fn id(&self) -> AttemptId {
         AttemptId { connection: self.connection.id(), attempt: self.attempt }
+    }
+}
+
+impl fmt::Debug for SessionOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.id().fmt(f)
     }
 }
 

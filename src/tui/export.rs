@@ -60,19 +60,13 @@ pub(super) fn effect(app: &App, kind: ExportKind) -> Option<Effect> {
                 Form::Text | Form::Json => "txt",
                 Form::Hex => "bin",
             };
-            let is_whole =
-                !message.has_more || messages.whole.as_ref().is_some_and(|(at, _)| *at == messages.cursor);
-            let content = if is_whole {
-                Content::Bytes(payload.to_vec())
-            } else {
-                Content::Message(app.session()?, messages.cursor)
-            };
+            let content = Content::Bytes(payload.to_vec());
             Export {
                 name: name(&format!("-message-{}.{extension}", messages.cursor.saturating_add(1))),
                 content,
             }
         }
-        ExportKind::Packets => Export { name: name(".pcapng"), content: packets(&story) },
+        ExportKind::Packets => Export { name: name(".pcapng"), content: packets(app.connections(), &story) },
         ExportKind::Markdown => Export { name: name(".md"), content: written(app, Format::Markdown)? },
         ExportKind::Json => Export { name: name(".json"), content: written(app, Format::Json)? },
     };
@@ -80,17 +74,14 @@ pub(super) fn effect(app: &App, kind: ExportKind) -> Option<Effect> {
 }
 
 /// The packets of all legs, with what was found beside those that show it.
-fn packets(story: &Story<'_>) -> Content {
-    let of_leg = |connection, attempt| SessionOf { connection: Box::new(connection), attempt };
-    let legs = story.legs.iter().map(|leg| of_leg(leg.connection.clone(), leg.attempt_place));
-    let tries = story.tries.iter().map(|tried| of_leg((*tried).clone(), 0));
+fn packets(connections: Vec<SessionOf>, story: &Story<'_>) -> Content {
     let comment = |finding: &&crate::diagnosis::Finding| {
         let words = format!("wsinspect {}: {}", finding.rule.name, finding.sentence());
         let words = text::escape(&words).into_owned();
         let packets: Vec<PacketNumber> = finding.packets.clone();
         packets.into_iter().map(move |packet| (packet, words.clone()))
     };
-    Content::Packets(legs.chain(tries).collect(), story.findings.iter().flat_map(comment).collect())
+    Content::Packets(connections, story.findings.iter().flat_map(comment).collect())
 }
 
 /// The report about the attempt under the cursor.

@@ -3,7 +3,8 @@
 use super::application::Application;
 use super::payload::{Form, Laid};
 use super::rows::AttemptId;
-use crate::protocol::{Opcode, Role};
+use crate::protocol::{self, Obstacle, Opcode, Role};
+use crate::report::count::count;
 use crate::units::{PacketNumber, Timestamp};
 
 /// A message, or a control frame.
@@ -25,8 +26,6 @@ pub struct Message {
     pub payload: Box<[u8]>,
     /// What is not in `payload`, in words; none if it is there in full.
     pub lacks: Option<String>,
-    /// The rest of it can be had: it was left out because there is much of it.
-    pub has_more: bool,
 }
 
 /// The messages of a session, as far as they are known.
@@ -52,8 +51,10 @@ pub struct Messages {
     pub search: String,
     /// The payload under the cursor, laid out.
     pub laid: Laid,
-    /// A message that was asked for in full.
-    pub whole: Option<(usize, Box<[u8]>)>,
+    /// There are more, from this index on; they are asked for when the cursor comes to the end.
+    pub next: Option<u64>,
+    /// They are asked for.
+    pub is_asked: bool,
 }
 
 /// How far the reading of the messages is.
@@ -64,8 +65,8 @@ pub enum Reading {
     Unasked,
     /// The capture is read again.
     Going,
-    /// All of them that are kept, and what is not.
-    Done(Vec<Message>, Vec<String>),
+    /// They are there: the first ones, if there are many.
+    Done(Vec<Message>),
     /// It could not be read again, for this reason.
     Failed(String),
 }
@@ -75,7 +76,7 @@ impl Messages {
     #[must_use]
     pub fn all(&self) -> &[Message] {
         match &self.state {
-            Reading::Done(messages, _) => messages,
+            Reading::Done(messages) => messages,
             _ => &[],
         }
     }
@@ -86,13 +87,16 @@ impl Messages {
         self.all().get(self.cursor)
     }
 
-    /// The payload under the cursor: all of it, if it was asked for.
+    /// The payload under the cursor.
     #[must_use]
     pub fn payload(&self) -> Option<&[u8]> {
-        match &self.whole {
-            Some((at, payload)) if *at == self.cursor => Some(payload),
-            _ => self.current().map(|message| &*message.payload),
-        }
+        self.current().map(|message| &*message.payload)
+    }
+
+    /// Bytes of all payloads that are held.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.all().iter().map(|message| message.payload.len()).fold(0, usize::saturating_add)
     }
 
     /// The next message that has what is searched for, or the one before.
@@ -126,6 +130,26 @@ impl Messages {
 }
 
 impl Message {
+    /// A message that was read again.
+    #[must_use]
+    pub fn new(message: protocol::Message) -> Self {
+        let lacks = match (message.obstacle, message.cut_bytes()) {
+            (Some(obstacle), _) => Some(words(obstacle).to_owned()),
+            (None, 0) => None,
+            (None, cut) => Some(format!("{} more not kept", count(cut, "byte"))),
+        };
+        Self {
+            packet: message.first.packet,
+            time: message.first.time,
+            by: message.by,
+            opcode: message.opcode,
+            length: message.wire_length,
+            is_compressed: message.compressed,
+            lacks,
+            payload: message.payload,
+        }
+    }
+
     /// Whether a text is in its payload, or is the name of its kind. Case does not matter in ASCII.
     #[must_use]
     pub fn mentions(&self, text: &str) -> bool {
@@ -149,6 +173,27 @@ pub(super) fn close_frame(opcode: Opcode, payload: &[u8]) -> Option<String> {
     let reason = crate::text::decode(reason);
     let space = if reason.is_empty() { "" } else { " " };
     Some(format!("{}{space}{reason}", u16::from_be_bytes(*code)))
+}
+
+/// Why not all of a message is there.
+const fn words(obstacle: Obstacle) -> &'static str {
+    match obstacle {
+        Obstacle::MissingBytes => "the capture lacks the rest",
+        Obstacle::StartMissing => "the capture lacks its beginning",
+        Obstacle::WindowMissing => "compressed with what the capture lacks",
+        Obstacle::Unfinished => "not sent to its end",
+        Obstacle::Interrupted => "another message began inside it",
+        Obstacle::ContinuationWithoutStart => "a continuation of nothing",
+        Obstacle::ReservedBits => "reserved bits that nothing explains",
+        Obstacle::DeflateFailed => "it is no valid DEFLATE",
+        Obstacle::DeflateUnfinished => "its DEFLATE data end inside a block",
+        Obstacle::EarlierDeflateFailed => "an earlier message could not be inflated",
+        Obstacle::InflatedTooLong => "inflated it is too long",
+        Obstacle::RatioTooHigh => "inflated it is too many times as long",
+        Obstacle::TooManyFinalBlocks => "it has too many final blocks",
+        Obstacle::NoLongerInflated => "no longer inflated after a limit was met",
+        Obstacle::TooManyInflaters => "too many sides are inflated at once",
+    }
 }
 
 /// What a message of this opcode is called.
@@ -179,7 +224,6 @@ mod tests {
             is_compressed: false,
             payload: payload.into(),
             lacks: None,
-            has_more: false,
         }
     }
 
@@ -197,7 +241,7 @@ mod tests {
     #[test]
     fn a_search_goes_both_ways_from_the_cursor() {
         let all = [b"a1".as_slice(), b"b", b"a2", b"a3"].map(message);
-        let state = Reading::Done(all.to_vec(), Vec::new());
+        let state = Reading::Done(all.to_vec());
         let messages = Messages { state, cursor: 2, search: "a".to_owned(), ..Messages::default() };
         assert_eq!(messages.find(true, false), Some(3));
         assert_eq!(messages.find(true, true), Some(2));

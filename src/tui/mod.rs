@@ -27,7 +27,7 @@ mod update;
 mod view;
 
 pub use action::{Action, Motion, Screen};
-pub use app::{App, Choice, Data, Menu, MenuEntry, MenuKind, Pane, Prompt, PromptKind};
+pub use app::{App, Below, Choice, Data, Menu, MenuEntry, MenuKind, Pane, Prompt, PromptKind};
 pub use application::Application;
 pub use chart::Chart;
 pub use columns::{Column, Widths};

@@ -7,6 +7,7 @@ use super::shown::Shown;
 use crate::diagnosis::{About, Diagnosis, Fix, Rule, Severity};
 use crate::model::{Capture, Connection, Outcome};
 use crate::report::text::{headline, notes, verdict};
+use crate::tcp::Happenings;
 use crate::units::{PacketNumber, Timestamp};
 
 /// Something new.
@@ -18,10 +19,10 @@ pub enum News {
     Rows(Vec<Row>),
     /// A connection that was asked for.
     Connection(Box<Connection>),
-    /// The messages of an attempt that were asked for, and what is not among them; or why there are none.
-    Messages(AttemptId, Result<(Vec<Message>, Vec<String>), String>),
-    /// A message that was asked for in full, by its place; or why it cannot be had.
-    Whole(AttemptId, usize, Result<Box<[u8]>, String>),
+    /// The messages of an attempt that were asked for, and from which index on there are more; or why there are none.
+    Messages(AttemptId, Result<(Vec<Message>, Option<u64>), String>),
+    /// What happened below the streams of the connections of an attempt, by its client's own leg; or why nobody knows.
+    Happenings(AttemptId, Result<Vec<(PacketNumber, Happenings)>, String>),
     /// A file was written, with this name; or why it was not.
     Saved(Result<String, String>),
     /// Everything, at the end.

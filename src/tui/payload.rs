@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::limits::SCREEN_PAYLOAD_BYTES;
 use crate::protocol::Opcode;
 use crate::text;
 
@@ -79,7 +80,7 @@ impl Laid {
     /// Lays a payload out.
     pub(super) fn new(key: (usize, usize, Form, usize), payload: &[u8], is_ascii: bool) -> Self {
         let (_, width, form, _) = key;
-        let shown = payload.get(..SHOWN_BYTES.min(payload.len())).unwrap_or_default();
+        let shown = payload.get(..SCREEN_PAYLOAD_BYTES.min(payload.len())).unwrap_or_default();
         let lines = match form {
             Form::Hex => hex(shown, width),
             Form::Text => wrapped(&text::decode(shown), width, is_ascii),
@@ -211,9 +212,6 @@ fn hex(bytes: &[u8], width: usize) -> Vec<String> {
     };
     bytes.chunks(in_line).enumerate().map(line).collect()
 }
-
-/// More of a payload is not laid out; whoever wants it has it exported.
-const SHOWN_BYTES: usize = 512 * 1024;
 
 /// Bytes that are looked at to choose a form.
 const LOOKED_AT: usize = 512;

@@ -1,6 +1,7 @@
 //! Every screen from real captures, fed with what a person does; and what the state does without a terminal.
 
 mod behaviour;
+mod below;
 mod messages;
 mod screens;
 mod texts;

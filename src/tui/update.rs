@@ -1,5 +1,6 @@
 //! The one place where the state changes: by what a person does, and by what the reader hands over.
 
+mod below;
 mod menus;
 mod messages;
 
@@ -27,7 +28,7 @@ pub fn update(app: &mut App, action: Action) -> Vec<Effect> {
         app.messages.is_zoomed = false;
         effects.extend(fetch(app));
     }
-    effects.extend(messages::settle(app));
+    effects.extend(settle(app));
     effects
 }
 
@@ -40,7 +41,14 @@ pub fn receive(app: &mut App, news: News) -> Vec<Effect> {
         _ => take(app, news),
     }
     keep_in_view(app);
-    messages::settle(app)
+    settle(app)
+}
+
+/// What the screen that is looked at needs from the capture.
+fn settle(app: &mut App) -> Vec<Effect> {
+    let mut effects = messages::settle(app);
+    effects.extend(below::settle(app));
+    effects
 }
 
 fn take(app: &mut App, news: News) {
@@ -68,7 +76,7 @@ fn take(app: &mut App, news: News) {
             refresh(app);
         }
         News::Messages(of, read) => messages::arrived(app, of, read),
-        News::Whole(of, place, payload) => messages::whole(app, of, place, payload),
+        News::Happenings(of, read) => below::arrived(app, of, read),
         News::Saved(saved) => {
             app.notice = Some(match saved {
                 Ok(name) => format!("written: {name}"),
@@ -111,8 +119,8 @@ fn act(app: &mut App, action: Action) -> Vec<Effect> {
         Action::Close | Action::Back => back(app),
         Action::Resize(columns, rows) => app.size = Size::new(columns, rows),
         Action::Move(motion) => go(app, motion),
-        Action::Click(column, row) => return click(app, Position::new(column, row)),
-        Action::Open if app.screen == Screen::Messages => return messages::open(app),
+        Action::Click(column, row) => click(app, Position::new(column, row)),
+        Action::Open if app.screen == Screen::Messages => messages::open(app),
         Action::Open => open(app),
         Action::Form => messages::turn(app),
         Action::Show(screen) => show(app, screen),
@@ -316,9 +324,9 @@ fn moved(at: usize, motion: Motion, height: usize, last: usize) -> usize {
 }
 
 /// A click puts the cursor where it is; one on the cursor opens what is there.
-fn click(app: &mut App, at: Position) -> Vec<Effect> {
+fn click(app: &mut App, at: Position) {
     if app.help.is_some() || app.menu.is_some() || app.prompt.is_some() {
-        return Vec::new();
+        return;
     }
     match view::hit(app, at) {
         Some(view::Hit::Attempt(place)) => {
@@ -341,7 +349,7 @@ fn click(app: &mut App, at: Position) -> Vec<Effect> {
             let again = app.messages.cursor == place;
             messages::select(app, place);
             if again {
-                return messages::open(app);
+                messages::open(app);
             }
         }
         Some(view::Hit::Heading(column)) => {
@@ -351,7 +359,6 @@ fn click(app: &mut App, at: Position) -> Vec<Effect> {
         }
         None => {}
     }
-    Vec::new()
 }
 
 fn type_filter(app: &mut App, action: Action) {

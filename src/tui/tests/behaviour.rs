@@ -172,7 +172,7 @@ fn a_finding_leads_to_its_attempts() {
 fn going_back_ends_at_the_overview_and_only_q_leaves_it() {
     let mut app = read(MIXED, (80, 24));
     let _ = act(&mut app, &[Action::Open, Action::NextView, Action::Show(Screen::Capture), Action::Help]);
-    assert_eq!(act(&mut app, &[Action::Back; 6]), []);
+    assert!(!act(&mut app, &[Action::Back; 6]).contains(&Effect::Quit));
     assert_eq!(app.screen, Screen::Overview);
     assert_eq!(act(&mut app, &[Action::Close]), [Effect::Quit]);
     let _ = update(&mut app, Action::Open);

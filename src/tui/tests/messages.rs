@@ -8,8 +8,8 @@ use crate::units::{PacketNumber, Span, Timestamp};
 fn shown(messages: Vec<Message>, size: (u16, u16)) -> App {
     let mut app = read("chat/proxy-any.pcap", size);
     let effects = act(&mut app, &[Action::Show(Screen::Messages)]);
-    let [Effect::ReadMessages(session)] = effects.as_slice() else { panic!("{effects:?}") };
-    let _ = receive(&mut app, News::Messages(session.id(), Ok((messages, Vec::new()))));
+    let [Effect::ReadMessages(session, 0)] = effects.as_slice() else { panic!("{effects:?}") };
+    let _ = receive(&mut app, News::Messages(session.id(), Ok((messages, None))));
     app
 }
 
@@ -23,7 +23,6 @@ fn message(number: u64, by: Role, opcode: Opcode, payload: &[u8]) -> Message {
         is_compressed: false,
         payload: payload.into(),
         lacks: None,
-        has_more: false,
     }
 }
 
@@ -51,8 +50,7 @@ fn talk(start: Timestamp) -> Vec<Message> {
     }
     messages[5].is_compressed = true;
     messages[5].length = 40;
-    messages[6].lacks = Some("the first 256 bytes of 4,096".to_owned());
-    messages[6].has_more = true;
+    messages[6].lacks = Some("3,840 bytes more not kept".to_owned());
     messages
 }
 
@@ -75,20 +73,22 @@ fn messages_have_a_list_and_a_payload() {
 fn messages_are_asked_for_once_and_again_for_another_attempt() {
     let mut app = read("mixed-backends/proxy-any.pcap", (80, 24));
     let effects = act(&mut app, &[Action::Show(Screen::Messages)]);
-    assert!(matches!(effects.as_slice(), [Effect::ReadMessages(_)]), "{effects:?}");
+    assert!(matches!(effects.as_slice(), [Effect::ReadMessages(_, 0)]), "{effects:?}");
     assert_eq!(act(&mut app, &[Action::Move(Motion::Down), Action::Form]), []);
     let effects = act(&mut app, &[Action::NextAttempt, Action::NextAttempt]);
-    assert!(matches!(effects.as_slice(), [Effect::ReadMessages(_)]), "{effects:?}");
+    assert!(matches!(effects.as_slice(), [Effect::ReadMessages(_, 0)]), "{effects:?}");
 }
 
 #[test]
 fn answers_to_what_nobody_asks_any_more_are_let_go() {
     let mut app = shown(talk(start()), (80, 24));
     let other = AttemptId { connection: PacketNumber(999), attempt: 0 };
-    let _ = receive(&mut app, News::Messages(other, Ok((Vec::new(), Vec::new()))));
+    let _ = receive(&mut app, News::Messages(other, Ok((Vec::new(), None))));
     assert_eq!(app.messages.all().len(), 8);
-    let session = app.messages.session.unwrap();
-    let _ = receive(&mut app, News::Messages(session, Err("a pipe cannot be read again".to_owned())));
+    let mut app = read("chat/proxy-any.pcap", (80, 24));
+    let effects = act(&mut app, &[Action::Show(Screen::Messages)]);
+    let [Effect::ReadMessages(session, 0)] = effects.as_slice() else { panic!("{effects:?}") };
+    let _ = receive(&mut app, News::Messages(session.id(), Err("a pipe cannot be read again".to_owned())));
     assert!(drawn(&app).contains("no payloads: a pipe cannot be read again"), "{}", drawn(&app));
     assert!(drawn(&app).contains("binary"), "the frames are there");
 }
@@ -123,15 +123,27 @@ fn payloads_come_in_three_forms() {
 }
 
 #[test]
-fn a_message_is_fetched_in_full_when_it_is_opened() {
+fn more_messages_are_asked_for_at_the_end_of_the_list() {
+    let mut app = read("chat/proxy-any.pcap", (80, 24));
+    let effects = act(&mut app, &[Action::Show(Screen::Messages)]);
+    let [Effect::ReadMessages(session, 0)] = effects.as_slice() else { panic!("{effects:?}") };
+    let all = talk(start());
+    let effects = receive(&mut app, News::Messages(session.id(), Ok((all[..4].to_vec(), Some(4)))));
+    assert_eq!(effects, []);
+    assert!(drawn(&app).contains("more at the end"), "{}", drawn(&app));
+    let effects = act(&mut app, &[Action::Move(Motion::Last), Action::Move(Motion::Last)]);
+    assert_eq!(effects, [Effect::ReadMessages(session.clone(), 4)], "once");
+    let _ = receive(&mut app, News::Messages(session.id(), Ok((all[4..].to_vec(), None))));
+    assert_eq!((app.messages.all().len(), app.messages.cursor), (8, 3));
+    assert!(!drawn(&app).contains("more"), "{}", drawn(&app));
+}
+
+#[test]
+fn a_payload_can_be_read_to_its_end() {
     let mut app = shown(talk(start()), (80, 24));
-    let _ = act(&mut app, &[Action::Move(Motion::Last), Action::Move(Motion::Up)]);
-    let effects = update(&mut app, Action::Open);
-    let [Effect::ReadWhole(session, 6)] = effects.as_slice() else { panic!("{effects:?}") };
-    let whole: Box<[u8]> = vec![0xfe; 4096].into();
-    let _ = receive(&mut app, News::Whole(session.id(), 6, Ok(whole)));
-    let _ = update(&mut app, Action::Move(Motion::Last));
-    assert!(drawn(&app).contains("00000ff0  fe fe"), "{}", drawn(&app));
+    let _ = act(&mut app, &[Action::Move(Motion::Down), Action::Move(Motion::Down), Action::Open]);
+    let _ = act(&mut app, &[Action::Resize(60, 15), Action::Move(Motion::Last)]);
+    assert!(drawn(&app).contains("\n      ]\n    }\n  }\n}"), "{}", drawn(&app));
     let _ = update(&mut app, Action::Back);
     assert_eq!((app.screen, app.messages.is_zoomed), (Screen::Messages, false));
 }

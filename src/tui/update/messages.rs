@@ -1,5 +1,6 @@
 //! The messages of the attempt under the cursor: asked for when they are looked at, moved in, searched.
 
+use crate::limits::SCREEN_MESSAGE_BYTES;
 use crate::protocol::RequestFacts;
 use crate::tui::action::{Action, Motion, Screen};
 use crate::tui::app::App;
@@ -15,6 +16,11 @@ use crate::tui::view;
 /// is under their cursor.
 pub(super) fn settle(app: &mut App) -> Vec<Effect> {
     if app.screen != Screen::Messages {
+        // Another question takes the place of this one.
+        app.messages.is_asked = false;
+        if matches!(app.messages.state, Reading::Going) {
+            app.messages = Messages { form: app.messages.form, ..Messages::default() };
+        }
         return Vec::new();
     }
     let mut effects = Vec::new();
@@ -28,7 +34,13 @@ pub(super) fn settle(app: &mut App) -> Vec<Effect> {
         app.messages.of = app.selected();
         app.messages.session = Some(session.id());
         app.messages.state = Reading::Going;
-        effects.push(Effect::ReadMessages(session));
+        effects.push(Effect::ReadMessages(session, 0));
+    }
+    if let (Some(next), true) = (app.messages.next, wants_more(&app.messages))
+        && let Some(session) = app.session()
+    {
+        app.messages.is_asked = true;
+        effects.push(Effect::ReadMessages(session, next));
     }
     let (_, width) = view::payload_area(app);
     app.messages.lay_out(width, app.theme.is_ascii);
@@ -36,27 +48,31 @@ pub(super) fn settle(app: &mut App) -> Vec<Effect> {
     effects
 }
 
-/// The messages that were asked for are there, or cannot be had.
-pub(super) fn arrived(app: &mut App, of: AttemptId, read: Result<(Vec<Message>, Vec<String>), String>) {
+/// The cursor is at the last one, and there is room for more.
+fn wants_more(messages: &Messages) -> bool {
+    let is_at_end = messages.cursor.saturating_add(1) >= messages.all().len();
+    is_at_end && !messages.is_asked && messages.bytes() < SCREEN_MESSAGE_BYTES
+}
+
+/// Messages that were asked for are there, or cannot be had.
+pub(super) fn arrived(app: &mut App, of: AttemptId, read: Result<(Vec<Message>, Option<u64>), String>) {
     if app.messages.session != Some(of) {
         return;
     }
-    match read {
-        Ok((messages, notes)) => {
-            app.messages.application = app.story().and_then(|story| application(&story, &messages));
-            app.messages.state = Reading::Done(messages, notes);
+    app.messages.is_asked = false;
+    match (read, &mut app.messages.state) {
+        (Ok((more, next)), Reading::Done(messages)) => {
+            messages.extend(more);
+            app.messages.next = next;
         }
-        Err(reason) => app.messages.state = Reading::Failed(reason),
-    }
-    app.scroll = 0;
-}
-
-/// A message that was asked for in full is there, or cannot be had.
-pub(super) fn whole(app: &mut App, of: AttemptId, place: usize, payload: Result<Box<[u8]>, String>) {
-    match payload {
-        Ok(payload) if app.messages.session == Some(of) => app.messages.whole = Some((place, payload)),
-        Ok(_) => {}
-        Err(reason) => app.notice = Some(reason),
+        (Ok((messages, next)), _) => {
+            app.messages.application = app.story().and_then(|story| application(&story, &messages));
+            app.messages.state = Reading::Done(messages);
+            app.messages.next = next;
+            app.scroll = 0;
+        }
+        (Err(reason), Reading::Done(_)) => app.notice = Some(reason),
+        (Err(reason), _) => app.messages.state = Reading::Failed(reason),
     }
 }
 
@@ -73,14 +89,11 @@ fn application(story: &Story<'_>, messages: &[Message]) -> Option<Application> {
 }
 
 /// Shows the payload under the cursor alone, all of it.
-pub(super) fn open(app: &mut App) -> Vec<Effect> {
-    let Some(message) = app.messages.current() else { return Vec::new() };
-    let has_more =
-        message.has_more && app.messages.whole.as_ref().is_none_or(|(at, _)| *at != app.messages.cursor);
-    app.messages.is_zoomed = true;
-    app.scroll = 0;
-    let session = if has_more { app.session() } else { None };
-    session.map(|session| Effect::ReadWhole(session, app.messages.cursor)).into_iter().collect()
+pub(super) fn open(app: &mut App) {
+    if app.messages.current().is_some() {
+        app.messages.is_zoomed = true;
+        app.scroll = 0;
+    }
 }
 
 /// Another form, beginning with the one that is shown.
@@ -106,7 +119,6 @@ pub(super) fn go(app: &mut App, motion: Motion) {
 /// Puts the cursor on a message.
 pub(super) fn select(app: &mut App, place: usize) {
     app.messages.cursor = place.min(app.messages.all().len().saturating_sub(1));
-    app.messages.whole = app.messages.whole.take().filter(|(at, _)| *at == app.messages.cursor);
     app.scroll = 0;
 }
 

@@ -10,7 +10,7 @@ use super::ladder::{Event, What, events, lifelines, names};
 use crate::protocol::Role;
 use crate::report::count::span;
 use crate::report::text::time::Clock;
-use crate::tcp::{EndedBy, Opened};
+use crate::tcp::{EndedBy, Happened, Opened};
 use crate::text;
 use crate::tui::app::App;
 use crate::tui::theme::Theme;
@@ -22,14 +22,14 @@ pub(super) fn height(body: Rect) -> usize {
 
 /// How many lines there are.
 pub(super) fn lines(app: &App) -> usize {
-    app.story().map_or(0, |story| events(&story).len())
+    app.story().map_or(0, |story| events(&story, &app.below).len())
 }
 
 /// Draws the screen.
 pub(super) fn draw(app: &App, body: Rect, frame: &mut Frame<'_>) {
     let Some(story) = app.story() else { return };
     let width = usize::from(body.width);
-    let events = events(&story);
+    let events = events(&story, &app.below);
     let clock = app.shown.clock(story.time.0);
     let columns = Columns::new(
         width,
@@ -182,9 +182,12 @@ impl Columns {
 fn style(what: &What<'_>, theme: Theme) -> Style {
     match what {
         What::Ended(EndedBy::Reset) | What::Opened(Opened::Refused | Opened::Unanswered, _) => theme.bad(),
+        What::Below(Happened::Reset | Happened::Missing(_)) => theme.bad(),
+        What::Below(Happened::Retransmitted(_) | Happened::OutOfOrder(_)) => theme.unsure(),
+        What::Below(Happened::KeepAlive) => theme.quiet(),
         What::Answer(leg) => theme.outcome(leg.outcome),
         What::Request(_) => theme.accent(),
-        What::Frame(frame) if frame.opcode.is_control() => theme.quiet(),
+        What::Frame(frame, _) if frame.opcode.is_control() => theme.quiet(),
         _ => Style::new(),
     }
 }

@@ -114,7 +114,7 @@ pub(super) fn foot(app: &App, area: Rect, frame: &mut Frame<'_>) {
         (None, None) => {
             let more = more(app);
             let room = usize::from(area.width).saturating_sub(text::width(&more));
-            let mut line = hints(app, room);
+            let mut line = hints(app, if more.is_empty() { room.saturating_add(HINT_GAP) } else { room });
             line.push_span(Span::raw(" ".repeat(room.saturating_sub(line.width()))));
             line.push_span(Span::styled(more, theme.quiet()));
             line
@@ -181,7 +181,7 @@ fn hints(app: &App, width: usize) -> Line<'static> {
             key.hint
         };
         let needs = hint_width(key.label, hint);
-        if used.saturating_add(needs).saturating_add(reserved) <= width.saturating_add(2) {
+        if used.saturating_add(needs).saturating_add(reserved) <= width {
             used = used.saturating_add(needs);
             push(key.label, hint);
         }
@@ -191,6 +191,9 @@ fn hints(app: &App, width: usize) -> Line<'static> {
     }
     Line::from(spans)
 }
+
+/// Columns behind a hint.
+const HINT_GAP: usize = 2;
 
 fn is_columns(app: &App) -> bool {
     app.menu.as_ref().is_some_and(|menu| menu.kind == MenuKind::Columns)

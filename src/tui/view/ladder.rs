@@ -1,10 +1,12 @@
 //! The events of an attempt on all its legs, by time, with the silence between them.
 
-use crate::protocol::{FrameRecord, Role};
+use crate::model::Connection;
+use crate::protocol::{FrameRecord, Opcode, Role};
 use crate::report::count::{count, number, span};
 use crate::routes::Route;
-use crate::tcp::{EndedBy, Opened};
+use crate::tcp::{EndedBy, Happened, Opened};
 use crate::text;
+use crate::tui::app::Below;
 use crate::tui::messages::name;
 use crate::tui::rows::proxy_name;
 use crate::tui::shown::Shown;
@@ -37,12 +39,14 @@ pub(super) enum What<'a> {
     Request(&'a StoryLeg<'a>),
     /// An answer.
     Answer(&'a StoryLeg<'a>),
-    /// A frame.
-    Frame(&'a FrameRecord),
+    /// A frame; a pong with the time since its ping.
+    Frame(&'a FrameRecord, Option<Span>),
     /// Frames that are not kept.
     Forgotten(u64),
     /// The first FIN or RST.
     Ended(EndedBy),
+    /// Something below the streams: sent again, late, missing; the other side's FIN.
+    Below(Happened),
     /// Nothing, for so long. Drawn in several lines; this is the number of the line, and of how many.
     Silence(Span, usize, usize),
     /// The capture ends.
@@ -50,10 +54,12 @@ pub(super) enum What<'a> {
 }
 
 /// All events by time, and silence in lines of its own.
-pub(super) fn events<'a>(story: &'a Story<'a>) -> Vec<Event<'a>> {
+pub(super) fn events<'a>(story: &'a Story<'a>, below: &Below) -> Vec<Event<'a>> {
     let mut events: Vec<Event<'a>> = Vec::new();
     for (place, leg) in story.legs.iter().enumerate() {
-        of_leg(leg, lane(story.route, place), &mut events);
+        let lane = lane(story.route, place);
+        of_leg(leg, lane, &mut events);
+        happened(leg.connection, lane, below, &mut events);
     }
     for tried in &story.tries {
         let lane = story.legs.len().min(1);
@@ -65,6 +71,7 @@ pub(super) fn events<'a>(story: &'a Story<'a>) -> Vec<Event<'a>> {
             let (time, packet) = (ending.origin.time, Some(ending.origin.packet));
             events.push(Event { time, packet, lane, by, what: What::Ended(ending.how) });
         }
+        happened(tried, lane, below, &mut events);
     }
     events.sort_by_key(|event| (event.time, event.packet));
     if story.legs.iter().any(|leg| leg.connection.tcp.ending.is_none()) {
@@ -132,6 +139,7 @@ fn of_leg<'a>(leg: &'a StoryLeg<'a>, lane: usize, events: &mut Vec<Event<'a>>) {
     }
     if let Some(session) = &leg.attempt.session {
         let mut last = None;
+        let mut pings = Pings::default();
         for (at, frame) in session.frames.iter().enumerate() {
             if at == crate::limits::FRAMES_KEPT_FIRST && session.frames.forgotten > 0 {
                 push(
@@ -142,11 +150,72 @@ fn of_leg<'a>(leg: &'a StoryLeg<'a>, lane: usize, events: &mut Vec<Event<'a>>) {
                 );
             }
             last = Some(frame.time);
-            push(frame.time, Some(frame.packet), frame.by, What::Frame(frame));
+            push(frame.time, Some(frame.packet), frame.by, What::Frame(frame, pings.answered(frame)));
         }
     }
     if let (Some(ending), Some(by)) = (leg.connection.tcp.ending, leg.connection.closed_by()) {
         push(ending.origin.time, Some(ending.origin.packet), by, What::Ended(ending.how));
+    }
+}
+
+/// What happened below the streams of a connection, but for its first end: that is known without it.
+fn happened(connection: &Connection, lane: usize, below: &Below, events: &mut Vec<Event<'_>>) {
+    let Some((_, happened)) = below.happened.iter().find(|(name, _)| *name == connection.id()) else {
+        return;
+    };
+    let end = connection.tcp.ending.map(|ending| ending.origin.packet);
+    let client = connection.endpoint(Role::Client);
+    for happening in &happened.kept {
+        let is_end = matches!(happening.what, Happened::Fin | Happened::Reset);
+        if is_end && end == Some(happening.origin.packet) {
+            continue;
+        }
+        let is_client = connection.tcp.flow.endpoint(happening.by) == client;
+        let by = if is_client { Role::Client } else { Role::Server };
+        let (time, packet) = (happening.origin.time, Some(happening.origin.packet));
+        events.push(Event { time, packet, lane, by, what: What::Below(happening.what) });
+    }
+}
+
+fn below_words(happened: Happened) -> String {
+    match happened {
+        Happened::Retransmitted(bytes) => format!("again {} B", number(bytes.into())),
+        Happened::OutOfOrder(bytes) => format!("late {} B", number(bytes.into())),
+        Happened::Missing(bytes) => format!("{} B missing", number(bytes)),
+        Happened::KeepAlive => "keep-alive".to_owned(),
+        Happened::Fin => "FIN".to_owned(),
+        Happened::Reset => "RST".to_owned(),
+    }
+}
+
+/// Pings that wait for their pongs. A frame's payload is not kept, so a pong belongs to the ping of the other side that is
+/// as long (RFC 6455 section 5.5.3 has it send the same back), if there is only one.
+#[derive(Default)]
+struct Pings(Vec<(Role, u64, Timestamp)>);
+
+impl Pings {
+    /// From a pong's ping to it; none of any other frame, and where it could be that of another ping.
+    fn answered(&mut self, frame: &FrameRecord) -> Option<Span> {
+        match frame.opcode {
+            Opcode::PING => {
+                if self.0.len() >= crate::limits::OUTSTANDING_PINGS {
+                    self.0.remove(0);
+                }
+                self.0.push((frame.by, frame.length, frame.time));
+                None
+            }
+            Opcode::PONG => {
+                let is_its =
+                    |(by, length, _): &(Role, u64, Timestamp)| *by != frame.by && *length == frame.length;
+                let (its, others): (Vec<_>, Vec<_>) = self.0.drain(..).partition(is_its);
+                self.0 = others;
+                match its.as_slice() {
+                    [(_, _, sent)] => Some(frame.time.since(*sent)),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
     }
 }
 
@@ -185,12 +254,18 @@ impl What<'_> {
                 let status = words.split(' ').next().unwrap_or_default().to_owned();
                 if text::width(&words) <= room { words } else { status }
             }
-            Self::Frame(frame) => {
-                format!("{} {} B", opcode(frame), number(frame.length))
+            Self::Frame(frame, answered) => {
+                let words = format!("{} {} B", opcode(frame), number(frame.length));
+                match answered {
+                    Some(after) if room >= 28 => format!("{words}, {} after its ping", span(*after)),
+                    Some(after) if room >= 20 => format!("{words}, {}", span(*after)),
+                    _ => words,
+                }
             }
             Self::Forgotten(frames) => format!("{} not kept", count(*frames, "frame")),
             Self::Ended(EndedBy::Fin) => "FIN".to_owned(),
             Self::Ended(EndedBy::Reset) => "RST".to_owned(),
+            Self::Below(happened) => below_words(*happened),
             Self::Silence(silence, ..) => format!("{} of silence", span(*silence)),
             Self::End => "the capture ends".to_owned(),
         }

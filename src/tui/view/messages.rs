@@ -116,11 +116,12 @@ fn title(app: &App, width: usize) -> Line<'static> {
         if control == 0 { String::new() } else { format!(", {}", count(control as u64, "control frame")) };
     let speaks =
         app.messages.application.map(|application| format!(" of {}", application.name())).unwrap_or_default();
-    let notes = match &app.messages.state {
-        Reading::Done(_, notes) => notes.join("; "),
-        _ => String::new(),
+    let notes = match (app.messages.next, app.messages.is_asked) {
+        (None, _) => "",
+        (Some(_), true) => "reading more ...",
+        (Some(_), false) => "more at the end",
     };
-    rule(&format!("{data}{speaks}{control}"), &text::escape(&notes), width, app.theme)
+    rule(&format!("{data}{speaks}{control}"), notes, width, app.theme)
 }
 
 /// What the payload is that is shown.
@@ -128,16 +129,15 @@ fn payload_title(app: &App, width: usize) -> Line<'static> {
     let Some(message) = app.messages.current() else { return Line::default() };
     let (laid, messages) = (&app.messages.laid, &app.messages);
     let whole = messages.payload().map_or(0, <[u8]>::len) as u64;
-    let is_whole = messages.whole.as_ref().is_some_and(|(at, _)| *at == messages.cursor);
-    let size = match (message.is_compressed, is_whole) {
-        (true, _) => format!("{} from {}", number(whole), count(message.length, "byte")),
-        (false, true) => count(whole, "byte"),
-        (false, false) => count(message.length, "byte"),
+    let size = if message.is_compressed {
+        format!("{} from {}", number(whole), count(message.length, "byte"))
+    } else {
+        count(message.length, "byte")
     };
     let by = message.by.name();
     let form = laid.key.map_or(Form::Text, |(_, _, form, _)| form).name();
     let lacks = match &message.lacks {
-        Some(lacks) if !is_whole => format!(", {}", text::escape(lacks)),
+        Some(lacks) => format!(", {}", text::escape(lacks)),
         _ if laid.left_out > 0 => format!(", {} more (e exports all)", count(laid.left_out as u64, "byte")),
         _ => String::new(),
     };
