@@ -213,13 +213,18 @@ impl Reader {
     }
 }
 
-/// The terminal as long as it is ours.
-struct Screen {
+/// The terminal as long as it is ours. It is given back when this goes, and by a panic of any thread.
+#[derive(Debug)]
+pub struct Screen {
     terminal: DefaultTerminal,
 }
 
 impl Screen {
-    fn take() -> io::Result<Self> {
+    /// Takes the terminal.
+    ///
+    /// # Errors
+    /// If standard output or input is none.
+    pub fn take() -> io::Result<Self> {
         let before = panic::take_hook();
         // ratatui restores the rest, before it calls this.
         panic::set_hook(Box::new(move |panic| {

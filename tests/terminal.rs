@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 use std::io::{Read, Write};
+use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -52,6 +53,14 @@ impl Terminal {
         let keys = pair.master.take_writer().unwrap();
         let screen = vt100::Parser::new(rows.try_into().unwrap(), columns.try_into().unwrap(), 0);
         Self { screen, output, keys, child, master: pair.master, slave: pair.slave, before }
+    }
+
+    /// The program in another folder.
+    fn read_in(folder: &Path, capture: &str, (columns, rows): (u16, u16)) -> Self {
+        let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join(capture);
+        let program = env!("CARGO_BIN_EXE_wsinspect");
+        let script = format!("cd '{}' && exec '{program}' read '{}'", folder.display(), capture.display());
+        Self::new("/bin/sh", &["-c", &script], (columns, rows))
     }
 
     fn read(capture: &str) -> Self {
@@ -112,6 +121,7 @@ fn now() -> Instant {
 const PATIENCE: Duration = Duration::from_secs(30);
 
 const STRIPPED: &str = "captures/nginx-nothing-configured/proxy-any.pcap";
+const CHAT: &str = "captures/chat/proxy-any.pcap";
 const VERDICT: &str = "upgrade attempts failed: nginx 1.22.1 (10.77.2.1) drops the upgrade";
 const DOWN: &str = "\x1b[B";
 const ESCAPE: &str = "\x1b";
@@ -210,4 +220,66 @@ fn who_asks_for_a_report_gets_one() {
         assert!(!terminal.screen.screen().alternate_screen(), "{options:?}");
         let _ = terminal.is_left_as_it_was();
     }
+}
+
+#[test]
+fn messages_are_read_again_searched_and_shown_in_full() {
+    let mut terminal = Terminal::read(CHAT);
+    terminal.press("", &["both upgrade attempts succeeded"]);
+    terminal.press("\r\t\t", &["messages 1 of 1", "text of the client", "as text"]);
+    terminal.press("/ping\r", &["ping of the"]);
+    terminal.press("g\r", &["text of the client #19, 5 bytes", "hello"]);
+    terminal.press("vv", &["00000000  68 65 6c 6c 6f"]);
+    terminal.press("qqqq", &[]);
+    assert!(terminal.is_left_as_it_was().success());
+}
+
+#[test]
+fn what_is_exported_is_a_new_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut terminal = Terminal::read_in(folder.path(), STRIPPED, (80, 24));
+    terminal.press("", &[VERDICT]);
+    terminal.press("e", &["the packets of its 2 connections"]);
+    terminal.press("\r", &["written: proxy-any-3.pcapng, 20 packets"]);
+    terminal.press("e\r", &["written: proxy-any-3-2.pcapng"]);
+    terminal.press("ej\r", &["written: proxy-any-3.md"]);
+    terminal.press("q", &[]);
+    assert!(terminal.is_left_as_it_was().success());
+    let exported = folder.path().join("proxy-any-3.pcapng");
+    let program = Command::new(env!("CARGO_BIN_EXE_wsinspect")).arg("read").arg(&exported).output().unwrap();
+    let report = String::from_utf8(program.stdout).unwrap();
+    assert!(report.starts_with("2 of 2 upgrade attempts failed: nginx 1.22.1"), "{report}");
+    let markdown = std::fs::read_to_string(folder.path().join("proxy-any-3.md")).unwrap();
+    assert!(markdown.starts_with("**2 of 2 upgrade attempts failed"), "{markdown}");
+}
+
+#[test]
+fn what_came_through_a_pipe_cannot_be_read_again_and_says_so() {
+    let program = env!("CARGO_BIN_EXE_wsinspect");
+    let script = format!("cat {CHAT} | {program} read -");
+    let mut terminal = Terminal::new("/bin/sh", &["-c", &script], (80, 24));
+    terminal.press("", &["both upgrade attempts succeeded"]);
+    terminal.press("\r\t\t", &["messages 1 of 1", "a pipe cannot be read again"]);
+    terminal.press("qq", &[]);
+    assert!(terminal.is_left_as_it_was().success());
+}
+
+/// Played in a terminal of its own by the test below. What would give the terminal back at the end is forgotten, so that
+/// only what a panic does is left, as in a program that aborts.
+#[test]
+#[ignore = "needs a terminal, and fails"]
+#[expect(clippy::panic, reason = "that is what it is for")]
+fn somebody_panics() {
+    std::mem::forget(wsinspect::screen::Screen::take().unwrap());
+    panic!("on purpose");
+}
+
+#[test]
+fn the_terminal_is_given_back_by_a_panic() {
+    let program = std::env::current_exe().unwrap();
+    let arguments = ["--ignored", "--exact", "somebody_panics", "--nocapture"];
+    let mut terminal = Terminal::new(program.to_str().unwrap(), &arguments, (80, 24));
+    terminal.wait_for(|screen| screen.contents().contains("on purpose"));
+    assert!(!terminal.is_left_as_it_was().success());
+    assert!(terminal.screen.screen().contents().contains("on purpose"), "on the screen that stays");
 }

@@ -58,6 +58,8 @@ pub struct App {
     pub menu: Option<Menu>,
     /// The first line of the help that is shown, if it is.
     pub help: Option<usize>,
+    /// In a flow that has no room for both, times are those since the line before.
+    pub shows_delta: bool,
     /// A word about what was just done.
     pub notice: Option<String>,
     /// What came while the view is frozen.
@@ -194,6 +196,7 @@ impl App {
             prompt: None,
             menu: None,
             help: None,
+            shows_delta: false,
             notice: None,
             frozen: None,
             follows: false,

@@ -175,6 +175,16 @@ fn act(app: &mut App, action: Action) -> Vec<Effect> {
         }
         Action::Freeze => freeze(app),
         Action::Times => {
+            let has_both = view::has_room_for_delta(app.size.width.into());
+            if app.screen == Screen::Flow
+                && !has_both
+                && app.shown.time == TimeStyle::Relative
+                && !app.shows_delta
+            {
+                app.shows_delta = true;
+                return Vec::new();
+            }
+            app.shows_delta = false;
             app.shown.time = match app.shown.time {
                 TimeStyle::Relative => TimeStyle::Utc,
                 TimeStyle::Utc => TimeStyle::Local,

@@ -101,6 +101,11 @@ pub(super) fn table_height(app: &App) -> usize {
     overview::areas(app, body).rows.height.into()
 }
 
+/// Whether a flow of so many columns shows the time and the time since the line before.
+pub(super) const fn has_room_for_delta(width: usize) -> bool {
+    width >= flow::WITH_DELTA
+}
+
 /// How many messages are listed at once.
 pub(super) fn messages_height(app: &App) -> usize {
     let [_, body, _] = frame::areas(whole(app));

@@ -278,3 +278,14 @@ fn rows_are_sorted_by_what_stands_in_the_column() {
 
 /// What a row shows in one column.
 type Text = fn(&Row) -> String;
+
+#[test]
+fn a_narrow_flow_shows_the_time_since_the_line_before_when_asked() {
+    let mut app = read("idle-cut/proxy-any.pcap", (60, 15));
+    let _ = act(&mut app, &[Action::Show(Screen::Flow), Action::Times]);
+    assert!(drawn(&app).contains("+2.35 ms"), "{}", drawn(&app));
+    let _ = update(&mut app, Action::Times);
+    assert!(drawn(&app).contains("\n18:48:04.384369Z"), "{}", drawn(&app));
+    let _ = act(&mut app, &[Action::Times, Action::Times]);
+    assert!(drawn(&app).contains("\n0.000044 s"), "{}", drawn(&app));
+}

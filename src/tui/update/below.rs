@@ -28,7 +28,10 @@ pub(super) fn arrived(app: &mut App, of: AttemptId, read: Result<Vec<(PacketNumb
         app.below.is_asked = false;
         match read {
             Ok(happened) => app.below.happened = happened,
-            Err(reason) => app.below.failed = Some(reason),
+            Err(reason) => {
+                app.notice = Some(format!("no retransmissions and gaps: {reason}"));
+                app.below.failed = Some(reason);
+            }
         }
     }
 }

@@ -31,13 +31,9 @@ pub(super) fn draw(app: &App, body: Rect, frame: &mut Frame<'_>) {
     let width = usize::from(body.width);
     let events = events(&story, &app.below);
     let clock = app.shown.clock(story.time.0);
-    let columns = Columns::new(
-        width,
-        lifelines(&story),
-        clock.show(story.time.1).len().max(10),
-        app.data.progress.packets,
-    );
-    let mut drawn = vec![columns.heading(&names(&story), app.theme)];
+    let time = time_of(&clock.show(story.time.1), width).len().max(10);
+    let columns = Columns::new(width, lifelines(&story), time, app.data.progress.packets);
+    let mut drawn = vec![columns.heading(&names(&story), app)];
     let height = height(body);
     let first = app.scroll.min(events.len().saturating_sub(height));
     let before = first.checked_sub(1).and_then(|before| events.get(before)).map(|event| event.time);
@@ -53,6 +49,7 @@ pub(super) fn draw(app: &App, body: Rect, frame: &mut Frame<'_>) {
 
 /// How wide what is.
 struct Columns {
+    width: usize,
     time: usize,
     delta: usize,
     packet: usize,
@@ -62,22 +59,21 @@ struct Columns {
 
 impl Columns {
     fn new(width: usize, lifelines: usize, time: usize, packets: u64) -> Self {
-        let delta = if width >= 90 { 11 } else { 0 };
+        let delta = if width >= WITH_DELTA { 11 } else { 0 };
         let packet = packets.to_string().len().saturating_add(2).max(8);
         let lanes = lifelines.saturating_sub(1).max(1);
         let room = width.saturating_sub(time).saturating_sub(delta).saturating_sub(packet).saturating_sub(2);
         let lane = (room / lanes).saturating_sub(1).clamp(8, 48);
-        Self { time, delta, packet, lane, lanes }
+        Self { width, time, delta, packet, lane, lanes }
     }
 
-    fn heading(&self, names: &[String], theme: Theme) -> Line<'static> {
+    fn heading(&self, names: &[String], app: &App) -> Line<'static> {
+        let theme = app.theme;
+        let time = if self.delta == 0 && app.shows_delta { "since" } else { "time" };
         let delta =
             if self.delta > 0 { text::pad_start("since", self.delta).into_owned() } else { String::new() };
-        let left = format!(
-            "{}{delta}{} ",
-            text::pad_start("time", self.time),
-            text::pad_start("packet", self.packet)
-        );
+        let left =
+            format!("{}{delta}{} ", text::pad_start(time, self.time), text::pad_start("packet", self.packet));
         let step = self.lane.saturating_add(1);
         let mut lanes = String::new();
         for (place, name) in names.iter().enumerate() {
@@ -101,7 +97,11 @@ impl Columns {
         let theme = app.theme;
         let packet = event.packet.map(|packet| packet.to_string()).unwrap_or_default();
         let is_silent = matches!(event.what, What::Silence(..));
-        let time = if is_silent { String::new() } else { clock.show(event.time) };
+        let time = match (is_silent, self.delta == 0 && app.shows_delta) {
+            (true, _) => String::new(),
+            (false, true) => delta.to_owned(),
+            (false, false) => time_of(&clock.show(event.time), self.width).to_owned(),
+        };
         let delta = if is_silent { "" } else { delta };
         let delta =
             if self.delta > 0 { text::pad_start(delta, self.delta).into_owned() } else { String::new() };
@@ -179,10 +179,25 @@ impl Columns {
     }
 }
 
+/// A time; without its date where there is little room.
+fn time_of(shown: &str, width: usize) -> &str {
+    match shown.split_once('T') {
+        Some((_, time)) if width < WITH_DATE => time,
+        _ => shown,
+    }
+}
+
+/// From so many columns on there is room for the time since the line before.
+pub(super) const WITH_DELTA: usize = 90;
+
+/// From so many columns on there is room for dates.
+const WITH_DATE: usize = 120;
+
 fn style(what: &What<'_>, theme: Theme) -> Style {
     match what {
-        What::Ended(EndedBy::Reset) | What::Opened(Opened::Refused | Opened::Unanswered, _) => theme.bad(),
-        What::Below(Happened::Reset | Happened::Missing(_)) => theme.bad(),
+        What::Ended(EndedBy::Reset)
+        | What::Below(Happened::Reset | Happened::Missing(_))
+        | What::Opened(Opened::Refused | Opened::Unanswered, _) => theme.bad(),
         What::Below(Happened::Retransmitted(_) | Happened::OutOfOrder(_)) => theme.unsure(),
         What::Below(Happened::KeepAlive) => theme.quiet(),
         What::Answer(leg) => theme.outcome(leg.outcome),

@@ -181,7 +181,7 @@ fn below_words(happened: Happened) -> String {
     match happened {
         Happened::Retransmitted(bytes) => format!("again {} B", number(bytes.into())),
         Happened::OutOfOrder(bytes) => format!("late {} B", number(bytes.into())),
-        Happened::Missing(bytes) => format!("{} B missing", number(bytes)),
+        Happened::Missing(bytes) => format!("lacks {} B", number(bytes)),
         Happened::KeepAlive => "keep-alive".to_owned(),
         Happened::Fin => "FIN".to_owned(),
         Happened::Reset => "RST".to_owned(),
