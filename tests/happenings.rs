@@ -47,17 +47,17 @@ fn what_happened_is_what_was_counted() {
                 let facts = connection.tcp.half(half);
                 assert_eq!(
                     of(|what| matches!(what, Happened::Retransmitted(_))),
-                    facts.retransmitted.into(),
+                    u64::from(facts.retransmitted),
                     "{name}"
                 );
                 assert_eq!(
                     of(|what| matches!(what, Happened::OutOfOrder(_))),
-                    facts.out_of_order.into(),
+                    u64::from(facts.out_of_order),
                     "{name}"
                 );
                 assert_eq!(
                     of(|what| matches!(what, Happened::KeepAlive)),
-                    facts.keep_alives.into(),
+                    u64::from(facts.keep_alives),
                     "{name}"
                 );
             }
