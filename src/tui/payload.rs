@@ -53,6 +53,9 @@ impl Form {
             // Cut inside of a character.
             Err(error) => error.error_len().is_none(),
         };
+        if opcode == Opcode::CLOSE {
+            return Self::Text;
+        }
         let is_binary = opcode == Opcode::BINARY && (!is_text || start.contains(&0));
         if is_binary || !is_text && opcode != Opcode::TEXT {
             return Self::Hex;

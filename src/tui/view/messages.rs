@@ -130,7 +130,7 @@ fn payload_title(app: &App, width: usize) -> Line<'static> {
     let (laid, messages) = (&app.messages.laid, &app.messages);
     let whole = messages.payload().map_or(0, <[u8]>::len) as u64;
     let size = if message.is_compressed {
-        format!("{} from {}", number(whole), count(message.length, "byte"))
+        format!("{}, {} compressed", count(whole, "byte"), number(message.length))
     } else {
         count(message.length, "byte")
     };
@@ -176,6 +176,8 @@ fn marked(line: &str, search: &str, app: &App) -> Line<'static> {
 
 /// How wide the columns are.
 struct Cells {
+    /// Only the arrow, where there is little room.
+    from: usize,
     time: usize,
     packet: usize,
     /// The widest label of a message in its application.
@@ -192,25 +194,27 @@ impl Cells {
             (_, ..100) => 14,
             _ => 18,
         };
-        let fixed = [time, packet, FROM, KIND, BYTES, MARK, label, usize::from(label > 0)];
+        let from = if width < 70 { 1 } else { FROM };
+        let fixed = [time, packet, from, KIND, BYTES, MARK, label, usize::from(label > 0)];
         let gaps = 2usize;
         let used = fixed.iter().fold(gaps.saturating_mul(5), |sum, cell| sum.saturating_add(*cell));
-        Self { time, packet, label, preview: width.saturating_sub(used) }
+        Self { from, time, packet, label, preview: width.saturating_sub(used) }
     }
 
     fn heading(&self) -> String {
         let label =
             if self.label > 0 { format!("{:<width$} ", "is", width = self.label) } else { String::new() };
         format!(
-            "{:>time$}  {:>packet$}  {:FROM$} {:KIND$} {:>BYTES$} {:MARK$} {label}payload",
+            "{:>time$}  {:>packet$}  {:from$} {:KIND$} {:>BYTES$} {:MARK$} {label}payload",
             "time",
             "packet",
-            "from",
+            if self.from == FROM { "from" } else { "" },
             "kind",
             "bytes",
             "",
             time = self.time,
             packet = self.packet,
+            from = self.from,
         )
     }
 
@@ -224,15 +228,17 @@ impl Cells {
         length: u64,
         app: &App,
     ) -> String {
-        let arrow = match by {
-            Role::Client => app.theme.glyph("client →", "client >"),
-            Role::Server => app.theme.glyph("← server", "< server"),
+        let arrow = match (by, self.from == FROM) {
+            (Role::Client, true) => app.theme.glyph("client →", "client >"),
+            (Role::Server, true) => app.theme.glyph("← server", "< server"),
+            (Role::Client, false) => app.theme.glyph("→", ">"),
+            (Role::Server, false) => app.theme.glyph("←", "<"),
         };
         format!(
             "{}  {}  {} {} {} ",
             text::pad_start(time, self.time),
             text::pad_start(&packet.to_string(), self.packet),
-            text::pad(arrow, FROM),
+            text::pad(arrow, self.from),
             text::pad(kind, KIND),
             text::pad_start(&number(length), BYTES),
         )
