@@ -3,6 +3,7 @@
 //! `cargo run --release --example screen -- CAPTURE...`; see README.md in this folder.
 
 #![allow(
+    clippy::panic,
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::disallowed_methods,

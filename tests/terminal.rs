@@ -268,7 +268,6 @@ fn what_came_through_a_pipe_cannot_be_read_again_and_says_so() {
 /// only what a panic does is left, as in a program that aborts.
 #[test]
 #[ignore = "needs a terminal, and fails"]
-#[expect(clippy::panic, reason = "that is what it is for")]
 fn somebody_panics() {
     std::mem::forget(wsinspect::screen::Screen::take().unwrap());
     panic!("on purpose");
