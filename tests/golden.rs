@@ -93,6 +93,7 @@ fn help() {
         assert_snapshot!("explain-help", run(&["explain", "--help"]).report());
         assert_snapshot!("read-help", run(&["read", "--help"]).report());
         assert_snapshot!("read-help-short", run(&["read", "-h"]).report());
+        assert_snapshot!("live-help", run(&["live", "--help"]).report());
         assert_snapshot!("completions-help", run(&["completions", "--help"]).report());
         assert_snapshot!("man", run(&["man"]).report());
     });

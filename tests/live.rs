@@ -1,6 +1,11 @@
 //! Live capture of real traffic, in a network namespace of its own: nginx, an upstream, clients, tcpdump beside it.
 
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that fails may panic")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that fails may panic"
+)]
 #![allow(clippy::disallowed_methods, reason = "threads that wait for the lines of other programs")]
 
 use std::path::{Path, PathBuf};
@@ -305,7 +310,7 @@ fn without_times(value: &mut Value) {
         Value::Object(fields) => {
             fields.retain(|name, value| {
                 let is_time =
-                    ["time", "start", "end"].contains(&name.as_str()) && value.to_string().contains("T");
+                    ["time", "start", "end"].contains(&name.as_str()) && value.to_string().contains('T');
                 !is_time && !name.ends_with("_ms")
             });
             fields.values_mut().for_each(without_times);

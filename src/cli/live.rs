@@ -18,7 +18,7 @@ pub struct LiveArgs {
     pub interfaces: Vec<String>,
 
     /// Only packets that match this BPF filter, as tcpdump understands it.
-    #[arg(value_name = "FILTER", default_value = "tcp", trailing_var_arg = true)]
+    #[arg(value_name = "FILTER", default_value = "tcp")]
     pub filter: Vec<String>,
 
     /// How to report [default: on a terminal text, otherwise json].
@@ -171,7 +171,22 @@ not be done, or all interfaces were lost.";
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::cli::{Cli, Command};
+
+    #[test]
+    fn options_may_stand_behind_the_filter() {
+        let typed =
+            ["wsinspect", "live", "-i", "lo", "-i", "eth0", "port", "80", "-w", "x.pcapng", "-c", "5"];
+        let Ok(Cli { command: Command::Live(args) }) = Cli::try_parse_from(typed) else {
+            panic!("it is refused")
+        };
+        assert_eq!(args.interfaces, ["lo", "eth0"]);
+        assert_eq!(args.filter, ["port", "80"]);
+        assert_eq!(args.count, Some(5));
+    }
 
     #[test]
     fn units_are_understood() {

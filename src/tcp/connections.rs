@@ -185,13 +185,12 @@ impl<R: Receiver> Connections<R> {
         context: &mut R::Context,
         ended: &mut impl FnMut(Ended<R>, &mut R::Context),
     ) {
-        while self.closed.front().is_some_and(|first| first.time < closed) {
-            let before = self.closed.len();
-            // One that was active since waits again, behind the others.
-            self.release_earliest_closed(closed, context, ended);
-            if self.closed.len() == before {
+        // One that was active since it closed waits once more, behind the others.
+        for _ in 0..self.closed.len().saturating_mul(2) {
+            if self.closed.front().is_none_or(|first| first.time >= closed) {
                 break;
             }
+            self.release_earliest_closed(closed, context, ended);
         }
         let is_silent = |flow: &Flow<R>| flow.last.1 < heard;
         let mut silent: Vec<(PacketNumber, u32)> = self

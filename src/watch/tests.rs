@@ -108,7 +108,7 @@ fn what_is_over_is_let_go() {
         }
         kept.push((watch.window.len(), watch.told.legs.len(), watch.due.len()));
     }
-    // One round in the window, since keys of others must not be the same, and no more.
+    // One round in the window, since no two have the same keys, and no more.
     assert!(kept[4..].iter().all(|later| *later == kept[4]), "{kept:?}");
     assert!(kept[4].0 <= 12, "{kept:?}");
     found.extend(watch.end().into_iter().filter(|event| matches!(event, Event::Found(_))));
