@@ -177,7 +177,7 @@ fn records_rotate_and_are_whole() {
     let Some(stage) = Stage::new("rotation") else { return };
     let record = stage.path("ring.pcapng");
     let arguments = ["--rotate-size", "2k", "--rotate-keep", "2", "-w", record.to_str().unwrap()];
-    let mut live = stage.live(&[&["-i", "lo", "-i", "any"], &arguments[..]].concat());
+    let mut live = stage.live(&[&["-i", "lo"], &arguments[..]].concat());
     stage.talk("8080", &["/ws"; 8]);
     live.until(16, "\"connection\",\"schema\"");
     let (_, status) = live.interrupt();
