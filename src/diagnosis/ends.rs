@@ -1,5 +1,7 @@
 //! How sessions ended: who did it first, how, and after how much silence.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::finding::Blame;
 use super::recipes::Site;
 use super::timeouts;
@@ -183,8 +185,8 @@ impl End<'_, '_> {
 }
 
 /// Sessions that somebody ended at the same moment, though they were not silent for the same time: as when a process
-/// stops. Two or more routes each; places in `ends`.
-pub(super) fn together(ends: &[End<'_, '_>]) -> Vec<Vec<usize>> {
+/// stops. Two or more routes each; places in `ends`, which are all of the view.
+pub(super) fn together(view: &CaptureView<'_>, ends: &[End<'_, '_>]) -> Vec<Vec<usize>> {
     let stops = |end: &End<'_, '_>| match end.with {
         With::CloseFrame(code) => matches!(code, GOING_AWAY | SERVICE_RESTART),
         With::Connection(_) => true,
@@ -192,17 +194,105 @@ pub(super) fn together(ends: &[End<'_, '_>]) -> Vec<Vec<usize>> {
     let mut order: Vec<(usize, &End<'_, '_>)> =
         ends.iter().enumerate().filter(|(_, end)| !end.is_by_client() && stops(end)).collect();
     order.sort_by(|(_, one), (_, other)| one.who.cmp(&other.who).then(one.at.cmp(&other.at)));
-    let same = |one: &(usize, &End<'_, '_>), other: &(usize, &End<'_, '_>)| {
-        one.1.who == other.1.who && other.1.at.since(one.1.at) <= AT_ONCE
-    };
+    let loads = Load::of_everybody(view, ends);
+    let length =
+        view.capture.totals.first_and_last.map_or(Span::default(), |(first, last)| last.since(first));
     let mut groups: Vec<Vec<usize>> = Vec::new();
-    for group in order.chunk_by(same) {
-        let members: Vec<&End<'_, '_>> = group.iter().map(|(_, end)| *end).collect();
-        if members.len() > 1 && !is_idle_alike(&members) {
-            groups.push(group.iter().map(|(at, _)| *at).collect());
+    for of_one in order.chunk_by(|(_, one), (_, other)| one.who == other.who) {
+        for group in at_once(of_one) {
+            let members: Vec<&End<'_, '_>> = group.iter().map(|(_, end)| *end).collect();
+            let Some(first) = members.first() else { continue };
+            let is_outstanding = is_more_than_usual(members.len(), of_one.len(), length)
+                && loads.get(&first.who).is_none_or(|load| load.is_shed(members.len(), first.at));
+            if members.len() > 1
+                && is_outstanding
+                && !follow_their_begins(&members)
+                && !is_idle_alike(&members)
+            {
+                groups.push(group.iter().map(|(at, _)| *at).collect());
+            }
         }
     }
     groups
+}
+
+/// Ends in their order, cut where more than a moment lies between one and the first of its group.
+fn at_once<'s, 'v, 'a>(
+    mut ends: &'s [(usize, &'s End<'v, 'a>)],
+) -> impl Iterator<Item = &'s [(usize, &'s End<'v, 'a>)]> {
+    std::iter::from_fn(move || {
+        let (_, first) = ends.first()?;
+        let length = ends.partition_point(|(_, end)| end.at.since(first.at) <= AT_ONCE);
+        let (group, rest) = ends.split_at_checked(length.max(1))?;
+        ends = rest;
+        Some(group)
+    })
+}
+
+/// Whether so many ends in a moment, of `all` in a capture of that length, are more than chance brings together where
+/// sessions come and go.
+fn is_more_than_usual(group: usize, all: usize, length: Span) -> bool {
+    let others = all.saturating_sub(group);
+    if others == 0 {
+        return true;
+    }
+    let moments = usize::try_from(length.as_nanos() / AT_ONCE.as_nanos()).unwrap_or_default().max(1);
+    group >= LEAST_AMONG_OTHERS.saturating_add(TIMES_THE_USUAL.saturating_mul(others) / moments)
+}
+
+/// Whether the ends are as far apart as the begins were: sessions that all last as long end as they came.
+fn follow_their_begins(members: &[&End<'_, '_>]) -> bool {
+    let spread = |times: &dyn Fn(&End<'_, '_>) -> Option<i64>| {
+        let times = || members.iter().filter_map(|end| times(end));
+        times().max().unwrap_or_default().saturating_sub(times().min().unwrap_or_default())
+    };
+    let ends = spread(&|end| Some(end.at.as_nanos()));
+    let lengths = spread(&|end| Some(end.at.since(began(end.route)?).as_nanos()));
+    lengths < ends / 2
+}
+
+/// When the first connection of a route's session began; none if it has no session.
+fn began(route: &RouteView<'_>) -> Option<Timestamp> {
+    let sessions = route.legs().filter(|leg| session(leg).is_some());
+    sessions.map(|leg| leg.connection.tcp.opening.first.time).min()
+}
+
+/// The sessions that somebody carries: when they began and when they ended, each in order.
+#[derive(Debug, Default)]
+struct Load {
+    began: Vec<Timestamp>,
+    ended: Vec<Timestamp>,
+}
+
+impl Load {
+    fn of_everybody(view: &CaptureView<'_>, ends: &[End<'_, '_>]) -> BTreeMap<Blame, Self> {
+        let ended: BTreeMap<usize, Timestamp> = ends.iter().map(|end| (end.route.index, end.at)).collect();
+        let mut loads: BTreeMap<Blame, Self> = BTreeMap::new();
+        for route in &view.routes {
+            let Some(began) = began(route) else { continue };
+            let sessions = route.legs().filter(|leg| session(leg).is_some());
+            let carriers: BTreeSet<Blame> =
+                sessions.flat_map(|leg| [route.sender(leg), route.answerer(leg)]).collect();
+            for carrier in carriers {
+                let load = loads.entry(carrier).or_default();
+                load.began.push(began);
+                load.ended.extend(ended.get(&route.index));
+            }
+        }
+        for load in loads.values_mut() {
+            load.began.sort_unstable();
+            load.ended.sort_unstable();
+        }
+        loads
+    }
+
+    /// Whether so many ends, from some time on, are a good part of what was open then. A process that stops lets
+    /// nothing go on; others of its kind may.
+    fn is_shed(&self, number: usize, from: Timestamp) -> bool {
+        let before = |times: &[Timestamp]| times.partition_point(|time| *time < from);
+        let open = before(&self.began).saturating_sub(before(&self.ended));
+        number.saturating_mul(PROCESSES) >= open
+    }
 }
 
 /// Whether sessions that ended together had all been silent as long, or each for whole seconds: that is what timeouts
@@ -239,6 +329,13 @@ const SERVICE_RESTART: u16 = 1012;
 
 /// What one stopping process does in one go.
 const AT_ONCE: Span = Span::from_millis(1_000);
+
+/// Two ends in a moment are nothing special where there are others.
+const LEAST_AMONG_OTHERS: usize = 3;
+/// By how much a moment has to stand out.
+const TIMES_THE_USUAL: usize = 5;
+/// Of so many processes that share the load, one may stop.
+const PROCESSES: usize = 4;
 
 /// No product waits less by itself.
 const LEAST_SILENCE: Span = Span::from_millis(2_000);

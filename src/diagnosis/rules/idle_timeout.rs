@@ -53,7 +53,7 @@ Or raise the timeout, at every hop: the shortest one counts.
 
 fn check(view: &CaptureView<'_>) -> Vec<Finding> {
     let ends = ends::all(view);
-    let together: Vec<usize> = ends::together(&ends).into_iter().flatten().collect();
+    let together: Vec<usize> = ends::together(view, &ends).into_iter().flatten().collect();
     let mut silent: Vec<&End<'_, '_>> = ends
         .iter()
         .enumerate()
