@@ -78,8 +78,10 @@ fn a_retry_hangs_below_the_same_leg_as_the_try_before() {
     assert_eq!((from, route.matched_by), (vec![None, Some(0), Some(0)], Some(MatchedBy::Key)));
 }
 
-/// Connections that open at the same moment and ask a little later.
-fn ask_at_once(ends: &[((Ipv4Addr, u16), (Ipv4Addr, u16))], keys: &[&str], packets: &mut Vec<Packet>) {
+type Address = (Ipv4Addr, u16);
+
+/// Connections, each from one address to another, that open at the same moment and ask a little later.
+fn ask_at_once(ends: &[(Address, Address)], keys: &[&str], packets: &mut Vec<Packet>) {
     let mut legs: Vec<Leg> = Vec::new();
     for (at, (client, server)) in (0..).zip(ends) {
         legs.push(Leg::open(*client, *server, at * 20, packets));
