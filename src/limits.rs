@@ -14,6 +14,9 @@ pub const BLOCK_BYTES: usize = 256 * 1024;
 /// any packet that carries TCP.
 pub const RECORD_BYTES: usize = 16 * 1024 * 1024;
 
+/// How far back a zstd stream may refer, as `zstd -d` has it. A stream that wants more is corrupt.
+pub const ZSTD_WINDOW_BYTES: u64 = 128 * 1024 * 1024;
+
 /// Bytes of the latest delivered segment of a half that are kept to notice a retransmission that differs:
 /// enough for an HTTP status line's code, few enough to share a cache line with the half's state.
 pub const OVERLAP_MEMORY_BYTES: usize = OVERLAP_MEMORY_BYTES_U8 as usize;

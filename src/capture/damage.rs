@@ -93,7 +93,7 @@ pub(super) enum Why {
     /// Nothing but zeros, as where a disk was full or a machine went down.
     RecordZero,
     /// The file ends inside a record header.
-    RecordHeaderCut { have: usize },
+    RecordHeaderCut { have: usize, of: usize },
     /// The file ends inside a packet's bytes.
     RecordCut { have: usize, of: u32 },
     /// Longer than a block of its kind can be.
@@ -117,8 +117,8 @@ impl fmt::Display for Why {
         match self {
             Self::RecordLength { says } => write!(f, "the record says it is {says} bytes long"),
             Self::RecordZero => f.write_str("the record header is all zeros"),
-            Self::RecordHeaderCut { have } => {
-                write!(f, "the last record is cut off: {have} of the 16 bytes of its header are there")
+            Self::RecordHeaderCut { have, of } => {
+                write!(f, "the last record is cut off: {have} of the {of} bytes of its header are there")
             }
             Self::RecordCut { have, of } => {
                 write!(f, "the record says it is {of} bytes long and {have} are left")

@@ -5,16 +5,16 @@ use std::io::{self, IsTerminal, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use super::damage::DamageLog;
-use super::input::ByteStream;
+use super::input::{ByteStream, Compression};
 use super::parser::{Format, Found, Input, Parser};
-use super::pcap::{self, Pcap};
+use super::pcap::Pcap;
 use super::pcapng::{self, Pcapng};
 use super::recognise::{Foreign, Kind, recognise};
 use crate::capture::{Block, CaptureError, Damage, Source};
 use crate::limits;
 use crate::units::{Origin, PacketNumber};
 
-/// A capture in the pcap or pcapng format, plain or compressed with gzip.
+/// A capture in the pcap or pcapng format, plain or compressed with gzip or zstd.
 #[derive(Debug)]
 pub struct CaptureFile {
     name: String,
@@ -90,16 +90,19 @@ impl CaptureFile {
         let mut head = Head { name, stream: ByteStream::new(reader), bytes: Vec::new() };
         head.read(MAGIC)?;
         let mut kind = head.recognise()?;
-        if kind == Kind::Gzip {
-            head = Head { name, stream: head.stream.decompress(head.bytes), bytes: Vec::new() };
+        if let Kind::Compressed(compression) = kind {
+            let stream = head.stream.decompress(compression, head.bytes);
+            head = Head { name, stream, bytes: Vec::new() };
             head.read(MAGIC)?;
             kind = head.recognise()?;
         }
         let (format, header) = match kind {
-            Kind::Pcap { order, nanoseconds } => {
-                head.read(pcap::FILE_HEADER)?;
-                let pcap = Pcap::new(order, nanoseconds, &head.bytes).ok_or_else(|| head.is(CUT_HEADER))?;
-                (Format::Pcap(pcap), pcap::FILE_HEADER)
+            Kind::Pcap { order, variant } => {
+                let header = variant.file_header();
+                head.read(header)?;
+                let whole = head.bytes.len() >= header;
+                let pcap = Pcap::new(order, variant, &head.bytes).filter(|_| whole);
+                (Format::Pcap(pcap.ok_or_else(|| head.is(CUT_HEADER))?), header)
             }
             Kind::Pcapng => {
                 head.read(pcapng::SECTION_HEADER)?;
@@ -114,7 +117,7 @@ impl CaptureFile {
                 // The section header is a block like others.
                 (Format::Pcapng(Box::new(Pcapng::new())), 0)
             }
-            Kind::Gzip => return Err(head.is(TWICE_COMPRESSED)),
+            Kind::Compressed(_) => return Err(head.is(TWICE_COMPRESSED)),
         };
         Ok(Self {
             name: name.to_owned(),
@@ -254,7 +257,8 @@ impl Head<'_> {
 
     fn recognise(&mut self) -> Result<Kind, CaptureError> {
         if self.bytes.is_empty() && self.stream.take_broken().is_some() {
-            return Err(self.is(BROKEN_GZIP));
+            let is_zstd = self.stream.compression() == Some(Compression::Zstd);
+            return Err(self.is(if is_zstd { BROKEN_ZSTD } else { BROKEN_GZIP }));
         }
         recognise(&self.bytes).map_err(|foreign| self.is(foreign))
     }
@@ -292,23 +296,30 @@ const BROKEN_SECTION: Foreign =
 const BROKEN_GZIP: Foreign =
     Foreign { what: "its gzip stream is damaged from the start", hint: "try: gzip -t FILE" };
 
+const BROKEN_ZSTD: Foreign =
+    Foreign { what: "its zstd stream is damaged from the start", hint: "try: zstd -t FILE" };
+
 const TWICE_COMPRESSED: Foreign =
-    Foreign { what: "it is compressed with gzip twice", hint: "unpack it first: gzip -d FILE" };
+    Foreign { what: "it is compressed twice", hint: "unpack it first: gzip -d FILE, or zstd -d FILE" };
 
 #[cfg(test)]
 mod tests {
     use std::io::Write;
 
-    use flate2::Compression;
     use flate2::write::GzEncoder;
+    use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
     use super::*;
     use crate::capture::testing::{PcapFile, PcapngFile, Pieces, lines, payload, read, read_from};
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
         encoder.write_all(bytes).unwrap();
         encoder.finish().unwrap()
+    }
+
+    fn zstd(bytes: &[u8]) -> Vec<u8> {
+        compress_to_vec(bytes, CompressionLevel::Fastest)
     }
 
     fn many() -> Vec<u8> {
@@ -370,6 +381,48 @@ mod tests {
     }
 
     #[test]
+    fn captures_compressed_with_zstd_are_the_same() {
+        let plain = many();
+        let expected = read(&plain);
+        assert!(expected == read(&zstd(&plain)));
+        // Several frames, cut inside a record, with a skippable one before and between them; in pieces.
+        let skipped = [&[0x53, 0x2A, 0x4D, 0x18, 5, 0, 0, 0][..], b"to be"].concat();
+        let frames =
+            [&skipped, &zstd(&plain[..3])[..], &zstd(&plain[3..1000]), &skipped, &zstd(&plain[1000..])];
+        let frames = frames.concat();
+        assert!(expected == read(&frames));
+        assert!(expected == read_from(Pieces::new(&frames, &[1, 100])).unwrap());
+    }
+
+    #[test]
+    fn a_damaged_zstd_stream_is_told() {
+        let (plain, packed) = (many(), zstd(&many()));
+        let (whole, _) = read(&plain);
+        for cut in [packed.len() / 2, packed.len() - 5, packed.len() - 1] {
+            let (seen, damage) = read(&packed[..cut]);
+            assert!(seen == whole[..seen.len()]);
+            assert_eq!(damage.last().unwrap().what, "the zstd stream is cut off", "cut at {cut}");
+        }
+        for (at, what) in [(packed.len() - 1, "the zstd stream is corrupt: a checksum is wrong")] {
+            let mut broken = packed.clone();
+            broken[at] ^= 1;
+            let (seen, damage) = read(&broken);
+            assert_eq!((seen.len(), damage.len()), (2000, 1));
+            assert_eq!(damage[0].what, what);
+        }
+        let trailing = [zstd(&plain), b"not zstd at all".to_vec()].concat();
+        let (seen, damage) = read(&trailing);
+        assert_eq!((seen.len(), damage.len()), (2000, 1));
+        assert!(damage[0].what.starts_with("the zstd stream is corrupt: "), "{}", damage[0].what);
+        assert_eq!(
+            refusal(&packed[..5]),
+            "cannot read test: its zstd stream is damaged from the start (try: zstd -t FILE)"
+        );
+        // A window of 2 GiB.
+        assert!(refusal(&[0x28, 0xB5, 0x2F, 0xFD, 0, 0xA8, 1, 0, 0]).contains("its zstd stream is damaged"));
+    }
+
+    #[test]
     fn what_is_no_capture_is_refused_in_one_line() {
         assert_eq!(refusal(b""), "cannot read test: it is empty (write a capture with: tcpdump -w FILE)");
         assert_eq!(
@@ -378,7 +431,7 @@ mod tests {
         );
         assert_eq!(
             refusal(&gzip(&gzip(&many()))),
-            "cannot read test: it is compressed with gzip twice (unpack it first: gzip -d FILE)"
+            "cannot read test: it is compressed twice (unpack it first: gzip -d FILE, or zstd -d FILE)"
         );
         assert_eq!(
             refusal(b"\x1F\x8B\x08"),

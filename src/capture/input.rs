@@ -1,10 +1,11 @@
-//! The bytes of a capture as they come: from the disk or a pipe, and out of gzip.
+//! The bytes of a capture as they come: from the disk or a pipe, and out of gzip or zstd.
 
 use std::fmt;
-use std::io::{self, Cursor, Read};
+use std::io::{self, BufReader, Cursor, Read};
 
 use flate2::read::MultiGzDecoder;
 
+use super::zstd::ZstdFrames;
 use crate::limits;
 
 /// Brings the bytes of a capture, decompressed.
@@ -23,13 +24,16 @@ impl ByteStream {
     }
 
     /// Decompresses from here on, `read` included: the bytes that were read to find that out.
-    pub(super) fn decompress(self, read: Vec<u8>) -> Self {
+    pub(super) fn decompress(self, compression: Compression, read: Vec<u8>) -> Self {
         let stream = match self.stream {
             Stream::Plain(mut raw) => {
                 raw.returned = Cursor::new(read);
-                Stream::Gzip(Box::new(MultiGzDecoder::new(raw)))
+                match compression {
+                    Compression::Gzip => Stream::Gzip(Box::new(MultiGzDecoder::new(raw))),
+                    Compression::Zstd => Stream::Zstd(Box::new(ZstdFrames::new(BufReader::new(raw)))),
+                }
             }
-            gzip @ Stream::Gzip(_) => gzip,
+            compressed => compressed,
         };
         Self { stream, ended: false, broken: None }
     }
@@ -39,6 +43,7 @@ impl ByteStream {
         match &self.stream {
             Stream::Plain(raw) => raw.position,
             Stream::Gzip(gzip) => gzip.get_ref().position,
+            Stream::Zstd(zstd) => zstd.get_ref().get_ref().position,
         }
     }
 
@@ -50,6 +55,11 @@ impl ByteStream {
     /// Whether nothing more comes.
     pub(super) fn ended(&self) -> bool {
         self.ended
+    }
+
+    /// How the bytes are compressed, if they are.
+    pub(super) fn compression(&self) -> Option<Compression> {
+        self.stream.compression()
     }
 
     /// What is wrong with the compression, if something is. Then the bytes have ended there.
@@ -64,7 +74,8 @@ impl ByteStream {
     pub(super) fn read_behind(&mut self, buffer: &mut Vec<u8>, filled: usize) -> io::Result<usize> {
         let (reader, piece): (&mut dyn Read, _) = match &mut self.stream {
             Stream::Plain(raw) => (raw, limits::BLOCK_BYTES),
-            Stream::Gzip(gzip) => (gzip, GZIP_PIECE_BYTES),
+            Stream::Gzip(gzip) => (gzip, COMPRESSED_PIECE_BYTES),
+            Stream::Zstd(zstd) => (zstd, COMPRESSED_PIECE_BYTES),
         };
         let end = filled.saturating_add(piece);
         if buffer.len() < end {
@@ -79,12 +90,13 @@ impl ByteStream {
                 Ok(read) => return Ok(filled.saturating_add(read)),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    let what = match (&self.stream, error.kind()) {
-                        (Stream::Gzip(_), io::ErrorKind::UnexpectedEof) => {
-                            "the gzip stream is cut off".to_owned()
+                    let Some(compression) = self.stream.compression() else { return Err(error) };
+                    let what = match error.kind() {
+                        io::ErrorKind::UnexpectedEof => {
+                            format!("the {} stream is cut off", compression.name())
                         }
-                        (Stream::Gzip(_), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => {
-                            format!("the gzip stream is corrupt: {error}")
+                        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
+                            format!("the {} stream is corrupt: {error}", compression.name())
                         }
                         _ => return Err(error),
                     };
@@ -106,6 +118,36 @@ impl fmt::Debug for ByteStream {
 enum Stream {
     Plain(RawBytes),
     Gzip(Box<MultiGzDecoder<RawBytes>>),
+    Zstd(Box<ZstdFrames<BufReader<RawBytes>>>),
+}
+
+impl Stream {
+    fn compression(&self) -> Option<Compression> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Gzip(_) => Some(Compression::Gzip),
+            Self::Zstd(_) => Some(Compression::Zstd),
+        }
+    }
+}
+
+/// How a file is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Compression {
+    /// RFC 1952, any number of members.
+    Gzip,
+    /// RFC 8878, any number of frames.
+    Zstd,
+}
+
+impl Compression {
+    /// What people call it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
 }
 
 /// The bytes before decompression.
@@ -129,4 +171,4 @@ impl Read for RawBytes {
 }
 
 /// Small, since what a corrupt stream gave in the same read is lost.
-const GZIP_PIECE_BYTES: usize = 32 * 1024;
+const COMPRESSED_PIECE_BYTES: usize = 32 * 1024;

@@ -18,6 +18,7 @@ mod recognise;
 #[cfg(test)]
 mod testing;
 mod writer;
+mod zstd;
 
 pub use block::{Block, LinkType, PacketMeta};
 pub use error::{CaptureError, Damage};

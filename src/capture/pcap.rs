@@ -10,10 +10,53 @@ use crate::capture::{LinkType, PacketMeta};
 use crate::limits;
 use crate::units::{Span, Timestamp};
 
-/// Bytes of the file header.
-pub(super) const FILE_HEADER: usize = 24;
+/// Which of the formats that differ in little it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Variant {
+    /// The classic format.
+    Microseconds,
+    /// The same, with nanoseconds.
+    Nanoseconds,
+    /// Alexey Kuznetsov's patch: eight bytes more before each packet, about its interface.
+    Kuznetzov,
+    /// Written by Ixia's tools: nanoseconds, and four bytes more in the file header.
+    Ixia,
+}
 
-/// Bytes before each packet.
+impl Variant {
+    /// Bytes before the first record.
+    pub(super) const fn file_header(self) -> usize {
+        match self {
+            Self::Ixia => 28,
+            _ => 24,
+        }
+    }
+
+    /// Bytes before each packet.
+    const fn record_header(self) -> usize {
+        match self {
+            Self::Kuznetzov => RECORD_HEADER + 8,
+            _ => RECORD_HEADER,
+        }
+    }
+
+    const fn has_nanoseconds(self) -> bool {
+        matches!(self, Self::Nanoseconds | Self::Ixia)
+    }
+}
+
+/// In which order a record tells its two lengths (libpcap's sf-pcap.c).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lengths {
+    /// Captured, then original.
+    Usual,
+    /// The other way round.
+    Swapped,
+    /// Either: nobody captures more than there was.
+    Either,
+}
+
+/// Bytes before each packet, in most files.
 pub(super) const RECORD_HEADER: usize = 16;
 
 /// Reads records.
@@ -23,6 +66,9 @@ pub(super) struct Pcap {
     /// Nanoseconds in a unit of the sub-second part.
     unit: i64,
     link: LinkType,
+    /// Bytes before each packet.
+    record_header: usize,
+    lengths: Lengths,
     /// The longest record that is believed where a record must be.
     longest: u32,
     /// The longest record that is believed where one may be, after damage.
@@ -34,15 +80,21 @@ pub(super) struct Pcap {
 
 impl Pcap {
     /// From the file header; `None` if it is not whole.
-    pub(super) fn new(order: ByteOrder, nanoseconds: bool, header: &[u8]) -> Option<Self> {
-        let [_magic, _version, _zone, _accuracy, snap_length, network] = order.words(header)?;
+    pub(super) fn new(order: ByteOrder, variant: Variant, header: &[u8]) -> Option<Self> {
+        let [_magic, version, _zone, _accuracy, snap_length, network] = order.words(header)?;
         // The upper half of the network field tells about frame check sequences.
         let link = LinkType(u16::try_from(network & 0xFFFF).unwrap_or_default());
         let believed = if snap_length == 0 { DEFAULT_SNAP_LENGTH } else { snap_length };
         Some(Self {
             order,
-            unit: if nanoseconds { 1 } else { 1000 },
+            unit: if variant.has_nanoseconds() { 1 } else { 1000 },
             link,
+            record_header: variant.record_header(),
+            lengths: match order.halves(version) {
+                (2, ..=2) | (543, 0) => Lengths::Swapped,
+                (2, 3) => Lengths::Either,
+                _ => Lengths::Usual,
+            },
             // Like libpcap: some writers exceed their own snap length.
             longest: believed.clamp(DEFAULT_SNAP_LENGTH, to_u32(limits::RECORD_BYTES)),
             longest_in_search: believed.min(to_u32(limits::SEARCH_BYTES)),
@@ -56,32 +108,40 @@ impl Pcap {
         let [mut before, mut latest] = self.recent;
         let stop = loop {
             let rest = input.rest(*at);
-            let Some([seconds, fraction, captured, original]) = self.order.words(rest) else {
+            let Some([seconds, fraction, mut captured, mut original]) = self.order.words(rest) else {
                 break match rest.len() {
                     0 if input.last => Stop::End,
-                    have if input.last => Stop::Lost(input.offset_of(*at), Why::RecordHeaderCut { have }),
-                    _ => Stop::Need(RECORD_HEADER),
+                    have if input.last => {
+                        let of = self.record_header;
+                        Stop::Lost(input.offset_of(*at), Why::RecordHeaderCut { have, of })
+                    }
+                    _ => Stop::Need(self.record_header),
                 };
             };
+            if self.lengths != Lengths::Usual {
+                (captured, original) = self.in_order(captured, original);
+            }
             if captured > self.longest {
                 break Stop::Lost(input.offset_of(*at), Why::RecordLength { says: captured });
             }
             if captured == 0 && original == 0 && seconds == 0 && fraction == 0 {
                 break Stop::Lost(input.offset_of(*at), Why::RecordZero);
             }
-            let record = RECORD_HEADER.saturating_add(captured as usize);
+            let record = self.record_header.saturating_add(captured as usize);
             if record > rest.len() {
-                let have = rest.len().saturating_sub(RECORD_HEADER);
-                break if input.last {
-                    Stop::Lost(input.offset_of(*at), Why::RecordCut { have, of: captured })
-                } else {
-                    Stop::Need(record)
+                break match rest.len().checked_sub(self.record_header) {
+                    _ if !input.last => Stop::Need(record),
+                    Some(have) => Stop::Lost(input.offset_of(*at), Why::RecordCut { have, of: captured }),
+                    None => {
+                        let (have, of) = (rest.len(), self.record_header);
+                        Stop::Lost(input.offset_of(*at), Why::RecordHeaderCut { have, of })
+                    }
                 };
             }
             let time = self.time(seconds, fraction);
             found.packets.push(PacketMeta {
                 time,
-                start: to_u32(at.saturating_add(RECORD_HEADER)),
+                start: to_u32(at.saturating_add(self.record_header)),
                 captured,
                 original: original.max(captured),
                 link: self.link,
@@ -100,15 +160,18 @@ impl Pcap {
         let mut at = start;
         for headers in 0..CHAIN {
             let rest = input.rest(at);
-            let Some([seconds, fraction, captured, original]) = self.order.words(rest) else {
+            let Some([seconds, fraction, mut captured, mut original]) = self.order.words(rest) else {
                 return if !input.last {
-                    Verdict::Unclear(at.saturating_sub(start).saturating_add(RECORD_HEADER))
+                    Verdict::Unclear(at.saturating_sub(start).saturating_add(self.record_header))
                 } else if headers > 0 && at == input.bytes.len() {
                     Verdict::Plausible
                 } else {
                     Verdict::Not
                 };
             };
+            if self.lengths != Lengths::Usual {
+                (captured, original) = self.in_order(captured, original);
+            }
             let lengths = 0 < captured
                 && captured <= self.longest_in_search
                 && captured <= original
@@ -123,9 +186,19 @@ impl Pcap {
             if !known.iter().flatten().any(|&other| within_a_day(time, other)) {
                 return Verdict::Not;
             }
-            at = at.saturating_add(RECORD_HEADER).saturating_add(captured as usize);
+            at = at.saturating_add(self.record_header).saturating_add(captured as usize);
         }
         Verdict::Plausible
+    }
+
+    /// The lengths of a record in a file that may tell them in the other order: captured, then original.
+    #[cold]
+    fn in_order(&self, first: u32, second: u32) -> (u32, u32) {
+        match self.lengths {
+            Lengths::Usual => (first, second),
+            Lengths::Swapped => (second, first),
+            Lengths::Either => (first.min(second), first.max(second)),
+        }
     }
 
     /// The time of a record. A sub-second part of a second or more is carried over. Both are 32 bits wide, so
@@ -184,6 +257,47 @@ mod tests {
             let seen = Seen { number: 1, nanos, link: 113, original: 1500, offset: 40, data };
             assert_eq!(read(&file.bytes), (vec![seen], vec![]));
         }
+    }
+
+    /// A file of some variant with two packets, the first of them cut; `extra` bytes more in each record header.
+    fn variant(magic: u32, version: u32, file_header: &[u8], extra: &[u8], swapped: bool) -> Vec<u8> {
+        let mut file = PcapFile::usual();
+        file.bytes[..4].copy_from_slice(&magic.to_le_bytes());
+        file.bytes[4..8].copy_from_slice(&version.to_le_bytes());
+        file.raw(file_header);
+        let (captured, original) = if swapped { (9, 4) } else { (4, 9) };
+        file.record(5, 7, captured, original, extra).raw(b"abcd").record(6, 8, 2, 2, extra).raw(b"ef");
+        file.bytes
+    }
+
+    #[test]
+    fn relatives_of_the_format_are_read() {
+        let usual = 0x0004_0002;
+        let cases = [
+            (variant(0xA1B2_CD34, usual, &[], &[9; 8], false), 1000),
+            (variant(0x1C00_01AC, usual, &[9; 4], &[], false), 1),
+            (variant(0x1C00_01AB, usual, &[9; 4], &[], false), 1),
+            (variant(0xA1B2_C3D4, 0x0002_0002, &[], &[], true), 1000),
+            (variant(0xA1B2_C3D4, 0x0003_0002, &[], &[], true), 1000),
+            (variant(0xA1B2_C3D4, 0x0003_0002, &[], &[], false), 1000),
+            (variant(0xA1B2_C3D4, 543, &[], &[], true), 1000),
+        ];
+        for (file, unit) in cases {
+            let (seen, damage) = read(&file);
+            let plain: Vec<_> =
+                seen.iter().map(|seen| (seen.nanos, seen.original, seen.data.as_slice())).collect();
+            let expected =
+                [(5_000_000_000 + 7 * unit, 9, &b"abcd"[..]), (6_000_000_000 + 8 * unit, 2, &b"ef"[..])];
+            assert_eq!(plain, expected);
+            assert_eq!(damage, []);
+            same_in_pieces(&file);
+        }
+        let kuznetzov = variant(0xA1B2_CD34, usual, &[], &[9; 8], false);
+        let (_, damage) = read(&kuznetzov[..24 + 20]);
+        assert_eq!(
+            lines(&damage),
+            ["#1 24: the last record is cut off: 20 of the 24 bytes of its header are there"]
+        );
     }
 
     #[test]
