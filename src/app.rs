@@ -3,14 +3,14 @@
 use std::env;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anstream::{AutoStream, ColorChoice, StripStream};
 use anyhow::{anyhow, bail};
 use clap::CommandFactory;
 
 use crate::capture::live::devices;
-use crate::capture::{CaptureFile, Filter};
+use crate::capture::{self, CaptureFiles, Filter};
 use crate::cli::{Background, Cli, Color, Command, CompletionsArgs, ExplainArgs, ReadArgs};
 use crate::diagnosis::{Diagnosis, Rule, Selection, UnknownRule, diagnose};
 use crate::failures::Failures;
@@ -56,29 +56,33 @@ fn read(args: &ReadArgs) -> anyhow::Result<bool> {
         bail!("cannot show messages as text (use --format json)");
     }
     let filter = args.filter.as_deref().map(Filter::new).transpose()?;
-    let mut file = CaptureFile::open(&args.file)?;
+    let mut files = CaptureFiles::open(&args.files)?;
     // The output is opened before the capture is read: minutes of work are not to end in a wrong path.
-    let output = Output::open(args.output.as_deref(), &args.file)?;
+    let output = Output::open(args.output.as_deref(), &args.files)?;
     let failures = match &args.write_failures {
-        Some(path) if is_same_file(path, &args.file) => {
+        Some(path) if args.files.iter().any(|file| is_same_file(path, file)) => {
             bail!("cannot write {}: it is the capture that is to be read", path.display())
         }
-        Some(path) => Some(Failures::create(&file, &args.file, path)?),
+        Some(path) => Some(Failures::create(&files, &args.files, path)?),
         None => None,
     };
     // Everything is open that will be needed.
     sandbox::confine(args.sandbox, &Needs::default())?;
-    let progress = Progress::new(&file, args.quiet);
-    let capture = analyse(&mut file, filter, options(args, format), |file| progress.update(file))?;
+    let progress = Progress::new(&files, args.quiet);
+    let mut capture = analyse(&mut files, filter, options(args, format), |files| progress.update(files))?;
     progress.finish();
     // A line of totals says nothing of causes.
     let is_judged = options(args, format).keeps != Keeps::Totals;
-    let diagnosis =
+    let mut diagnosis =
         if is_judged { diagnose(&capture, &selection, args.show_secrets) } else { Diagnosis::default() };
-    let written = output.write(args, format, &capture, &diagnosis);
-    if let Some(failures) = failures {
-        failures.write(&capture, &diagnosis)?;
+    let failures = failures.map_or(Ok(()), |failures| failures.write(&capture, &diagnosis));
+    // Programs get both numbers.
+    if format != Format::Json {
+        capture.name_packets();
+        diagnosis.name_packets(&capture.numbering);
     }
+    let written = output.write(args, format, &capture, &diagnosis);
+    failures?;
     let is_fine = args.fail_on.is_none_or(|least| diagnosis.worst().is_none_or(|worst| worst < least));
     // Everything is told; taking it apart piece by piece would cost as much as a part of the reading did.
     std::mem::forget((capture, diagnosis));
@@ -97,15 +101,17 @@ fn wants_screen(args: &ReadArgs) -> bool {
 
 fn show(args: &ReadArgs, selection: Selection) -> anyhow::Result<()> {
     let filter = args.filter.as_deref().map(Filter::new).transpose()?;
-    let file = CaptureFile::open(&args.file)?;
-    let name =
-        if args.file.as_os_str() == "-" { "standard input".into() } else { args.file.display().to_string() };
+    let files = CaptureFiles::open(&args.files)?;
     let shown = Shown { secrets: args.show_secrets, time: args.time };
     let options = Options { keeps_frames: true, ..options(args, Format::Json) };
-    let path = Some(args.file.clone()).filter(|path| path.as_os_str() != "-");
+    // Of several files nothing is read again.
+    let path = match args.files.as_slice() {
+        [path] if path.as_os_str() != "-" => Some(path.clone()),
+        _ => None,
+    };
     screen::run(
-        Reading { file, path, filter_text: args.filter.clone(), filter, options, selection, shown },
-        &name,
+        Reading { files, path, filter_text: args.filter.clone(), filter, options, selection, shown },
+        &capture::title(&args.files),
         theme(args),
     )
 }
@@ -191,9 +197,9 @@ enum Output<'a> {
 }
 
 impl<'a> Output<'a> {
-    fn open(path: Option<&'a Path>, capture: &Path) -> anyhow::Result<Self> {
+    fn open(path: Option<&'a Path>, captures: &[PathBuf]) -> anyhow::Result<Self> {
         let Some(path) = path else { return Ok(Self::Standard) };
-        if is_same_file(path, capture) {
+        if captures.iter().any(|capture| is_same_file(path, capture)) {
             bail!("cannot write {}: it is the capture that is to be read", path.display());
         }
         let file = File::create(path)

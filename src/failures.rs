@@ -5,16 +5,17 @@ use std::path::Path;
 
 use anyhow::bail;
 
-use crate::capture::{CaptureFile, PcapngOutput};
+use crate::capture::{CaptureFiles, PcapngOutput};
 use crate::diagnosis::{About, Diagnosis, Finding};
 use crate::model::Capture;
 use crate::pipeline::Export;
 use crate::text;
+use crate::units::PacketNumber;
 
 /// Where the packets come from and where they go.
 #[derive(Debug)]
 pub struct Failures {
-    capture: CaptureFile,
+    captures: CaptureFiles,
     out: PcapngOutput,
 }
 
@@ -23,7 +24,7 @@ impl Failures {
     ///
     /// # Errors
     /// If the capture can be read only once, or the file cannot be created.
-    pub fn create(capture: &CaptureFile, path: &Path, file: &Path) -> anyhow::Result<Self> {
+    pub fn create(capture: &CaptureFiles, paths: &[PathBuf], file: &Path) -> anyhow::Result<Self> {
         if capture.size().is_none() {
             bail!(
                 "cannot write {}: the capture comes through a pipe and cannot be read again (save it in a file first)",
@@ -31,7 +32,7 @@ impl Failures {
             );
         }
         // Opened now: later there may be no right to.
-        Ok(Self { capture: CaptureFile::open(path)?, out: PcapngOutput::create(file)? })
+        Ok(Self { captures: CaptureFiles::open(paths)?, out: PcapngOutput::create(file)? })
     }
 
     /// Copies the packets.
@@ -39,7 +40,7 @@ impl Failures {
     /// # Errors
     /// If the capture cannot be read again, or the file cannot be written.
     pub fn write(mut self, capture: &Capture, diagnosis: &Diagnosis) -> anyhow::Result<()> {
-        failures(capture, diagnosis).copy(&mut self.capture, &mut self.out, |_| {})?;
+        failures(capture, diagnosis).copy(&mut self.captures, &mut self.out, |_| {})?;
         Ok(())
     }
 }
@@ -55,7 +56,7 @@ pub fn failures(capture: &Capture, diagnosis: &Diagnosis) -> Export {
             }
         }
         for packet in &finding.packets {
-            export.comment(*packet, comment(finding, packet.0));
+            export.comment(*packet, comment(finding, capture.numbering.name(*packet)));
         }
     }
     export
@@ -79,8 +80,9 @@ fn connections(finding: &Finding, diagnosis: &Diagnosis) -> Vec<usize> {
 }
 
 /// What stands at a packet. The packet has another number in the new file.
-fn comment(finding: &Finding, number: u64) -> String {
+fn comment(finding: &Finding, packet: PacketNumber) -> String {
     let (severity, rule) = (finding.severity.name(), finding.rule);
+    let number = packet.plain();
     let (name, message) = (rule.name, finding.message());
     let comment = format!(
         "{severity} {} {name}: {message} (packet {number} of the capture; wsinspect explain {name})",

@@ -27,6 +27,7 @@ pub mod screen;
 
 // The ground floor.
 pub mod limits;
+pub mod numbering;
 pub mod redact;
 pub mod text;
 pub mod units;

@@ -14,6 +14,37 @@ pub const BLOCK_BYTES: usize = 256 * 1024;
 /// any packet that carries TCP.
 pub const RECORD_BYTES: usize = 16 * 1024 * 1024;
 
+/// Files that are read as one capture. More are refused.
+pub const FILES: usize = 256;
+
+/// What is kept to tell of which file each packet is, where there are several. Of later packets that is not told.
+pub const NUMBERING_BYTES: usize = 32 * 1024 * 1024;
+
+/// So long a time without a packet between one file and the next is told: they may not belong together.
+pub const FILES_APART: Span = Span::from_millis(60_000);
+
+/// Interfaces and comments of a file that are told; of the others the number is.
+pub const FILE_FACTS: usize = 64;
+
+/// Bytes of an interface's name and of a comment that are told; the rest is cut off.
+pub const FILE_TEXT_BYTES: usize = 200;
+
+/// Packets of which fragments came and others are awaited. At the limit the one that began first is given up; its
+/// fragments are counted.
+pub const FRAGMENTED_PACKETS: usize = 256;
+
+/// What all of them hold. The same at the limit.
+pub const FRAGMENT_BYTES: usize = 4 * 1024 * 1024;
+
+/// How long fragments are awaited, as Linux does.
+pub const FRAGMENT_PATIENCE: Span = Span::from_millis(30_000);
+
+/// Holes between fragments of one packet; with one more it is given up. Each fragment fills one, in whatever order.
+pub const FRAGMENT_HOLES: usize = 256;
+
+/// So long after a packet has become whole, fragments of it are copies of those that came before.
+pub const FRAGMENT_COPIES: Span = Span::from_millis(100);
+
 /// How far back a zstd stream may refer, as `zstd -d` has it. A stream that wants more is corrupt.
 pub const ZSTD_WINDOW_BYTES: u64 = 128 * 1024 * 1024;
 

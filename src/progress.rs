@@ -2,7 +2,7 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::capture::CaptureFile;
+use crate::capture::CaptureFiles;
 
 /// A line that says how far the reading is. It appears once there is much to read, and leaves nothing behind.
 #[derive(Debug)]
@@ -13,15 +13,15 @@ pub struct Progress {
 impl Progress {
     /// For a capture that is about to be read; nothing is ever shown if `quiet`.
     #[must_use]
-    pub fn new(file: &CaptureFile, quiet: bool) -> Self {
-        let is_short = file.size().is_some_and(|bytes| bytes < LONG_BYTES);
+    pub fn new(files: &CaptureFiles, quiet: bool) -> Self {
+        let is_short = files.size().is_some_and(|bytes| bytes < LONG_BYTES);
         if quiet || is_short {
             return Self { bar: None };
         }
         // Draws nothing where standard error is no terminal.
         let target = ProgressDrawTarget::stderr_with_hz(FRAMES_PER_SECOND);
-        let bar = ProgressBar::with_draw_target(file.size(), target);
-        let template = match file.size() {
+        let bar = ProgressBar::with_draw_target(files.size(), target);
+        let template = match files.size() {
             Some(_) => "reading {bytes} of {total_bytes}, {percent} %, {binary_bytes_per_sec}, {eta} to go",
             None => "reading, {bytes} so far, {binary_bytes_per_sec}",
         };
@@ -32,11 +32,11 @@ impl Progress {
     }
 
     /// After each block.
-    pub fn update(&self, file: &CaptureFile) {
+    pub fn update(&self, files: &CaptureFiles) {
         if let Some(bar) = &self.bar
-            && file.position() >= SHOWN_AFTER_BYTES
+            && files.position() >= SHOWN_AFTER_BYTES
         {
-            bar.set_position(file.position());
+            bar.set_position(files.position());
         }
     }
 

@@ -25,7 +25,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 
-use crate::capture::{CaptureFile, Filter};
+use crate::capture::{CaptureFiles, Filter};
 use crate::diagnosis::{Selection, diagnose};
 use crate::model::Connection;
 use crate::pipeline::{Options, SoFar, analyse_watched};
@@ -40,8 +40,9 @@ use again::{Again, Job};
 #[derive(Debug)]
 pub struct Reading {
     /// The capture.
-    pub file: CaptureFile,
-    /// Where it is, so that parts of it can be read again; none if it comes through a pipe.
+    pub files: CaptureFiles,
+    /// Where it is, so that parts of it can be read again; none if it comes through a pipe, or
+    /// consists of several files.
     pub path: Option<PathBuf>,
     /// Which of its packets, as it was typed.
     pub filter_text: Option<String>,
@@ -131,14 +132,14 @@ fn link(capture: Option<PathBuf>, filter: Option<String>) -> io::Result<(Link, R
 
 /// Reads to the end. If nobody takes the news any more the program is about to end.
 fn read(reading: Reading, reader: &Reader) {
-    let Reading { mut file, filter, options, selection, shown, .. } = reading;
+    let Reading { mut files, filter, options, selection, shown, .. } = reading;
     let mut told = Told::default();
-    let capture = analyse_watched(&mut file, filter, options, |file, so_far| {
+    let capture = analyse_watched(&mut files, filter, options, |files, so_far| {
         if let Some(connection) = reader.asked.try_iter().last().and_then(|name| find(name, so_far)) {
             reader.send(News::Connection(Box::new(connection)));
         }
         if reader.wanted.swap(false, Ordering::Relaxed) {
-            reader.send(News::Progress(progress(file, so_far.totals())));
+            reader.send(News::Progress(progress(files, so_far.totals())));
             let rows = told.rows(so_far, shown);
             if !rows.is_empty() {
                 reader.send(News::Rows(rows));
@@ -146,9 +147,11 @@ fn read(reading: Reading, reader: &Reader) {
         }
     });
     match capture {
-        Ok(capture) => {
-            reader.send(News::Progress(progress(&file, &capture.totals)));
-            let diagnosis = diagnose(&capture, &selection, shown.secrets);
+        Ok(mut capture) => {
+            reader.send(News::Progress(progress(&files, &capture.totals)));
+            let mut diagnosis = diagnose(&capture, &selection, shown.secrets);
+            capture.name_packets();
+            diagnosis.name_packets(&capture.numbering);
             reader.send(News::Finished(Box::new(Finished::new(capture, diagnosis, shown))));
         }
         Err(error) => reader.send(News::Failed(error.to_string())),
@@ -198,10 +201,10 @@ fn find(name: PacketNumber, so_far: SoFar<'_>) -> Option<Connection> {
     ended.cloned().or_else(open)
 }
 
-fn progress(file: &CaptureFile, totals: &crate::model::Totals) -> Progress {
+fn progress(files: &CaptureFiles, totals: &crate::model::Totals) -> Progress {
     Progress {
-        bytes: file.position(),
-        size: file.size(),
+        bytes: files.position(),
+        size: files.size(),
         packets: totals.packets,
         first_and_last: totals.first_and_last,
     }

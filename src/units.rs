@@ -89,14 +89,47 @@ pub fn median(sorted: &[Span]) -> Option<Span> {
 }
 
 /// The number of a packet in its file, from 1, as Wireshark and tcpdump count.
+///
+/// Of several files that are read as one capture it is the number in the order of reading, which tells what came first.
+/// For people it is turned into [`PacketNumber::in_file`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PacketNumber(pub u64);
 
-impl fmt::Display for PacketNumber {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "#{}", self.0)
+impl PacketNumber {
+    /// Packet `number` of file `file`, both counted from 1, as people look it up. It no longer tells what came first.
+    #[must_use]
+    pub const fn in_file(file: u16, number: u64) -> Self {
+        Self((file as u64) << FILE_SHIFT | number & NUMBER)
+    }
+
+    /// The same for a packet of which nobody knows the file any more: its number in the order of reading.
+    #[must_use]
+    pub const fn in_some_file(number: u64) -> Self {
+        Self::in_file(SOME_FILE, number)
+    }
+
+    /// As people name it in a table of numbers: `12`, or `2:12` for packet 12 of the second file.
+    #[must_use]
+    pub fn plain(self) -> String {
+        let number = self.0 & NUMBER;
+        match self.0 >> FILE_SHIFT {
+            0 => number.to_string(),
+            file if file == u64::from(SOME_FILE) => format!("?:{number}"),
+            file => format!("{file}:{number}"),
+        }
     }
 }
+
+impl fmt::Display for PacketNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.plain())
+    }
+}
+
+/// The file stands in the upper bits; no capture has so many packets.
+const FILE_SHIFT: u32 = 48;
+const NUMBER: u64 = (1 << FILE_SHIFT) - 1;
+const SOME_FILE: u16 = u16::MAX;
 
 /// Where a piece of evidence comes from: the packet, its time, and where it lies in the capture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -142,6 +175,12 @@ mod tests {
         assert_eq!(median(&spans(&[])), None);
         assert_eq!(median(&spans(&[1, 2, 9])), Some(Span::from_millis(2)));
         assert_eq!(median(&spans(&[1, 2, 4, 9])), Some(Span::from_millis(3)));
+    }
+
+    #[test]
+    fn packets_of_several_files_are_named_by_file() {
+        let names = [PacketNumber(12), PacketNumber::in_file(2, 12), PacketNumber::in_some_file(7)];
+        assert_eq!(names.map(|name| name.to_string()), ["#12", "#2:12", "#?:7"]);
     }
 
     #[test]

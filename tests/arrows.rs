@@ -20,6 +20,7 @@ mod paths;
 const ROOMS: &[&str] = &[
     "units",
     "limits",
+    "numbering",
     "text",
     "redact",
     "capture",

@@ -30,7 +30,7 @@ fn what_is_no_capture_is_refused_in_one_line() {
         (b"\x7fELF\x02\x01\x01\0\0\0", format!("it is neither pcap nor pcapng ({write})")),
         (
             b"\x28\xb5\x2f\xfd\x04\x00",
-            "it is compressed with zstd (unpack it first: zstd -d FILE)".to_owned(),
+            "its zstd stream is damaged from the start (try: zstd -t FILE)".to_owned(),
         ),
         (b"PK\x03\x04\x14\0\0\0", "it is a zip archive (unpack it first: unzip FILE)".to_owned()),
         (&b"\xd4\xc3\xb2\xa1\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\x04\0\x01\0\0"[..23], {

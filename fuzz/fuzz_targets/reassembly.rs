@@ -32,6 +32,8 @@ impl Sent {
             acknowledgment: u32::from(self.acknowledgment % 4096).wrapping_sub(2048),
             flags: Flags(self.flags),
             hop_limit: self.pause_ms.to_be_bytes()[1],
+            identification: 0,
+            window: 0,
             payload: &PAYLOAD[..usize::from(self.captured.min(self.length))],
             payload_length: u32::from(self.length),
             origin: Origin {

@@ -62,20 +62,39 @@ impl LinkType {
     pub const NULL: Self = Self(0);
     /// Ethernet.
     pub const ETHERNET: Self = Self(1);
+    /// PPP, with the header of HDLC or without.
+    pub const PPP: Self = Self(9);
     /// Raw IP, as some files number it that copied the DLT value of their system.
     pub const RAW_DLT: Self = Self(12);
     /// Raw IP, as OpenBSD's DLT value numbers it.
     pub const RAW_OPENBSD: Self = Self(14);
+    /// PPP with the header of HDLC.
+    pub const PPP_HDLC: Self = Self(50);
+    /// PPP behind the header of `PPPoE`.
+    pub const PPP_ETHER: Self = Self(51);
     /// Raw IP: the first nibble is the version.
     pub const RAW: Self = Self(101);
+    /// Cisco's HDLC.
+    pub const CISCO_HDLC: Self = Self(104);
     /// OpenBSD loopback: the address family in network byte order.
     pub const LOOP: Self = Self(108);
     /// Linux cooked capture, version 1.
     pub const LINUX_SLL: Self = Self(113);
+    /// PPP behind a byte that tells the direction.
+    pub const PPP_WITH_DIRECTION: Self = Self(204);
     /// Raw IPv4.
     pub const IPV4: Self = Self(228);
     /// Raw IPv6.
     pub const IPV6: Self = Self(229);
+    /// What macOS writes with `-i any`: a header that tells the interface and its link type, and a packet of that.
+    pub const PKTAP: Self = Self(258);
     /// Linux cooked capture, version 2: what `tcpdump -i any` writes.
     pub const LINUX_SLL2: Self = Self(276);
+
+    /// Whether it is that of wireless frames as they are in the air: 802.11, plain, with radiotap, Prism or AVS headers,
+    /// or with PPI's.
+    #[must_use]
+    pub const fn is_wireless(self) -> bool {
+        matches!(self.0, 105 | 119 | 127 | 163 | 192)
+    }
 }

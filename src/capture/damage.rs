@@ -27,6 +27,11 @@ impl DamageLog {
         }
     }
 
+    /// Tells of something at the end that is no damage, whatever was told before.
+    pub(super) fn note(&mut self, packet: PacketNumber, file_offset: u64, what: impl FnOnce() -> String) {
+        self.waiting.push(Damage { packet, file_offset, what: what() });
+    }
+
     /// At the end of the capture: tells how many were not told.
     pub(super) fn close(&mut self) {
         if let Some((count, packet, file_offset)) = self.untold.take() {

@@ -57,6 +57,12 @@ pub enum CaptureError {
         /// Why it cannot be, and what to do.
         reason: String,
     },
+    /// More files than are read as one capture.
+    #[error("cannot read {0} files as one capture: {max} are the most (join some with: mergecap -w NEW FILE...)", max = crate::limits::FILES)]
+    TooManyFiles(usize),
+    /// Standard input was named more than once.
+    #[error("cannot read standard input twice (name `-` once)")]
+    StandardInputTwice,
     /// The filter is not one.
     #[error("cannot use the filter {filter:?}: {reason} (man pcap-filter)")]
     Filter {

@@ -7,10 +7,10 @@ use std::path::Path;
 use super::damage::DamageLog;
 use super::input::{ByteStream, Compression};
 use super::parser::{Format, Found, Input, Parser};
-use super::pcap::Pcap;
+use super::pcap::{self, Pcap};
 use super::pcapng::{self, Pcapng};
 use super::recognise::{Foreign, Kind, recognise};
-use crate::capture::{Block, CaptureError, Damage, Source};
+use crate::capture::{Block, CaptureError, Damage, FileFacts, Source};
 use crate::limits;
 use crate::units::{Origin, PacketNumber};
 
@@ -30,6 +30,8 @@ pub struct CaptureFile {
     /// Packets that were handed out.
     packets: u64,
     damage: DamageLog,
+    /// The file itself, to be asked at the end whether it has grown.
+    file: Option<File>,
     done: bool,
 }
 
@@ -48,13 +50,20 @@ impl CaptureFile {
             }
             return Self::from_reader("standard input", Box::new(stdin));
         }
-        let file = File::open(path).map_err(|error| cannot(reason(&error)))?;
+        Self::of_file(path, File::open(path).map_err(|error| cannot(reason(&error)))?)
+    }
+
+    /// Reads a file that is open, from where it stands.
+    pub(super) fn of_file(path: &Path, file: File) -> Result<Self, CaptureError> {
+        let cannot = |reason: String| CaptureError::Open { path: path.to_owned(), reason };
         let metadata = file.metadata().map_err(|error| cannot(reason(&error)))?;
         if metadata.is_dir() {
             return Err(cannot("it is a directory (name a capture in it)".to_owned()));
         }
+        let again = file.try_clone().ok().filter(|_| metadata.is_file());
         let mut capture = Self::from_reader(&path.display().to_string(), Box::new(file))?;
         capture.size = metadata.is_file().then_some(metadata.len());
+        capture.file = again;
         Ok(capture)
     }
 
@@ -129,6 +138,7 @@ impl CaptureFile {
             offset: header as u64,
             packets: 0,
             damage: DamageLog::default(),
+            file: None,
             done: false,
         })
     }
@@ -143,6 +153,12 @@ impl CaptureFile {
     #[must_use]
     pub fn position(&self) -> u64 {
         self.stream.position()
+    }
+
+    /// What the file has said of itself so far.
+    #[must_use]
+    pub fn facts(&self) -> FileFacts {
+        FileFacts { name: self.name.clone(), packets: self.packets, ..self.parser.facts() }
     }
 
     /// Puts the bytes that were kept at the front of the block, and tells where they start and end there.
@@ -194,6 +210,19 @@ impl CaptureFile {
         }
         self.damage.close();
         self.done = true;
+        let now = self.file.take().and_then(|file| file.metadata().ok()).map(|metadata| metadata.len());
+        if let (Some(before), Some(now)) = (self.size, now)
+            && now > before
+        {
+            let read = self.position().saturating_sub(before);
+            self.damage.note(self.next_packet(), self.offset, || {
+                format!(
+                    "the file is still being written: it grew by {} bytes meanwhile, of which {read} were read; read it \
+                     again for the rest",
+                    now.saturating_sub(before)
+                )
+            });
+        }
     }
 
     fn next_packet(&self) -> PacketNumber {
@@ -231,6 +260,10 @@ impl Source for CaptureFile {
 
     fn take_damage(&mut self) -> Vec<Damage> {
         self.damage.take()
+    }
+
+    fn files(&self) -> Vec<FileFacts> {
+        vec![self.facts()]
     }
 }
 
@@ -403,13 +436,11 @@ mod tests {
             assert!(seen == whole[..seen.len()]);
             assert_eq!(damage.last().unwrap().what, "the zstd stream is cut off", "cut at {cut}");
         }
-        for (at, what) in [(packed.len() - 1, "the zstd stream is corrupt: a checksum is wrong")] {
-            let mut broken = packed.clone();
-            broken[at] ^= 1;
-            let (seen, damage) = read(&broken);
-            assert_eq!((seen.len(), damage.len()), (2000, 1));
-            assert_eq!(damage[0].what, what);
-        }
+        let mut broken = packed.clone();
+        *broken.last_mut().unwrap() ^= 1;
+        let (seen, damage) = read(&broken);
+        assert_eq!((seen.len(), damage.len()), (2000, 1));
+        assert_eq!(damage[0].what, "the zstd stream is corrupt: a checksum is wrong");
         let trailing = [zstd(&plain), b"not zstd at all".to_vec()].concat();
         let (seen, damage) = read(&trailing);
         assert_eq!((seen.len(), damage.len()), (2000, 1));

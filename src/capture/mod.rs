@@ -6,10 +6,13 @@
 mod block;
 mod damage;
 mod error;
+mod facts;
 mod file;
+mod files;
 mod filter;
 mod input;
 pub mod live;
+mod merge;
 mod order;
 mod parser;
 mod pcap;
@@ -22,10 +25,14 @@ mod zstd;
 
 pub use block::{Block, LinkType, PacketMeta};
 pub use error::{CaptureError, Damage};
+pub use facts::{Comment, FileFacts, InterfaceFacts};
 pub use file::CaptureFile;
+pub use files::{CaptureFiles, title};
 pub use filter::Filter;
 pub use pcapng::encode::{Interface, Packet, Statistics};
 pub use writer::{InterfaceId, PcapngOutput, PcapngWriter};
+
+use crate::numbering::Numbering;
 
 /// A capture that can be read block by block.
 pub trait Source {
@@ -45,4 +52,20 @@ pub trait Source {
     /// What was found damaged since the last call, in the order of the file. To be asked once more after
     /// [`Source::next_block`] has returned `false`.
     fn take_damage(&mut self) -> Vec<Damage>;
+
+    /// What there was to say since the last call, in words: damage, each with its file.
+    fn take_warnings(&mut self) -> Vec<String> {
+        let damage = self.take_damage();
+        damage.iter().map(|damage| format!("{}: {damage}", self.name())).collect()
+    }
+
+    /// What the files say of themselves, in the order of their first packets; to be asked at the end.
+    fn files(&self) -> Vec<FileFacts> {
+        Vec::new()
+    }
+
+    /// Which packet is of which file, if there are several; to be asked at the end.
+    fn take_numbering(&mut self) -> Numbering {
+        Numbering::default()
+    }
 }

@@ -6,7 +6,7 @@
 use super::damage::{DamageLog, Lost, Why};
 use super::pcap::Pcap;
 use super::pcapng::Pcapng;
-use crate::capture::PacketMeta;
+use crate::capture::{FileFacts, PacketMeta};
 use crate::units::PacketNumber;
 
 /// Reads the records of one capture.
@@ -85,7 +85,15 @@ impl Parser {
 
     /// Whether records can be read from any of them on: they need nothing of those before.
     pub(super) fn can_start_anywhere(&self) -> bool {
-        matches!(self.format, Format::Pcap(_))
+        matches!(&self.format, Format::Pcap(pcap) if pcap.has_usual_records())
+    }
+
+    /// What the capture has said of itself so far.
+    pub(super) fn facts(&self) -> FileFacts {
+        match &self.format {
+            Format::Pcap(_) => FileFacts::default(),
+            Format::Pcapng(pcapng) => pcapng.facts().clone(),
+        }
     }
 
     /// Finds the packets of the input.

@@ -102,6 +102,11 @@ impl Pcap {
         })
     }
 
+    /// Whether each packet stands behind [`RECORD_HEADER`] bytes.
+    pub(super) fn has_usual_records(&self) -> bool {
+        self.record_header == RECORD_HEADER
+    }
+
     /// Reads records from `at` on, which moves behind the last whole one.
     #[inline(never)]
     pub(super) fn records(&mut self, input: Input<'_>, at: &mut usize, found: &mut Found<'_>) -> Stop {

@@ -91,7 +91,7 @@ const CAPTURE: &str = "write a capture with: tcpdump -w FILE";
 const CONVERT: &str = "convert it with: editcap -F pcapng FILE NEW";
 
 /// What else lies about beside captures.
-const MAGICS: [(&[u8], Foreign); 14] = [
+const MAGICS: [(&[u8], Foreign); 13] = [
     (
         &[0x04, 0x22, 0x4D, 0x18],
         Foreign { what: "it is compressed with lz4", hint: "unpack it first: lz4 -d FILE" },
@@ -111,7 +111,6 @@ const MAGICS: [(&[u8], Foreign); 14] = [
     (b"RTSS", Foreign { what: "it is in the format of Microsoft Network Monitor", hint: CONVERT }),
     (b"XCP\0", Foreign { what: "it is in the format of NetXRay", hint: CONVERT }),
     (b"TRSNIFF data", Foreign { what: "it is in the format of the DOS Sniffer", hint: CONVERT }),
-    (b"\x7FELF", Foreign { what: "it is a program", hint: CAPTURE }),
 ];
 
 /// The classic format and those that differ in little, as libpcap and wiretap know them.
@@ -160,7 +159,7 @@ mod tests {
         );
         assert_eq!(what("caf\u{e9}".as_bytes()), "it is text, not a capture");
         assert_eq!(what(&"caf\u{e9}".as_bytes()[..4]), "it is text, not a capture");
-        assert_eq!(what(b"\x7FELF\x02\x01"), "it is a program");
+        assert_eq!(what(b"\x7FELF\x02\x01"), "it is neither pcap nor pcapng");
         assert_eq!(what(b"\x00\x01\x02\x03"), "it is neither pcap nor pcapng");
     }
 }

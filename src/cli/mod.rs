@@ -61,8 +61,10 @@ pub struct ExplainArgs {
 #[command(after_help = READ_EXAMPLES)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag and stands for itself")]
 pub struct ReadArgs {
-    /// The capture: pcap or pcapng, gzip-compressed or not; `-` is standard input.
-    pub file: PathBuf,
+    /// The capture: pcap or pcapng, compressed with gzip or zstd or not; `-` is standard input. Several files are one
+    /// capture: their packets are merged by time.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
 
     /// Look only at packets that match this BPF filter, as tcpdump understands it.
     #[arg(short, long, value_name = "BPF")]
@@ -183,6 +185,7 @@ Examples:
   wsinspect read dump.pcap                        which upgrades failed, and how
   wsinspect read --format text dump.pcap          as a report on a terminal, too
   wsinspect read -f 'host 10.0.0.7' dump.pcap.gz  of one host only
+  wsinspect read ring.pcap*                       a ring of files, or both sides of a proxy
   wsinspect read --format json dump.pcap | jq .   for programs
   wsinspect read --format md dump.pcap            for an issue tracker
   wsinspect read -q --fail-on error dump.pcap     for a test of a configuration

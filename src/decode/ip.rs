@@ -14,6 +14,8 @@ pub(super) struct Carried<'a, const N: usize> {
     pub(super) length: usize,
     /// Time to live, or hop limit.
     pub(super) hop_limit: u8,
+    /// The identification of IPv4; 0 in IPv6, which has none.
+    pub(super) identification: u16,
 }
 
 /// An IPv4 packet (RFC 791 section 3.1). `original` is the packet's length on the wire from its first IP
@@ -43,6 +45,7 @@ pub(super) fn ipv4(packet: &[u8], original: usize) -> Result<Carried<'_, 4>, Ski
         bytes,
         length: total.saturating_sub(header_length),
         hop_limit: header[8],
+        identification: u16::from_be_bytes([header[4], header[5]]),
     })
 }
 
@@ -61,7 +64,14 @@ pub(super) fn ipv6(packet: &[u8], original: usize) -> Result<Carried<'_, 16>, Sk
     let [_, _, _, _, _, _, _, _, addresses @ ..] = header;
     let (source, destination) = addresses.split_first_chunk::<16>().ok_or(Skip::Malformed)?;
     let destination = destination.first_chunk::<16>().ok_or(Skip::Malformed)?;
-    Ok(Carried { source: *source, destination: *destination, bytes, length, hop_limit: header[7] })
+    Ok(Carried {
+        source: *source,
+        destination: *destination,
+        bytes,
+        length,
+        hop_limit: header[7],
+        identification: 0,
+    })
 }
 
 /// Walks extension headers (RFC 8200 section 4) to TCP.

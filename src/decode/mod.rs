@@ -4,13 +4,19 @@
 //! every packet: it costs a third of what general-purpose slices cost. etherparse walks the rare IPv6
 //! extension headers, and in the tests it is the second opinion on everything.
 //!
-//! This room does no I/O and keeps nothing between packets.
+//! Tunnels, rare link layers and fragments take the long way (`Unwrap`), and only what the short one leaves.
+//!
+//! This room does no I/O, and keeps nothing between packets but fragments.
 
+mod fragments;
 mod ip;
 mod link;
 mod segment;
+mod tunnel;
+mod unwrap;
 
 pub use segment::{Flags, FlowKey, Half, Segment};
+pub use unwrap::{Unwrap, Unwrapped};
 
 use crate::capture::LinkType;
 use crate::units::Origin;
@@ -23,8 +29,12 @@ pub enum Skip {
     NotIp,
     /// IP, but another protocol, such as UDP.
     NotTcp,
-    /// A fragment of an IP packet.
+    /// A fragment of an IP packet that did not become whole. [`decode`] says so of each fragment, since it keeps none.
     Fragment,
+    /// A fragment of an IP packet that was whole already.
+    FragmentCopy,
+    /// Headers in headers without end.
+    TooDeep,
     /// The capture has too little of it to see the TCP header.
     Cut,
     /// Lengths or versions that contradict each other.
@@ -88,13 +98,15 @@ fn any_packet(link: LinkType, captured: &[u8], original: u32, origin: Origin) ->
     match network {
         Network::Ipv4 => {
             let carried = ip::ipv4(packet, original)?;
-            tcp(carried.bytes, carried.length, carried.hop_limit, origin, |ports| {
+            let about = (carried.hop_limit, carried.identification, origin);
+            tcp(carried.bytes, carried.length, about, |ports| {
                 FlowKey::ipv4((carried.source, ports.0), (carried.destination, ports.1))
             })
         }
         Network::Ipv6 => {
             let carried = ip::ipv6(packet, original)?;
-            tcp(carried.bytes, carried.length, carried.hop_limit, origin, |ports| {
+            let about = (carried.hop_limit, carried.identification, origin);
+            tcp(carried.bytes, carried.length, about, |ports| {
                 FlowKey::ipv6((carried.source, ports.0), (carried.destination, ports.1))
             })
         }
@@ -102,11 +114,11 @@ fn any_packet(link: LinkType, captured: &[u8], original: u32, origin: Origin) ->
 }
 
 /// A TCP header (RFC 9293 section 3.1) and its payload. `length` is what both have on the wire.
+#[inline]
 fn tcp(
     bytes: &[u8],
     length: usize,
-    hop_limit: u8,
-    origin: Origin,
+    (hop_limit, identification, origin): (u8, u16, Origin),
     flow: impl FnOnce((u16, u16)) -> (FlowKey, Half),
 ) -> Result<Segment<'_>, Skip> {
     if length < 20 {
@@ -126,6 +138,8 @@ fn tcp(
         acknowledgment: u32::from_be_bytes([header[8], header[9], header[10], header[11]]),
         flags: Flags(header[13]),
         hop_limit,
+        identification,
+        window: u16::from_be_bytes([header[14], header[15]]),
         // Options that a snap length cut leave an empty payload of a known length.
         payload: bytes.get(header_length..).unwrap_or_default(),
         payload_length: u32::try_from(length.saturating_sub(header_length)).unwrap_or(u32::MAX),
@@ -135,3 +149,5 @@ fn tcp(
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod unwrap_tests;

@@ -21,6 +21,10 @@ pub struct Segment<'a> {
     /// What is left of the hops that the packet may take: the time to live of IPv4 (RFC 791 section 3.1), the hop
     /// limit of IPv6 (RFC 8200 section 3).
     pub hop_limit: u8,
+    /// The identification of the IPv4 packet (RFC 791 section 3.1); 0 if it has none.
+    pub identification: u16,
+    /// The window as it stands in the header.
+    pub window: u16,
     /// The payload as far as it was captured.
     pub payload: &'a [u8],
     /// The payload's length on the wire; more than `payload` if a snap length cut the packet.

@@ -10,6 +10,7 @@ use super::rules::ALL;
 use super::scheme::Servers;
 use super::view::{CaptureView, ConnectionView, LegView, RouteView};
 use crate::model::{Capture, Outcome};
+use crate::numbering::Numbering;
 use crate::protocol::Role;
 use crate::routes::{self, Proxy, Route};
 use crate::units::{Endpoint, PacketNumber, Timestamp};
@@ -48,6 +49,13 @@ pub fn diagnose(capture: &Capture, selection: &Selection, shows_secrets: bool) -
 }
 
 impl Diagnosis {
+    /// Names packets by file, if there are several: see [`PacketNumber::in_file`].
+    pub fn name_packets(&mut self, numbering: &Numbering) {
+        for packet in self.findings.iter_mut().flat_map(|finding| &mut finding.packets) {
+            *packet = numbering.name(*packet);
+        }
+    }
+
     /// The findings, those that say the same about the same place as one; the leading one first.
     #[must_use]
     pub fn verdicts(&self) -> Vec<Verdict<'_>> {

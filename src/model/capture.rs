@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::connection::Connection;
 use super::outcome::Outcome;
+use crate::capture::FileFacts;
 use crate::decode::Skip;
+use crate::numbering::Numbering;
 use crate::protocol::{OpaqueReason, RoleFacts};
 use crate::tcp::Counts;
 use crate::units::{Span, Timestamp, median};
@@ -17,6 +19,10 @@ pub struct Capture {
     pub connections: Vec<Connection>,
     /// The totals; they are complete whatever is kept.
     pub totals: Totals,
+    /// The files, in the order of their first packets, with what they say of themselves.
+    pub files: Vec<FileFacts>,
+    /// Which packet is of which file.
+    pub numbering: Numbering,
 }
 
 /// Totals over all packets.

@@ -4,6 +4,7 @@
 mod bystanders;
 mod capture;
 mod connection;
+mod names;
 mod outcome;
 mod store;
 

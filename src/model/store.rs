@@ -146,7 +146,7 @@ impl Store {
         }
         self.totals.tcp = tcp;
         self.totals.latency = Latency::of(self.latencies);
-        Capture { connections, totals: self.totals }
+        Capture { connections, totals: self.totals, ..Capture::default() }
     }
 
     fn classify(&mut self, connection: &Connection, capture_end: Timestamp) {

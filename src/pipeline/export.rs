@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::capture::{
     Block, CaptureError, Interface, InterfaceId, LinkType, Packet, PacketMeta, PcapngOutput, Source,
 };
-use crate::decode::{FlowKey, decode};
+use crate::decode::{FlowKey, Skip, Unwrap, Unwrapped, decode};
 use crate::model::Connection;
 use crate::units::{Origin, PacketNumber};
 
@@ -50,13 +50,14 @@ impl Export {
         mut progress: impl FnMut(&S),
     ) -> Result<u64, CaptureError> {
         let mut interfaces = BTreeMap::new();
+        let mut unwrap = Unwrap::default();
         let mut block = Block::default();
         let mut copied = 0u64;
         while source.next_block(&mut block)? && block.first <= self.last {
             let numbers = (block.first.0..).map(PacketNumber);
             for (number, packet) in numbers.zip(&block.packets) {
                 let captured = block.captured(packet);
-                if self.wants(number, packet, captured) {
+                if self.wants(&mut unwrap, number, packet, captured) {
                     self.write(number, packet, captured, &mut interfaces, out)?;
                     copied = copied.saturating_add(1);
                 }
@@ -67,10 +68,23 @@ impl Export {
         Ok(copied)
     }
 
-    fn wants(&self, number: PacketNumber, packet: &PacketMeta, captured: &[u8]) -> bool {
+    fn wants(&self, unwrap: &mut Unwrap, number: PacketNumber, packet: &PacketMeta, captured: &[u8]) -> bool {
         let origin = Origin { packet: number, time: packet.time, file_offset: 0 };
-        let Ok(segment) = decode(packet.link, captured, packet.original, origin) else { return false };
-        let connections = self.wanted.get(&segment.flow);
+        match decode(packet.link, captured, packet.original, origin) {
+            Ok(segment) => self.wants_of(&segment.flow, number),
+            Err(reason) => match unwrap.packet(packet.link, captured, packet.original, origin, reason) {
+                Ok(Unwrapped::Segment(segment)) => self.wants_of(&segment.flow, number),
+                // Nobody knows yet whose fragment it is; without it the others are worth nothing.
+                Ok(Unwrapped::Whole(_) | Unwrapped::Kept) | Err(Skip::FragmentCopy) => {
+                    !self.is_empty() && number <= self.last
+                }
+                Err(_) => false,
+            },
+        }
+    }
+
+    fn wants_of(&self, flow: &FlowKey, number: PacketNumber) -> bool {
+        let connections = self.wanted.get(flow);
         let latest = connections.and_then(|connections| connections.range(..=number).next_back());
         latest.is_some_and(|(_, last)| number <= *last)
     }

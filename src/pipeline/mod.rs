@@ -10,7 +10,7 @@ mod read_back;
 mod shard;
 
 use crate::capture::{Block, CaptureError, Filter, Source};
-use crate::decode::decode;
+use crate::decode::{Skip, Unwrap, Unwrapped, decode};
 use crate::limits::Limits;
 use crate::model::{Capture, Keeps};
 use crate::protocol::MessagesWanted;
@@ -60,21 +60,32 @@ pub fn analyse_watched<S: Source>(
     mut watch: impl FnMut(&S, SoFar<'_>),
 ) -> Result<Capture, CaptureError> {
     let mut shard = Shard::new(options);
+    let mut unwrap = Unwrap::default();
     let mut block = Block::default();
     let mut warnings = Vec::new();
     while source.next_block(&mut block)? {
-        read_block(&block, filter.as_mut(), &mut shard)?;
-        take_damage(source, &mut warnings);
+        read_block(&block, filter.as_mut(), &mut unwrap, &mut shard)?;
+        shard.skip_several(Skip::Fragment, unwrap.take_lost(false));
+        warnings.append(&mut source.take_warnings());
         watch(source, shard.so_far());
     }
-    take_damage(source, &mut warnings);
+    warnings.append(&mut source.take_warnings());
     warnings.extend(filter.as_mut().map(Filter::take_warnings).unwrap_or_default());
-    Ok(shard.finish(warnings))
+    shard.skip_several(Skip::Fragment, unwrap.take_lost(true));
+    let mut capture = shard.finish(warnings);
+    capture.files = source.files();
+    capture.numbering = source.take_numbering();
+    Ok(capture)
 }
 
 // Apart from its caller, so that the loop has the registers for itself.
 #[inline(never)]
-fn read_block(block: &Block, mut filter: Option<&mut Filter>, shard: &mut Shard) -> Result<(), CaptureError> {
+fn read_block(
+    block: &Block,
+    mut filter: Option<&mut Filter>,
+    unwrap: &mut Unwrap,
+    shard: &mut Shard,
+) -> Result<(), CaptureError> {
     shard.count(&block.packets);
     let mut number = block.first;
     let mut segments = Vec::with_capacity(BATCH);
@@ -94,7 +105,17 @@ fn read_block(block: &Block, mut filter: Option<&mut Filter>, shard: &mut Shard)
         }
         match decode(packet.link, captured, packet.original, origin) {
             Ok(segment) => segments.push(segment),
-            Err(reason) => shard.skip(reason),
+            Err(reason) => match unwrap.packet(packet.link, captured, packet.original, origin, reason) {
+                Ok(Unwrapped::Segment(segment)) => segments.push(segment),
+                Ok(Unwrapped::Whole(segment)) => {
+                    // Its bytes are gone with the next one.
+                    shard.segments(&segments);
+                    segments.clear();
+                    shard.segments(&[segment]);
+                }
+                Ok(Unwrapped::Kept) => {}
+                Err(reason) => shard.skip_several(reason, 1),
+            },
         }
         if segments.len() == BATCH {
             shard.segments(&segments);
@@ -103,11 +124,6 @@ fn read_block(block: &Block, mut filter: Option<&mut Filter>, shard: &mut Shard)
     }
     shard.segments(&segments);
     Ok(())
-}
-
-fn take_damage<S: Source>(source: &mut S, warnings: &mut Vec<String>) {
-    let damage = source.take_damage();
-    warnings.extend(damage.iter().map(|damage| format!("{}: {damage}", source.name())));
 }
 
 /// Segments that are looked up before the first of them is worked on: enough to overlap the waits for memory,

@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::Options;
 use super::shard::Shard;
 use crate::capture::{Block, CaptureError, CaptureFile, Filter, Source};
-use crate::decode::{FlowKey, decode};
+use crate::decode::{FlowKey, Unwrap, Unwrapped, decode};
 use crate::limits::{Limits, READ_BACK_BYTES, READ_BACK_MESSAGES};
 use crate::model::{Connection, Keeps};
 use crate::protocol::{Message, MessagesWanted, Which};
@@ -104,6 +104,7 @@ struct Reader {
     /// It gets the connection, and those that had its ports after it.
     shard: Shard,
     happenings: Happenings,
+    unwrap: Unwrap,
     /// Its last packet was read.
     is_past: bool,
 }
@@ -115,7 +116,13 @@ impl Reader {
         let limits = Limits { embryos: 16, ..Limits::default() };
         let options =
             Options { keeps: Keeps::Connections, messages: Some(messages), limits, ..Options::default() };
-        Self { wanted, shard: Shard::new(options), happenings: Happenings::default(), is_past: false }
+        Self {
+            wanted,
+            shard: Shard::new(options),
+            happenings: Happenings::default(),
+            unwrap: Unwrap::default(),
+            is_past: false,
+        }
     }
 
     fn goes_on(&self) -> bool {
@@ -140,7 +147,15 @@ impl Reader {
                 file_offset: block.file_offset.saturating_add(u64::from(packet.start)),
             };
             let captured = block.captured(packet);
-            let Ok(segment) = decode(packet.link, captured, packet.original, origin) else { continue };
+            let segment = match decode(packet.link, captured, packet.original, origin) {
+                Ok(segment) => segment,
+                Err(reason) => {
+                    match self.unwrap.packet(packet.link, captured, packet.original, origin, reason) {
+                        Ok(Unwrapped::Segment(segment) | Unwrapped::Whole(segment)) => segment,
+                        Ok(Unwrapped::Kept) | Err(_) => continue,
+                    }
+                }
+            };
             if segment.flow != self.wanted.flow {
                 continue;
             }

@@ -130,10 +130,12 @@ impl Shard {
         totals.filtered = totals.filtered.saturating_add(1);
     }
 
-    /// Counts a packet that is no segment.
-    pub(super) fn skip(&mut self, reason: Skip) {
-        let counter = self.store.totals_mut().skipped.entry(reason).or_default();
-        *counter = counter.saturating_add(1);
+    /// Counts packets that are no segments.
+    pub(super) fn skip_several(&mut self, reason: Skip, packets: u64) {
+        if packets > 0 {
+            let counter = self.store.totals_mut().skipped.entry(reason).or_default();
+            *counter = counter.saturating_add(packets);
+        }
     }
 
     /// Takes the next segments, in order.

@@ -31,7 +31,7 @@ pub(super) fn write(
         write_verdict(verdict, capture, diagnosis, wire, out)?;
     }
     write_attempts(capture, diagnosis, wire, out)?;
-    let warnings = notes::warnings(capture);
+    let warnings: Vec<String> = notes::files(capture).into_iter().chain(notes::warnings(capture)).collect();
     if !warnings.is_empty() {
         writeln!(out, "\n### About the capture\n")?;
         for warning in warnings {
@@ -60,7 +60,7 @@ fn write_verdict(
         writeln!(out, "Rule `{}` ({}).", finding.rule.name, finding.rule.code)?;
     } else {
         let packets: Vec<String> =
-            finding.packets.iter().take(PACKETS_SHOWN).map(|packet| packet.0.to_string()).collect();
+            finding.packets.iter().take(PACKETS_SHOWN).map(|packet| packet.plain()).collect();
         writeln!(
             out,
             "Packets {}; rule `{}` ({}).",
@@ -102,7 +102,8 @@ fn write_difference(
     writeln!(
         out,
         "\nThe request before (-) and after (+) the proxy, packets {} and {}:\n",
-        before.origin.packet.0, after.origin.packet.0
+        before.origin.packet.plain(),
+        after.origin.packet.plain()
     )?;
     let compared = compare(&before.head(), &after.head(), wire);
     let lines = compared.rows.iter().flat_map(|row| match (&row.before, &row.after) {
@@ -156,7 +157,7 @@ fn row(connection: &Connection, attempt: &Attempt, place: usize, end: Timestamp,
     let branch = if place > 0 { "↳ " } else { "" };
     let outcome = Outcome::of(attempt, connection, end).name();
     let (client, server) = (connection.endpoint(Role::Client), connection.endpoint(Role::Server));
-    format!("| {} | {branch}{client} | {server} | {request} | {answer} | {outcome} |", packet.0)
+    format!("| {} | {branch}{client} | {server} | {request} | {answer} | {outcome} |", packet.plain())
 }
 
 fn attempt<'a>(capture: &'a Capture, leg: &Leg) -> Option<(&'a Connection, &'a Attempt)> {

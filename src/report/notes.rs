@@ -1,6 +1,7 @@
 //! What the capture or the program could not do, in words that all outputs share.
 
 use super::count::{count, number, verb};
+use crate::capture::{FileFacts, LinkType};
 use crate::decode::Skip;
 use crate::limits;
 use crate::model::{Capture, Totals};
@@ -11,7 +12,51 @@ pub(crate) fn warnings(capture: &Capture) -> Vec<String> {
     let cut = capture.totals.cut_packets;
     let cut = (cut > 0).then(|| cut_packets(cut));
     let of_reader = capture.totals.warnings.iter().cloned();
-    of_reader.chain(cut).chain(limits_hit(capture)).collect()
+    of_reader
+        .chain(capture.files.iter().flat_map(of_file))
+        .chain(cut)
+        .chain(wireless(&capture.totals))
+        .chain(limits_hit(capture))
+        .collect()
+}
+
+/// Which file has which number, for people; none if there is one only.
+pub(crate) fn files(capture: &Capture) -> Vec<String> {
+    let names = capture.numbering.files();
+    let packets = |place: usize| capture.files.get(place).map_or(0, |file| file.packets);
+    let told = names.iter().enumerate().take(FILES_SHOWN).map(|(place, name)| {
+        let number = place.saturating_add(1);
+        let packets = count(packets(place), "packet");
+        format!("file {number} is {name}: {packets}, of which #{number}:1 is the first")
+    });
+    let more = names.len().checked_sub(FILES_SHOWN).filter(|more| *more > 0);
+    let more = more.map(|more| format!("and {} (--format json lists all)", count(more as u64, "more file")));
+    told.chain(more).collect()
+}
+
+/// What a file says of itself.
+fn of_file(file: &FileFacts) -> Vec<String> {
+    let mut said = Vec::new();
+    let name = &file.name;
+    for interface in file.interfaces.iter().filter(|interface| interface.dropped > Some(0)) {
+        let of = interface.name.as_ref().map(|of| format!(" of {of}")).unwrap_or_default();
+        let dropped = interface.dropped.unwrap_or_default();
+        let (packets, were) = (count(dropped, "packet"), verb(dropped, "was", "were"));
+        said.push(format!("{name}: {packets}{of} {were} dropped while it was captured"));
+    }
+    for comment in file.comments.iter().take(COMMENTS_SHOWN) {
+        let about = comment.packet.map(|packet| format!(" on packet {}", packet.0)).unwrap_or_default();
+        said.push(format!("{name}: comment{about}: {}", comment.text));
+    }
+    let comments = file.comments_untold.saturating_add(file.comments.len() as u64);
+    if let Some(more @ 1..) = comments.checked_sub(COMMENTS_SHOWN as u64) {
+        said.push(format!("{name}: {} (Wireshark shows them)", count(more, "more comment")));
+    }
+    if file.secrets > 0 {
+        let blocks = count(file.secrets, "block");
+        said.push(format!("{name}: {blocks} of keys of encrypted connections; they are not used"));
+    }
+    said
 }
 
 /// Packets that are not looked into, by reason.
@@ -24,11 +69,28 @@ fn skip_reason(reason: Skip) -> String {
     match reason {
         Skip::NotIp => "not IP".to_owned(),
         Skip::NotTcp => "not TCP".to_owned(),
-        Skip::Fragment => "IP fragment".to_owned(),
+        Skip::Fragment => "IP fragment without the others".to_owned(),
+        Skip::FragmentCopy => "copy of an IP fragment".to_owned(),
+        Skip::TooDeep => "tunnels in tunnels without end".to_owned(),
         Skip::Cut => "cut before the TCP header".to_owned(),
         Skip::Malformed => "malformed".to_owned(),
+        Skip::UnknownLink(number) if LinkType(number).is_wireless() => {
+            format!("802.11 frame (link type {number})")
+        }
         Skip::UnknownLink(number) => format!("link type {number}"),
     }
+}
+
+/// What to do about frames as they are in the air.
+fn wireless(totals: &Totals) -> Option<String> {
+    let mut reasons = totals.skipped.keys();
+    let is_wireless =
+        |reason: &Skip| matches!(reason, Skip::UnknownLink(link) if LinkType(*link).is_wireless());
+    reasons.any(is_wireless).then(|| {
+        "802.11 frames from the air are not read: capture on the host itself without monitor mode (tcpdump -i any), or \
+         behind the access point"
+            .to_owned()
+    })
 }
 
 fn cut_packets(packets: u64) -> String {
@@ -53,6 +115,7 @@ fn limits_hit(capture: &Capture) -> Vec<String> {
         (tcp.connections_expired, silent_connections),
         (tcp.embryos_evicted, embryos),
         (tcp.total_limit_hits, out_of_order),
+        (capture.numbering.unplaced(), unplaced),
     ];
     told.into_iter().filter(|(hits, _)| *hits > 0).map(|(hits, sentence)| sentence(hits)).collect()
 }
@@ -133,12 +196,26 @@ fn embryos(hits: u64) -> String {
     )
 }
 
+fn unplaced(hits: u64) -> String {
+    format!(
+        "of {} it is not told which file {} of: there are too many turns between the files",
+        count(hits, "packet"),
+        verb(hits, "it is", "they are")
+    )
+}
+
 fn out_of_order(hits: u64) -> String {
     format!(
         "{} given up: too many bytes waited for missing ones",
         verb(hits, "1 hole in a stream was", "several holes in streams were")
     )
 }
+
+/// Files that the text lists.
+const FILES_SHOWN: usize = 20;
+
+/// Comments of a file that are told.
+const COMMENTS_SHOWN: usize = 5;
 
 #[cfg(test)]
 mod tests {

@@ -130,7 +130,10 @@ impl Capture {
 
     fn readable(&self) -> Result<&Path, String> {
         let path = self.path.as_deref();
-        path.ok_or_else(|| "a pipe cannot be read again (write to a file: tcpdump -w FILE)".to_owned())
+        path.ok_or_else(|| {
+            "a pipe cannot be read again, nor several files (write one file: tcpdump -w, mergecap -w)"
+                .to_owned()
+        })
     }
 
     /// Writes a file; its name, or why it could not be written.

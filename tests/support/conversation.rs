@@ -31,6 +31,13 @@ pub(crate) enum Link {
     Sll2,
     Raw,
     Loopback,
+    Ppp,
+    Pppoe,
+    Mpls,
+    Gre,
+    InIp,
+    Vxlan,
+    Geneve,
 }
 
 /// One TCP connection, as IP packets in the order in which they are sent.
@@ -132,13 +139,29 @@ impl Ip {
 }
 
 impl Link {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Ethernet, Self::Vlan, Self::QinQ, Self::Sll, Self::Sll2, Self::Raw, Self::Loopback];
+    pub(crate) const ALL: [Self; 14] = [
+        Self::Ethernet,
+        Self::Vlan,
+        Self::QinQ,
+        Self::Sll,
+        Self::Sll2,
+        Self::Raw,
+        Self::Loopback,
+        Self::Ppp,
+        Self::Pppoe,
+        Self::Mpls,
+        Self::Gre,
+        Self::InIp,
+        Self::Vxlan,
+        Self::Geneve,
+    ];
 
     /// Its number in capture files.
     pub(crate) fn number(self) -> u16 {
         match self {
-            Self::Ethernet | Self::Vlan | Self::QinQ => 1,
+            Self::Ethernet | Self::Vlan | Self::QinQ | Self::Pppoe | Self::Mpls => 1,
+            Self::Ppp => 9,
+            Self::Gre | Self::InIp | Self::Vxlan | Self::Geneve => 101,
             Self::Sll => 113,
             Self::Sll2 => 276,
             Self::Raw => 101,
@@ -149,8 +172,31 @@ impl Link {
     /// An IP packet with this link layer before it.
     pub(crate) fn wrap(self, ip: &[u8]) -> Vec<u8> {
         let kind: [u8; 2] = if ip[0] >> 4 == 4 { [8, 0] } else { [0x86, 0xDD] };
+        let ppp: [u8; 2] = if ip[0] >> 4 == 4 { [0, 0x21] } else { [0, 0x57] };
+        let ethernet = [&MAC_ADDRESSES[..], &kind].concat();
+        let udp = |port: u16, header: &[u8]| {
+            let length = u16::try_from(8 + header.len() + ip.len()).unwrap().to_be_bytes();
+            let port = port.to_be_bytes();
+            [&[0xC0, 0, port[0], port[1], length[0], length[1], 0, 0][..], header].concat()
+        };
+        // An IPv4 header for a tunnel, and that of the tunnel.
+        let tunnel = |protocol: u8, header: &[u8]| {
+            let length = u16::try_from(20 + header.len() + ip.len()).unwrap().to_be_bytes();
+            let outer =
+                [0x45, 0, length[0], length[1], 0, 9, 0, 0, 64, protocol, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2];
+            [&outer[..], header].concat()
+        };
         let header = match self {
-            Self::Ethernet => [&MAC_ADDRESSES[..], &kind].concat(),
+            Self::Ethernet => ethernet,
+            Self::Ppp => [&[0xFF, 3], &ppp[..]].concat(),
+            Self::Pppoe => [&MAC_ADDRESSES[..], &[0x88, 0x64, 0x11, 0, 0, 7, 0, 0], &ppp].concat(),
+            Self::Mpls => [&MAC_ADDRESSES[..], &[0x88, 0x47, 0, 1, 0, 64, 0, 2, 1, 64]].concat(),
+            Self::Gre => tunnel(47, &[&[0, 0], &kind[..]].concat()),
+            Self::InIp => tunnel(if ip[0] >> 4 == 4 { 4 } else { 41 }, &[]),
+            Self::Vxlan => tunnel(17, &udp(4789, &[&[8, 0, 0, 0, 0, 0, 7, 0], &ethernet[..]].concat())),
+            Self::Geneve => {
+                tunnel(17, &udp(6081, &[&[0, 0, 0x65, 0x58, 0, 0, 7, 0], &ethernet[..]].concat()))
+            }
             Self::Vlan => [&MAC_ADDRESSES[..], &[0x81, 0, 0, 7], &kind].concat(),
             Self::QinQ => [&MAC_ADDRESSES[..], &[0x88, 0xA8, 0, 1, 0x81, 0, 0, 7], &kind].concat(),
             Self::Sll => [&[0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0][..], &kind].concat(),

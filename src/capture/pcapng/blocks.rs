@@ -1,6 +1,7 @@
 //! The kinds of blocks, and the fixed fields of those that matter.
 
 use super::clock::Clock;
+use super::notes::options;
 use crate::capture::LinkType;
 use crate::capture::order::ByteOrder;
 use crate::limits;
@@ -69,16 +70,8 @@ impl Interface {
     pub(super) fn parse(order: ByteOrder, block: &[u8]) -> Option<Self> {
         let [_kind, _length, link, snap_length] = order.words(block)?;
         let (mut resolution, mut offset) = (6, 0);
-        let mut options = block.get(16..block.len().saturating_sub(4)).unwrap_or_default();
-        while let Some([head]) = order.words(options) {
-            let (code, length) = order.halves(head);
-            let Some((value, rest)) =
-                options.get(4..).and_then(|rest| rest.split_at_checked(usize::from(length)))
-            else {
-                break;
-            };
+        for (code, value) in options(order, block, 16) {
             match (code, value) {
-                (OPTION_END, _) => break,
                 (OPTION_RESOLUTION, [value, ..]) => resolution = *value,
                 (OPTION_OFFSET, _) => {
                     if let Some(value) = value.first_chunk() {
@@ -87,8 +80,6 @@ impl Interface {
                 }
                 _ => {}
             }
-            let padding = usize::from(length).wrapping_neg() & 3;
-            options = rest.get(padding..).unwrap_or_default();
         }
         let clock = Clock::new(resolution, offset);
         Some(Self { link: LinkType(order.halves(link).0), snap_length, clock })
@@ -117,6 +108,5 @@ pub(super) const LEAST: u32 = 12;
 pub(super) const PACKET_LEAST: u32 = 32;
 
 const BYTE_ORDER_MARK: u32 = 0x1A2B_3C4D;
-const OPTION_END: u16 = 0;
 const OPTION_RESOLUTION: u16 = 9;
 const OPTION_OFFSET: u16 = 14;

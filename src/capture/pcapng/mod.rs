@@ -6,13 +6,15 @@
 mod blocks;
 mod clock;
 pub(in crate::capture) mod encode;
+mod notes;
 
 use blocks::{Interface, Kind, LEAST, PACKET_LEAST, section_order};
+use notes::Notes;
 
 use super::damage::Why;
 use super::order::ByteOrder;
 use super::parser::{Found, Input, Stop, Verdict};
-use crate::capture::PacketMeta;
+use crate::capture::{FileFacts, PacketMeta};
 use crate::limits;
 use crate::units::Timestamp;
 
@@ -37,6 +39,7 @@ pub(super) struct Pcapng {
     latest: Timestamp,
     /// The huge block that is being passed over.
     huge: Option<Huge>,
+    notes: Notes,
 }
 
 /// A block that is longer than any buffer.
@@ -56,7 +59,13 @@ impl Pcapng {
             interfaces: Vec::new(),
             latest: Timestamp::from_nanos(0),
             huge: None,
+            notes: Notes::default(),
         }
+    }
+
+    /// What the file has said of itself so far.
+    pub(super) fn facts(&self) -> &FileFacts {
+        self.notes.facts()
     }
 
     /// Reads blocks from `at` on, which moves behind the last whole one.
@@ -158,15 +167,26 @@ impl Pcapng {
                 else {
                     return;
                 };
+                let mut drops = 0;
                 if kind == Kind::OBSOLETE {
-                    // Sixteen bits of interface, sixteen of drops.
-                    interface = u32::from(order.halves(interface).0);
+                    // Sixteen bits of interface, sixteen of drops; all ones if they are not known.
+                    let (index, dropped) = order.halves(interface);
+                    interface = u32::from(index);
+                    drops = if dropped == u16::MAX { 0 } else { dropped };
                 }
                 let room = length.saturating_sub(PACKET_LEAST);
                 let ticks = u64::from(high) << 32 | u64::from(low);
                 let packet =
                     Packet { at, header: 28, interface, ticks: Some(ticks), captured, original, room };
+                let number = found.next();
                 self.packet(&packet, here, found);
+                let options = 28_u32.saturating_add(captured).saturating_add(captured.wrapping_neg() & 3);
+                if options.saturating_add(4) < length && kind == Kind::ENHANCED {
+                    self.notes.packet(order, block, options as usize, interface, number);
+                }
+                if drops > 0 {
+                    self.notes.dropped(interface, u64::from(drops));
+                }
             }
             Kind::SIMPLE => {
                 let Some([_, length, original]) = order.words(block) else { return };
@@ -182,10 +202,14 @@ impl Pcapng {
             Kind::SECTION => {
                 self.order = order;
                 self.interfaces.clear();
+                self.notes.section(order, block);
             }
             Kind::INTERFACE => {
                 if self.interfaces.len() < limits::INTERFACES {
-                    self.interfaces.extend(Interface::parse(order, block));
+                    if let Some(interface) = Interface::parse(order, block) {
+                        self.notes.interface(order, block, interface.link);
+                        self.interfaces.push(interface);
+                    }
                 } else {
                     found.tell(here, || {
                         format!(
@@ -195,7 +219,7 @@ impl Pcapng {
                     });
                 }
             }
-            _ => {}
+            _ => self.notes.other(kind, order, block),
         }
     }
 

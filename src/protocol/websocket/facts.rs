@@ -232,6 +232,11 @@ impl FrameLog {
         self.first.iter().chain(&self.latest)
     }
 
+    /// The frames that are kept, in order, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut FrameRecord> {
+        self.first.iter_mut().chain(&mut self.latest)
+    }
+
     /// How many frames are kept.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -4,8 +4,10 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use super::place::{self, PlaceView};
 use super::time::{Clock, TimeText, millis};
 use crate::model::{Connection, Outcome, SessionEnd};
+use crate::numbering::Numbering;
 use crate::protocol::{
     Accept, Attempt, DecodedFacts, RequestFacts, ResponseFacts, Role, RoleFacts, SessionFacts,
 };
@@ -24,6 +26,8 @@ pub(super) struct AttemptView<'a> {
 #[derive(Serialize)]
 struct RequestView<'a> {
     packet: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    packet_in_file: Option<PlaceView<'a>>,
     time: TimeText,
     complete: bool,
     method: &'a str,
@@ -42,6 +46,8 @@ struct RequestView<'a> {
 #[derive(Serialize)]
 struct ResponseView<'a> {
     packet: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    packet_in_file: Option<PlaceView<'a>>,
     time: TimeText,
     complete: bool,
     status: u16,
@@ -63,7 +69,7 @@ struct SessionView<'a> {
     end: &'static str,
     close: Option<CloseView<'a>>,
     ping_ms: Option<PingView>,
-    anomalies: Vec<AnomalyView>,
+    anomalies: Vec<AnomalyView<'a>>,
     early_client_bytes: u64,
     frames_forgotten: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -110,6 +116,8 @@ struct CloseView<'a> {
     code: u16,
     reason: Cow<'a, str>,
     packet: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    packet_in_file: Option<PlaceView<'a>>,
 }
 
 #[derive(Serialize)]
@@ -122,37 +130,47 @@ struct PingView {
 }
 
 #[derive(Serialize)]
-struct AnomalyView {
+struct AnomalyView<'a> {
     name: &'static str,
     by: &'static str,
     count: u64,
     packet: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    packet_in_file: Option<PlaceView<'a>>,
 }
 
 /// An attempt on a connection, in a capture that ends at `capture_end`.
 pub(super) fn view<'a>(
     attempt: &'a Attempt,
     connection: &Connection,
-    wire: Wire,
+    (wire, numbering): (Wire, &'a Numbering),
     capture_end: Timestamp,
     clock: &mut Clock,
 ) -> AttemptView<'a> {
     AttemptView {
-        request: attempt.request.as_ref().map(|request| request_view(request, wire, clock)),
+        request: attempt.request.as_ref().map(|request| request_view(request, (wire, numbering), clock)),
         response: attempt
             .response
             .as_ref()
-            .map(|response| response_view(response, attempt.request.as_ref(), wire, clock)),
+            .map(|response| response_view(response, attempt.request.as_ref(), (wire, numbering), clock)),
         outcome: Outcome::of(attempt, connection, capture_end).name(),
-        websocket: attempt.session.as_ref().map(|session| session_view(session, attempt, connection, wire)),
+        websocket: attempt
+            .session
+            .as_ref()
+            .map(|session| session_view(session, attempt, connection, (wire, numbering))),
     }
 }
 
-fn request_view<'a>(request: &'a RequestFacts, wire: Wire, clock: &mut Clock) -> RequestView<'a> {
+fn request_view<'a>(
+    request: &'a RequestFacts,
+    (wire, numbering): (Wire, &'a Numbering),
+    clock: &mut Clock,
+) -> RequestView<'a> {
     let head = request.head();
     let offered = wire.offered(&head.fields);
     RequestView {
         packet: request.origin.packet.0,
+        packet_in_file: place::view(request.origin.packet, numbering),
         time: clock.text(request.origin.time),
         complete: request.complete,
         method: head.method,
@@ -172,13 +190,14 @@ fn request_view<'a>(request: &'a RequestFacts, wire: Wire, clock: &mut Clock) ->
 fn response_view<'a>(
     response: &'a ResponseFacts,
     request: Option<&RequestFacts>,
-    wire: Wire,
+    (wire, numbering): (Wire, &'a Numbering),
     clock: &mut Clock,
 ) -> ResponseView<'a> {
     let head = response.head();
     let asked = request.map(RequestFacts::head).unwrap_or_default();
     ResponseView {
         packet: response.origin.packet.0,
+        packet_in_file: place::view(response.origin.packet, numbering),
         time: clock.text(response.origin.time),
         complete: response.complete,
         status: response.status,
@@ -201,7 +220,7 @@ fn session_view<'a>(
     session: &'a SessionFacts,
     attempt: &'a Attempt,
     connection: &Connection,
-    wire: Wire,
+    (wire, numbering): (Wire, &'a Numbering),
 ) -> SessionView<'a> {
     let answer = attempt.response.as_ref().map(ResponseFacts::head).unwrap_or_default();
     let pings = &session.pings;
@@ -218,6 +237,7 @@ fn session_view<'a>(
             code: close.code,
             reason: wire.text(&close.reason),
             packet: close.origin.packet.0,
+            packet_in_file: place::view(close.origin.packet, numbering),
         }),
         ping_ms: any_ping.then(|| PingView {
             min: pings.extremes.map(|(shortest, _)| millis(shortest)),
@@ -234,6 +254,7 @@ fn session_view<'a>(
                 by: anomaly.by.name(),
                 count: anomaly.count,
                 packet: anomaly.first.packet.0,
+                packet_in_file: place::view(anomaly.first.packet, numbering),
             })
             .collect(),
         early_client_bytes: session.early_client_bytes,

@@ -4,9 +4,11 @@ use serde::Serialize;
 
 use super::attempt::{self, AttemptView};
 use super::finding::{self, FindingView};
+use super::place::{self, PlaceView};
 use super::time::{Clock, TimeText, millis};
 use crate::diagnosis::Finding;
 use crate::model::Connection;
+use crate::numbering::Numbering;
 use crate::protocol::{ProxyProtocol, Role, Spoken};
 use crate::report::wire::Wire;
 use crate::tcp::{EndedBy, HalfFacts, Opened};
@@ -24,11 +26,15 @@ pub(super) struct ConnectionLine<'a> {
     end: TimeText,
     first_packet: u64,
     last_packet: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_packet_in_file: Option<PlaceView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_packet_in_file: Option<PlaceView<'a>>,
     protocol: &'static str,
     opaque_reason: Option<&'static str>,
     proxy_protocol: Option<u8>,
     evicted: bool,
-    tcp: TcpView,
+    tcp: TcpView<'a>,
     tls: Option<()>,
     attempts: Vec<AttemptView<'a>>,
     /// None where findings have lines of their own.
@@ -37,11 +43,13 @@ pub(super) struct ConnectionLine<'a> {
 }
 
 #[derive(Serialize)]
-struct TcpView {
+struct TcpView<'a> {
     opened: &'static str,
     closed: &'static str,
     closed_by: Option<&'static str>,
     closed_packet: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    closed_packet_in_file: Option<PlaceView<'a>>,
     connect_ms: Option<f64>,
     client: HalfView,
     server: HalfView,
@@ -64,7 +72,7 @@ struct HalfView {
 pub(super) fn line<'a>(
     connection: &'a Connection,
     findings: Option<&[&'a Finding]>,
-    wire: Wire,
+    (wire, numbering): (Wire, &'a Numbering),
     capture_end: Timestamp,
     clock: &mut Clock,
 ) -> ConnectionLine<'a> {
@@ -75,7 +83,7 @@ pub(super) fn line<'a>(
         Spoken::WebSocket => ("websocket", None),
         Spoken::Opaque(reason) => ("opaque", Some(reason.name())),
     };
-    let mut view = |attempt| attempt::view(attempt, connection, wire, capture_end, clock);
+    let mut view = |attempt| attempt::view(attempt, connection, (wire, numbering), capture_end, clock);
     let attempts = connection.attempts.iter().map(&mut view).collect();
     ConnectionLine {
         schema: 1,
@@ -86,6 +94,8 @@ pub(super) fn line<'a>(
         end: clock.text(last_time),
         first_packet: connection.id().0,
         last_packet: last_packet.0,
+        first_packet_in_file: place::view(connection.id(), numbering),
+        last_packet_in_file: place::view(last_packet, numbering),
         protocol,
         opaque_reason,
         proxy_protocol: connection.proxy_protocol.map(|version| match version {
@@ -93,14 +103,15 @@ pub(super) fn line<'a>(
             ProxyProtocol::V2 => 2,
         }),
         evicted: connection.tcp.evicted,
-        tcp: tcp(connection),
+        tcp: tcp(connection, numbering),
         tls: None,
         attempts,
-        findings: findings.map(|findings| findings.iter().map(|finding| finding::view(finding)).collect()),
+        findings: findings
+            .map(|findings| findings.iter().map(|finding| finding::view(finding, numbering)).collect()),
     }
 }
 
-fn tcp(connection: &Connection) -> TcpView {
+fn tcp<'a>(connection: &Connection, numbering: &'a Numbering) -> TcpView<'a> {
     let opening = &connection.tcp.opening;
     let ending = connection.tcp.ending;
     TcpView {
@@ -117,6 +128,7 @@ fn tcp(connection: &Connection) -> TcpView {
         },
         closed_by: connection.closed_by().map(Role::name),
         closed_packet: ending.map(|ending| ending.origin.packet.0),
+        closed_packet_in_file: ending.and_then(|ending| place::view(ending.origin.packet, numbering)),
         connect_ms: opening.connect.map(millis),
         client: half(connection.half(Role::Client)),
         server: half(connection.half(Role::Server)),

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use serde::Serialize;
+use serde_json::Serializer;
 use serde_json::ser::Formatter;
 
 use crate::text;
@@ -30,6 +32,12 @@ impl Formatter for Escapes {
         }
         writer.write_all(rest.as_bytes())
     }
+}
+
+/// Appends a value to a line.
+pub(super) fn push(value: &impl Serialize, line: &mut Vec<u8>) {
+    // A vector takes everything.
+    let _ = value.serialize(&mut Serializer::with_formatter(line, Escapes));
 }
 
 #[cfg(test)]

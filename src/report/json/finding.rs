@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
+use super::place::{self, PlaceView};
 use crate::diagnosis::Finding;
+use crate::numbering::Numbering;
 
 /// A finding.
 #[derive(Serialize)]
@@ -13,6 +15,8 @@ pub(super) struct FindingView<'a> {
     message: String,
     hop: String,
     packets: Vec<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    packets_in_files: Vec<PlaceView<'a>>,
     fix: Vec<FixView<'a>>,
     advice: &'a [String],
     explains: Vec<&'static str>,
@@ -27,7 +31,7 @@ struct FixView<'a> {
 }
 
 /// The view of a finding.
-pub(super) fn view(finding: &Finding) -> FindingView<'_> {
+pub(super) fn view<'a>(finding: &'a Finding, numbering: &'a Numbering) -> FindingView<'a> {
     FindingView {
         rule: finding.rule.name,
         code: finding.rule.code,
@@ -35,6 +39,11 @@ pub(super) fn view(finding: &Finding) -> FindingView<'_> {
         message: finding.message(),
         hop: finding.blame.to_string(),
         packets: finding.packets.iter().map(|packet| packet.0).collect(),
+        packets_in_files: finding
+            .packets
+            .iter()
+            .filter_map(|packet| place::view(*packet, numbering))
+            .collect(),
         fix: finding
             .fixes
             .iter()

@@ -7,7 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use super::frame::opcode_name;
+use super::place::{self, PlaceView};
 use super::time::{Clock, TimeText};
+use crate::numbering::Numbering;
 use crate::protocol::{Message, Obstacle};
 use crate::report::wire::Wire;
 use crate::units::PacketNumber;
@@ -19,8 +21,12 @@ pub(super) struct MessageLine<'a> {
     connection: u64,
     attempt: usize,
     packet: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    packet_in_file: Option<PlaceView<'a>>,
     time: TimeText,
     last_packet: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_packet_in_file: Option<PlaceView<'a>>,
     by: &'static str,
     opcode: &'static str,
     fragments: u64,
@@ -53,7 +59,7 @@ enum Payload<'a> {
 pub(super) fn line<'a>(
     (connection, attempt): (PacketNumber, usize),
     message: &'a Message,
-    wire: Wire,
+    (wire, numbering): (Wire, &'a Numbering),
     clock: &mut Clock,
 ) -> MessageLine<'a> {
     let text = message.text();
@@ -66,8 +72,10 @@ pub(super) fn line<'a>(
         connection: connection.0,
         attempt,
         packet: message.first.packet.0,
+        packet_in_file: place::view(message.first.packet, numbering),
         time: clock.text(message.first.time),
         last_packet: message.last.packet.0,
+        last_packet_in_file: place::view(message.last.packet, numbering),
         by: message.by.name(),
         opcode: opcode_name(message.opcode),
         fragments: message.fragments,

@@ -8,10 +8,12 @@
 mod attempt;
 mod connection;
 mod escapes;
+mod file;
 mod finding;
 mod frame;
 pub(super) mod live;
 mod message;
+mod place;
 mod route;
 mod summary;
 mod time;
@@ -24,6 +26,7 @@ use super::ReportOptions;
 use super::wire::Wire;
 use crate::diagnosis::{About, Diagnosis, Finding};
 use crate::model::{Capture, Connection};
+use crate::numbering::Numbering;
 use crate::units::Timestamp;
 use escapes::Escapes;
 use frame::FrameLines;
@@ -46,12 +49,18 @@ pub(super) fn write(
         if connection.attempts.is_empty() && findings.is_empty() && !options.keeps_all {
             continue;
         }
-        lines.write(&connection::line(connection, Some(findings), wire, capture_end, &mut clock))?;
+        lines.write(&connection::line(
+            connection,
+            Some(findings),
+            (wire, &capture.numbering),
+            capture_end,
+            &mut clock,
+        ))?;
         if options.frames {
-            write_frames(connection, &mut clock, &mut lines)?;
+            write_frames(connection, &capture.numbering, &mut clock, &mut lines)?;
         }
         if options.messages {
-            write_messages(connection, wire, &mut clock, &mut lines)?;
+            write_messages(connection, (wire, &capture.numbering), &mut clock, &mut lines)?;
         }
     }
     for (place, route) in diagnosis.routes.iter().enumerate() {
@@ -90,11 +99,17 @@ fn only_leg(diagnosis: &Diagnosis, route: usize) -> Option<usize> {
     }
 }
 
-fn write_frames(connection: &Connection, clock: &mut Clock, lines: &mut Lines<'_>) -> io::Result<()> {
+fn write_frames(
+    connection: &Connection,
+    numbering: &Numbering,
+    clock: &mut Clock,
+    lines: &mut Lines<'_>,
+) -> io::Result<()> {
     for (attempt, session) in connection.attempts.iter().map(|attempt| &attempt.session).enumerate() {
         let frames = FrameLines::new(connection.id(), attempt);
         for frame in session.iter().flat_map(|session| session.frames.iter()) {
-            frames.push(frame, clock, &mut lines.buffer);
+            let place = place::view(frame.packet, numbering);
+            frames.push(frame, place, clock, &mut lines.buffer);
             lines.send_if_full()?;
         }
     }
@@ -103,7 +118,7 @@ fn write_frames(connection: &Connection, clock: &mut Clock, lines: &mut Lines<'_
 
 fn write_messages(
     connection: &Connection,
-    wire: Wire,
+    (wire, numbering): (Wire, &Numbering),
     clock: &mut Clock,
     lines: &mut Lines<'_>,
 ) -> io::Result<()> {
@@ -112,7 +127,7 @@ fn write_messages(
         // Control frames are no messages (RFC 6455 section 5.6).
         let messages = decoded.flat_map(|decoded| decoded.messages.iter()).filter(|it| !it.is_control());
         for message in messages {
-            lines.write(&message::line((connection.id(), attempt), message, wire, clock))?;
+            lines.write(&message::line((connection.id(), attempt), message, (wire, numbering), clock))?;
         }
     }
     Ok(())

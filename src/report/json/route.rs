@@ -56,7 +56,7 @@ struct ChangeView<'a> {
 pub(super) fn line<'a>(
     place: usize,
     route: &'a Route,
-    capture: &Capture,
+    capture: &'a Capture,
     diagnosis: &'a Diagnosis,
     wire: Wire,
 ) -> Option<RouteLine<'a>> {
@@ -73,7 +73,7 @@ pub(super) fn line<'a>(
         findings: diagnosis
             .on_route(place)
             .filter(|finding| finding.about.count() == 1)
-            .map(finding::view)
+            .map(|finding| finding::view(finding, &capture.numbering))
             .collect(),
     })
 }

@@ -6,6 +6,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::attempt::RoleView;
+use super::file::{self, FileView};
 use super::finding::{self, FindingView};
 use super::time::{Clock, TimeText, millis};
 use crate::diagnosis::{About, Diagnosis};
@@ -19,6 +20,8 @@ pub(super) struct SummaryLine<'a> {
     schema: u32,
     packets: u64,
     bytes: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    files: Vec<FileView<'a>>,
     start: Option<TimeText>,
     end: Option<TimeText>,
     skipped: SkippedView<'a>,
@@ -63,6 +66,7 @@ pub(super) fn line<'a>(capture: &'a Capture, diagnosis: &'a Diagnosis, clock: &m
         schema: 1,
         packets: totals.packets,
         bytes: totals.bytes,
+        files: file::views(capture),
         start: totals.first_and_last.map(|(first, _)| clock.text(first)),
         end: totals.first_and_last.map(|(_, last)| clock.text(last)),
         skipped: SkippedView(totals),
@@ -79,7 +83,7 @@ pub(super) fn line<'a>(capture: &'a Capture, diagnosis: &'a Diagnosis, clock: &m
             max: millis(latency.max),
         }),
         frames: RoleView::new(&totals.frames),
-        findings: whole.map(finding::view).collect(),
+        findings: whole.map(|finding| finding::view(finding, &capture.numbering)).collect(),
         warnings: notes::warnings(capture),
     }
 }

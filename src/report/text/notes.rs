@@ -24,8 +24,8 @@ pub(super) fn write(capture: &Capture, options: &ReportOptions, page: &mut Page<
 /// What is to be told; of single connections only those that are listed.
 pub(crate) fn sentences(capture: &Capture, lists_all: bool) -> Vec<String> {
     let totals = &capture.totals;
-    let mut notes: Vec<String> =
-        totals.opaque.iter().map(|(reason, found)| opaque(*reason, *found)).collect();
+    let mut notes = notes::files(capture);
+    notes.extend(totals.opaque.iter().map(|(reason, found)| opaque(*reason, *found)));
     notes.extend(rest(totals));
     notes.extend(unopened(totals));
     notes.extend(one_sided(capture, lists_all));

@@ -1,0 +1,56 @@
+//! The files of a capture, where there are several or where one says something of itself.
+
+use serde::Serialize;
+
+use crate::capture::{FileFacts, InterfaceFacts};
+use crate::model::Capture;
+
+/// A file.
+#[derive(Serialize)]
+pub(super) struct FileView<'a> {
+    file: &'a str,
+    packets: u64,
+    interfaces: Vec<InterfaceView<'a>>,
+    comments: Vec<CommentView<'a>>,
+    secrets: u64,
+}
+
+#[derive(Serialize)]
+struct InterfaceView<'a> {
+    name: Option<&'a str>,
+    link_type: u16,
+    dropped: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct CommentView<'a> {
+    packet: Option<u64>,
+    text: &'a str,
+}
+
+/// All of them; none if there is one file that says nothing of itself.
+pub(super) fn views(capture: &Capture) -> Vec<FileView<'_>> {
+    match capture.files.as_slice() {
+        [file] if file.is_plain() => Vec::new(),
+        files => files.iter().map(view).collect(),
+    }
+}
+
+fn view(file: &FileFacts) -> FileView<'_> {
+    let interfaces = file.interfaces.iter().map(|InterfaceFacts { name, link, dropped }| InterfaceView {
+        name: name.as_deref(),
+        link_type: link.0,
+        dropped: *dropped,
+    });
+    let comments = file
+        .comments
+        .iter()
+        .map(|comment| CommentView { packet: comment.packet.map(|packet| packet.0), text: &comment.text });
+    FileView {
+        file: &file.name,
+        packets: file.packets,
+        interfaces: interfaces.collect(),
+        comments: comments.collect(),
+        secrets: file.secrets,
+    }
+}
