@@ -45,6 +45,17 @@ pub const FRAGMENT_HOLES: usize = 256;
 /// So long after a packet has become whole, fragments of it are copies of those that came before.
 pub const FRAGMENT_COPIES: Span = Span::from_millis(100);
 
+/// How long after a packet one that is the same is a copy of it, captured at another place. A retransmission on a timer
+/// takes longer, however near the other side is.
+pub const COPY_PATIENCE: Span = Span::from_millis(1);
+
+/// The same where packets have an identification, by which a retransmission is told apart anyway. Timers of
+/// retransmissions begin at 200 ms.
+pub const COPY_PATIENCE_NUMBERED: Span = Span::from_millis(100);
+
+/// Connections without payload whose copies are counted. Those of others are counted in the totals only.
+pub const EARLY_COPIES: usize = 4096;
+
 /// How far back a zstd stream may refer, as `zstd -d` has it. A stream that wants more is corrupt.
 pub const ZSTD_WINDOW_BYTES: u64 = 128 * 1024 * 1024;
 

@@ -314,7 +314,7 @@ fn wrong_usage_is_told_in_one_line() {
     let cases: [(&[&str], &str); 7] = [
         (
             &["read", "--no-such-flag", CHAT],
-            "unexpected argument '--no-such-flag' found (usage: wsinspect read [OPTIONS] <FILE>)",
+            "unexpected argument '--no-such-flag' found (usage: wsinspect read [OPTIONS] <FILE>...)",
         ),
         (
             &["read", "--qiet", CHAT],
@@ -322,7 +322,7 @@ fn wrong_usage_is_told_in_one_line() {
         ),
         (
             &["read"],
-            "the following required arguments were not provided: <FILE> (usage: wsinspect read <FILE>)",
+            "the following required arguments were not provided: <FILE>... (usage: wsinspect read <FILE>...)",
         ),
         (&["rade", CHAT], "unrecognized subcommand 'rade' (a similar subcommand exists: 'read')"),
         (

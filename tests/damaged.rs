@@ -160,7 +160,8 @@ fn packets_that_are_not_looked_into_are_counted_by_reason() {
     packets.push(Ip::V4.udp());
     packets.push(Ip::V6Extended.udp());
     let mut fragment = packets[3].clone();
-    fragment[6] = 0x20;
+    // The last of several; the others are not there.
+    fragment[6..8].copy_from_slice(&[0, 5]);
     packets.push(fragment);
     let mut malformed = packets[3].clone();
     malformed[2..4].copy_from_slice(&[0, 3]);

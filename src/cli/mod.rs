@@ -185,7 +185,7 @@ Examples:
   wsinspect read dump.pcap                        which upgrades failed, and how
   wsinspect read --format text dump.pcap          as a report on a terminal, too
   wsinspect read -f 'host 10.0.0.7' dump.pcap.gz  of one host only
-  wsinspect read ring.pcap*                       a ring of files, or both sides of a proxy
+  wsinspect read ring.pcap*                       files of a ring as one
   wsinspect read --format json dump.pcap | jq .   for programs
   wsinspect read --format md dump.pcap            for an issue tracker
   wsinspect read -q --fail-on error dump.pcap     for a test of a configuration

@@ -139,7 +139,7 @@ fn tcp(
         flags: Flags(header[13]),
         hop_limit,
         identification,
-        window: u16::from_be_bytes([header[14], header[15]]),
+        header: bytes.get(..header_length).unwrap_or(bytes),
         // Options that a snap length cut leave an empty payload of a known length.
         payload: bytes.get(header_length..).unwrap_or_default(),
         payload_length: u32::try_from(length.saturating_sub(header_length)).unwrap_or(u32::MAX),

@@ -23,8 +23,8 @@ pub struct Segment<'a> {
     pub hop_limit: u8,
     /// The identification of the IPv4 packet (RFC 791 section 3.1); 0 if it has none.
     pub identification: u16,
-    /// The window as it stands in the header.
-    pub window: u16,
+    /// The TCP header with its options, as far as it was captured.
+    pub header: &'a [u8],
     /// The payload as far as it was captured.
     pub payload: &'a [u8],
     /// The payload's length on the wire; more than `payload` if a snap length cut the packet.

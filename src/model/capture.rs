@@ -36,6 +36,8 @@ pub struct Totals {
     pub skipped: BTreeMap<Skip, u64>,
     /// Packets that the filter left out.
     pub filtered: u64,
+    /// Packets that were captured once more: see [`crate::tcp::Copies`].
+    pub copies: u64,
     /// Packets of which the capture has only the beginning.
     pub cut_packets: u64,
     /// The times of the first and the last packet.

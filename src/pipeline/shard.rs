@@ -3,11 +3,11 @@
 use std::hint::black_box;
 
 use super::Options;
-use crate::capture::PacketMeta;
+use crate::capture::{LinkType, PacketMeta};
 use crate::decode::{Segment, Skip};
 use crate::model::{Capture, Connection, Keeps, Store, Totals};
 use crate::protocol::{Attempt, Context, Stack, StreamFacts};
-use crate::tcp::{Connections, HalfFacts, Open, Place};
+use crate::tcp::{Connections, Copies, HalfFacts, Open, Place};
 use crate::units::{PacketNumber, Timestamp};
 
 /// What is known while reading goes on.
@@ -89,6 +89,7 @@ pub(super) struct Shard {
     connections: Connections<Stack>,
     context: Context,
     places: Vec<Place>,
+    copies: Copies,
     store: Store,
 }
 
@@ -102,6 +103,7 @@ impl Shard {
                 None => context,
             },
             places: Vec::new(),
+            copies: Copies::default(),
             store: Store::new(options.keeps),
         }
     }
@@ -109,6 +111,10 @@ impl Shard {
     /// Counts the packets of a block, in one pass: there are more of them than the nearest cache holds.
     pub(super) fn count(&mut self, packets: &[PacketMeta]) {
         let Some(first) = packets.first() else { return };
+        // What `-i any` writes: a packet that passes a bridge is captured at each of its interfaces.
+        if matches!(first.link, LinkType::LINUX_SLL | LinkType::LINUX_SLL2) {
+            self.copies.expect();
+        }
         let (mut bytes, mut cut, mut earliest, mut latest) = (0u64, 0u64, first.time, first.time);
         for packet in packets {
             bytes = bytes.saturating_add(u64::from(packet.original));
@@ -141,7 +147,12 @@ impl Shard {
     /// Takes the next segments, in order.
     pub(super) fn segments(&mut self, segments: &[Segment<'_>]) {
         black_box(self.connections.locate(segments, &mut self.places));
+        let looks_for_copies = self.copies.watches(segments.len());
         for (place, segment) in self.places.iter().zip(segments) {
+            if looks_for_copies && self.copies.is_copy(segment) {
+                self.connections.copy(segment);
+                continue;
+            }
             let store = &mut self.store;
             let mut ended = |connection, context: &mut Context| store.add(connection, context);
             self.connections.segment(*place, segment, &mut self.context, &mut ended);
@@ -199,6 +210,7 @@ impl Shard {
         let store = &mut self.store;
         self.connections.finish(&mut self.context, &mut |connection, context| store.add(connection, context));
         self.store.totals_mut().warnings = warnings;
+        self.store.totals_mut().copies = self.copies.found();
         self.store.finish(self.connections.counts())
     }
 }

@@ -15,6 +15,7 @@ pub(crate) fn warnings(capture: &Capture) -> Vec<String> {
     of_reader
         .chain(capture.files.iter().flat_map(of_file))
         .chain(cut)
+        .chain(copies(&capture.totals))
         .chain(wireless(&capture.totals))
         .chain(limits_hit(capture))
         .collect()
@@ -69,16 +70,23 @@ fn skip_reason(reason: Skip) -> String {
     match reason {
         Skip::NotIp => "not IP".to_owned(),
         Skip::NotTcp => "not TCP".to_owned(),
-        Skip::Fragment => "IP fragment without the others".to_owned(),
+        Skip::Fragment => "IP fragment".to_owned(),
         Skip::FragmentCopy => "copy of an IP fragment".to_owned(),
         Skip::TooDeep => "tunnels in tunnels without end".to_owned(),
         Skip::Cut => "cut before the TCP header".to_owned(),
         Skip::Malformed => "malformed".to_owned(),
-        Skip::UnknownLink(number) if LinkType(number).is_wireless() => {
-            format!("802.11 frame (link type {number})")
-        }
         Skip::UnknownLink(number) => format!("link type {number}"),
     }
+}
+
+/// Packets that were captured more than once.
+fn copies(totals: &Totals) -> Option<String> {
+    let (packets, are) = (count(totals.copies, "packet"), verb(totals.copies, "is a copy", "are copies"));
+    (totals.copies > 0).then(|| {
+        format!(
+            "{packets} {are} of another, captured at a second interface or a mirrored port; each counts once"
+        )
+    })
 }
 
 /// What to do about frames as they are in the air.

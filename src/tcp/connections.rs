@@ -2,14 +2,16 @@
 
 use std::collections::VecDeque;
 
+use hashbrown::HashMap;
+
 use super::budget::Budget;
 use super::embryo::{Embryo, Embryos};
 use super::facts::{ConnectionFacts, Opened, Opening};
 use super::flow::Flow;
 use super::receiver::Receiver;
 use super::slots::Slots;
-use crate::decode::{Flags, Segment};
-use crate::limits::{CLOSED_LINGER, Limits};
+use crate::decode::{Flags, FlowKey, Half, Segment};
+use crate::limits::{CLOSED_LINGER, EARLY_COPIES, Limits};
 use crate::units::{PacketNumber, Timestamp};
 
 /// All connections of a capture (of one shard of it, where several work).
@@ -24,6 +26,8 @@ pub struct Connections<R> {
     /// When the first of them is to go.
     next_release: Timestamp,
     budget: Budget,
+    /// Copies of packets of connections that have carried no payload yet.
+    early_copies: EarlyCopies,
     limits: Limits,
     counts: Counts,
 }
@@ -114,6 +118,7 @@ impl<R: Receiver> Connections<R> {
             closed: VecDeque::new(),
             next_release: Timestamp::MAX,
             budget: Budget::default(),
+            early_copies: HashMap::default(),
             limits,
             counts: Counts::default(),
         }
@@ -214,7 +219,8 @@ impl<R: Receiver> Connections<R> {
         }
         for embryo in self.embryos.drain() {
             count(&mut self.counts, embryo.opened());
-            ended(Ended::WithoutPayload(embryo.facts()), context);
+            let copies = take_early_copies(&mut self.early_copies, embryo.key());
+            ended(Ended::WithoutPayload(with_copies(embryo.facts(), copies)), context);
         }
     }
 
@@ -239,6 +245,20 @@ impl<R: Receiver> Connections<R> {
         }
     }
 
+    /// Counts a segment that was captured before.
+    #[cold]
+    pub fn copy(&mut self, segment: &Segment<'_>) {
+        let flow = self.slots.find(&segment.flow).and_then(|place| self.slots.get_mut(place));
+        if let Some(flow) = flow {
+            flow.count_copies(segment.half, 1);
+        } else if self.early_copies.len() < EARLY_COPIES || self.early_copies.contains_key(&segment.flow) {
+            let [lo, hi] = self.early_copies.entry(segment.flow).or_default();
+            let copies = if segment.half == Half::Lo { lo } else { hi };
+            *copies = copies.saturating_add(1);
+        }
+    }
+
+    #[inline]
     fn known(
         &mut self,
         place: u32,
@@ -283,7 +303,10 @@ impl<R: Receiver> Connections<R> {
                 self.evict_least_recently_used(context, ended);
             }
             self.counts.connections = self.counts.connections.saturating_add(1);
-            let flow = embryo.promote(context);
+            let mut flow = embryo.promote(context);
+            let [lo, hi] = take_early_copies(&mut self.early_copies, &segment.flow);
+            flow.count_copies(Half::Lo, lo);
+            flow.count_copies(Half::Hi, hi);
             self.has_grown = true;
             if let Some(place) = self.slots.insert(flow) {
                 self.known(place, segment, context, ended);
@@ -297,8 +320,11 @@ impl<R: Receiver> Connections<R> {
         let opened = pushed_out.embryo.as_ref().map_or(Opened::Unanswered, Embryo::opened);
         count(&mut self.counts, opened);
         // Unanswered ones are told one by one as long as they fit the table; a flood is a number.
-        if let Some(embryo) = pushed_out.embryo.filter(|_| opened != Opened::Unanswered) {
-            ended(Ended::WithoutPayload(embryo.facts()), context);
+        if let Some(embryo) = pushed_out.embryo {
+            let copies = take_early_copies(&mut self.early_copies, embryo.key());
+            if opened != Opened::Unanswered {
+                ended(Ended::WithoutPayload(with_copies(embryo.facts(), copies)), context);
+            }
         }
     }
 
@@ -370,6 +396,21 @@ impl<R: Receiver> Connections<R> {
             self.counts.total_limit_hits = self.counts.total_limit_hits.saturating_add(1);
         }
     }
+}
+
+/// Copies of packets of connections that have carried no payload yet, each half's.
+type EarlyCopies = HashMap<FlowKey, [u32; 2], foldhash::fast::RandomState>;
+
+/// The copies of a connection that has carried no payload.
+fn take_early_copies(early: &mut EarlyCopies, flow: &FlowKey) -> [u32; 2] {
+    if early.is_empty() { [0; 2] } else { early.remove(flow).unwrap_or_default() }
+}
+
+fn with_copies(mut facts: ConnectionFacts, copies: [u32; 2]) -> ConnectionFacts {
+    for (half, copies) in facts.halves.iter_mut().zip(copies) {
+        half.copies = copies;
+    }
+    facts
 }
 
 fn count(counts: &mut Counts, opened: Opened) {

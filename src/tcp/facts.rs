@@ -110,6 +110,8 @@ pub struct HalfFacts {
     /// (RFC 9293 section 3.5.2), so the RST may be somebody else's. Of a connection without payload up to 255; what
     /// comes later than [`crate::limits::CLOSED_LINGER`], or after the connection was dropped for others, is not told.
     pub after_reset: u32,
+    /// Packets that were captured once more, at another interface or from a mirrored port. They are in no other number.
+    pub copies: u32,
     /// When its last payload was sent.
     pub last_payload: Option<(PacketNumber, Timestamp)>,
 }

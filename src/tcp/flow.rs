@@ -181,6 +181,12 @@ impl<R: Receiver> Flow<R> {
         }
     }
 
+    /// Counts copies of packets of a half.
+    pub(super) fn count_copies(&mut self, half: Half, copies: u32) {
+        let rare = self.rare.of_mut(half);
+        rare.copies = rare.copies.saturating_add(copies);
+    }
+
     /// Gives up what is still waited for and says what was seen.
     pub(super) fn end(mut self, evicted: bool, context: &mut R::Context) -> (ConnectionFacts, R) {
         self.settle(Patience::AtAnEnd, context);

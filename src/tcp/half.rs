@@ -61,6 +61,7 @@ pub(super) struct Rare {
     pub(super) keep_alives: u32,
     pub(super) stray: u32,
     pub(super) missing_bytes: u64,
+    pub(super) copies: u32,
 }
 
 impl Rare {
@@ -110,6 +111,7 @@ impl HalfState {
             hole_limit_hit: rare.hole_limit_hit,
             hop_limit: Some(self.hop_limit).filter(|hop_limit| *hop_limit > 0),
             after_reset: rare.after_reset.unwrap_or_default(),
+            copies: rare.copies,
             last_payload: Some(self.last_payload).filter(|_| self.payload_bytes > 0),
         }
     }

@@ -5,6 +5,7 @@
 
 mod budget;
 mod connections;
+mod copies;
 mod embryo;
 mod facts;
 mod flow;
@@ -16,6 +17,7 @@ mod sequence;
 mod slots;
 
 pub use connections::{Connections, Counts, Ended, Open, Place};
+pub use copies::Copies;
 pub use facts::{ConnectionFacts, EndedBy, Ending, HalfFacts, Opened, Opening};
 pub use happenings::{Happened, Happening, Happenings};
 pub use receiver::{Chunk, Kept, Receiver};

@@ -161,10 +161,9 @@ impl Link {
         match self {
             Self::Ethernet | Self::Vlan | Self::QinQ | Self::Pppoe | Self::Mpls => 1,
             Self::Ppp => 9,
-            Self::Gre | Self::InIp | Self::Vxlan | Self::Geneve => 101,
             Self::Sll => 113,
             Self::Sll2 => 276,
-            Self::Raw => 101,
+            Self::Raw | Self::Gre | Self::InIp | Self::Vxlan | Self::Geneve => 101,
             Self::Loopback => 0,
         }
     }

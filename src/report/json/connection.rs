@@ -66,6 +66,8 @@ struct HalfView {
     keep_alives: u32,
     stray: u32,
     hole_limit_hit: bool,
+    #[serde(skip_serializing_if = "super::is_zero")]
+    copies: u64,
 }
 
 /// The line of a connection in a capture that ends at `capture_end`.
@@ -135,7 +137,7 @@ fn tcp<'a>(connection: &Connection, numbering: &'a Numbering) -> TcpView<'a> {
     }
 }
 
-const fn half(facts: &HalfFacts) -> HalfView {
+fn half(facts: &HalfFacts) -> HalfView {
     HalfView {
         packets: facts.packets,
         payload_bytes: facts.payload_bytes,
@@ -146,5 +148,6 @@ const fn half(facts: &HalfFacts) -> HalfView {
         keep_alives: facts.keep_alives,
         stray: facts.stray,
         hole_limit_hit: facts.hole_limit_hit,
+        copies: u64::from(facts.copies),
     }
 }

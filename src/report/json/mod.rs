@@ -163,6 +163,12 @@ impl Lines<'_> {
     }
 }
 
+/// What is seldom there is left out where it is not.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 const BUFFER_BYTES: usize = 64 * 1024;
 
 #[cfg(test)]

@@ -25,6 +25,8 @@ pub(super) struct SummaryLine<'a> {
     start: Option<TimeText>,
     end: Option<TimeText>,
     skipped: SkippedView<'a>,
+    #[serde(skip_serializing_if = "super::is_zero")]
+    copies: u64,
     cut_packets: u64,
     missing_bytes: u64,
     connections: u64,
@@ -70,6 +72,7 @@ pub(super) fn line<'a>(capture: &'a Capture, diagnosis: &'a Diagnosis, clock: &m
         start: totals.first_and_last.map(|(first, _)| clock.text(first)),
         end: totals.first_and_last.map(|(_, last)| clock.text(last)),
         skipped: SkippedView(totals),
+        copies: totals.copies,
         cut_packets: totals.cut_packets,
         missing_bytes: totals.missing_bytes,
         connections: totals.tcp.connections,
