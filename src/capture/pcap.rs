@@ -19,7 +19,7 @@ pub(super) enum Variant {
     Nanoseconds,
     /// Alexey Kuznetsov's patch: eight bytes more before each packet, about its interface.
     Kuznetzov,
-    /// Written by Ixia's tools: nanoseconds, and four bytes more in the file header.
+    /// Written by Ixia's tools: four bytes more in the file header, with how many follow.
     Ixia,
 }
 
@@ -41,7 +41,7 @@ impl Variant {
     }
 
     const fn has_nanoseconds(self) -> bool {
-        matches!(self, Self::Nanoseconds | Self::Ixia)
+        matches!(self, Self::Nanoseconds)
     }
 }
 
@@ -280,8 +280,8 @@ mod tests {
         let usual = 0x0004_0002;
         let cases = [
             (variant(0xA1B2_CD34, usual, &[], &[9; 8], false), 1000),
-            (variant(0x1C00_01AC, usual, &[9; 4], &[], false), 1),
-            (variant(0x1C00_01AB, usual, &[9; 4], &[], false), 1),
+            (variant(0x1C00_01AC, usual, &[9; 4], &[], false), 1000),
+            (variant(0x1C00_01AB, usual, &[9; 4], &[], false), 1000),
             (variant(0xA1B2_C3D4, 0x0002_0002, &[], &[], true), 1000),
             (variant(0xA1B2_C3D4, 0x0003_0002, &[], &[], true), 1000),
             (variant(0xA1B2_C3D4, 0x0003_0002, &[], &[], false), 1000),
