@@ -197,6 +197,9 @@ pub const ATTEMPTS_OF_CONNECTION: usize = 1_000;
 /// TLS records of one side that are looked at for alerts. Later ones are not.
 pub const TLS_RECORDS: u8 = 32;
 
+/// An extension of a TLS hello that is looked into. A longer one is passed over: no host name is longer than 255 bytes.
+pub const TLS_EXTENSION_BYTES: usize = 512;
+
 /// Bytes of one side of a TLS connection that go by, once nothing more is wanted of that side, while the other side's
 /// records are still looked at. More end that too: the capture has one side only.
 pub const TLS_WAIT_BYTES: u64 = 64 * 1024;

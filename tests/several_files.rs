@@ -1,7 +1,13 @@
 //! Several files on the command line are one capture: a ring in any order, both sides of a proxy, and what does not
 //! belong together.
 
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that fails may panic")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test that fails may panic"
+)]
 
 use packets::Packet;
 use program::{Folder, words};

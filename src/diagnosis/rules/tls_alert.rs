@@ -114,8 +114,7 @@ fn judge(connection: &Connection, alert: &TlsAlert, route: Option<&RouteView<'_>
 
 /// The names of RFC 8446 section 6 and, of old ones, RFC 5246 section 7.2.
 fn alert_name(description: u8) -> String {
-    let known = NAMES.iter().find(|(known, _)| *known == description);
-    known.map_or_else(|| format!("alert {description}"), |(_, name)| (*name).to_owned())
+    TlsAlert::name_of(description).map_or_else(|| format!("alert {description}"), str::to_owned)
 }
 
 /// What to do about the usual ones.
@@ -142,34 +141,6 @@ fn meaning(description: u8) -> Option<&'static str> {
 const FATAL: u8 = 2;
 const CLOSE_NOTIFY: u8 = 0;
 const USER_CANCELED: u8 = 90;
-
-const NAMES: &[(u8, &str)] = &[
-    (10, "unexpected_message"),
-    (20, "bad_record_mac"),
-    (22, "record_overflow"),
-    (40, "handshake_failure"),
-    (42, "bad_certificate"),
-    (43, "unsupported_certificate"),
-    (44, "certificate_revoked"),
-    (45, "certificate_expired"),
-    (46, "certificate_unknown"),
-    (47, "illegal_parameter"),
-    (48, "unknown_ca"),
-    (49, "access_denied"),
-    (50, "decode_error"),
-    (51, "decrypt_error"),
-    (70, "protocol_version"),
-    (71, "insufficient_security"),
-    (80, "internal_error"),
-    (86, "inappropriate_fallback"),
-    (109, "missing_extension"),
-    (110, "unsupported_extension"),
-    (112, "unrecognized_name"),
-    (113, "bad_certificate_status_response"),
-    (115, "unknown_psk_identity"),
-    (116, "certificate_required"),
-    (120, "no_application_protocol"),
-];
 
 #[cfg(test)]
 mod tests {

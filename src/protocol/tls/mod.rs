@@ -4,6 +4,7 @@
 //! no more bytes are wanted. Nothing is kept of them but facts.
 
 mod facts;
+mod hello;
 mod record;
 
 pub use facts::{ServerFirst, TlsAlert, TlsFacts};
@@ -15,6 +16,7 @@ use crate::decode::Half;
 use crate::limits;
 use crate::tcp::Chunk;
 use crate::units::Origin;
+use hello::HelloReader;
 use record::{Kind, Reading, Record};
 
 /// The first records of a connection.
@@ -28,6 +30,8 @@ pub(super) struct Tls {
     facts: TlsFacts,
     /// [`Half::Lo`] first.
     sides: [Side; 2],
+    client_hello: Option<HelloReader>,
+    server_hello: Option<HelloReader>,
     trail: Trail,
 }
 
@@ -60,8 +64,16 @@ impl Tls {
     /// A connection that begins with a TLS record. The client is who opened it, if that is known.
     pub(super) fn new(client: Option<Half>, trail: Trail) -> Self {
         let facts = TlsFacts::default();
-        let sides = [Side::default(); 2];
-        Self { client, reason: OpaqueReason::Tls, answers_http: false, facts, sides, trail }
+        Self {
+            client,
+            reason: OpaqueReason::Tls,
+            answers_http: false,
+            facts,
+            sides: [Side::default(); 2],
+            client_hello: None,
+            server_hello: None,
+            trail,
+        }
     }
 
     /// A server that goes on with what may be a TLS record where an answer to plain HTTP is due. The stream is
@@ -103,7 +115,9 @@ impl Tls {
                     if *remaining == 0 {
                         side.state = State::Head;
                     }
-                    rest = rest.get(skipped..).unwrap_or_default();
+                    let (body, after) = rest.split_at_checked(skipped).unwrap_or_default();
+                    self.hello(half, body);
+                    rest = after;
                 }
                 State::Head => {
                     let Some((byte, after)) = rest.split_first() else { break };
@@ -143,6 +157,17 @@ impl Tls {
                 self.server_first(ServerFirst::Other(server.origin));
             }
         }
+        if let Some(hello) = self.client_hello.take() {
+            let said = hello.into_facts();
+            self.facts.server_name = said.server_name;
+            self.facts.protocols_offered = said.protocols;
+            self.facts.version_offered = said.version;
+        }
+        if let Some(hello) = self.server_hello.take() {
+            let said = hello.into_facts();
+            self.facts.protocol = said.protocols.into_iter().next();
+            self.facts.version = said.version;
+        }
         let is_tls = matches!(self.facts.server, ServerFirst::Tls(_));
         if is_tls || (self.client.is_some() && !self.answers_http) {
             self.trail.tls = Some(Box::new(self.facts));
@@ -174,6 +199,14 @@ impl Tls {
         }
     }
 
+    /// Bytes of a handshake record that are in a hello, if one was begun.
+    fn hello(&mut self, half: Half, body: &[u8]) {
+        let hello = if self.client == Some(half) { &mut self.client_hello } else { &mut self.server_hello };
+        if let Some(hello) = hello {
+            hello.read(body);
+        }
+    }
+
     fn record(&mut self, half: Half, record: Record, is_first: bool, origin: Origin) {
         if self.client.is_none() {
             self.client = match record.message {
@@ -193,6 +226,14 @@ impl Tls {
         }
         if is_first && by == Role::Client && record.message == Some(record::CLIENT_HELLO) {
             self.facts.client_hello = Some(origin);
+            self.client_hello = Some(HelloReader::new(true));
+        }
+        if is_first && by == Role::Server && record.message == Some(record::SERVER_HELLO) {
+            self.server_hello = Some(HelloReader::new(false));
+        }
+        if is_first {
+            let side = *self.side(half);
+            self.hello(half, side.part.get(record::FIELDS..side.have).unwrap_or_default());
         }
         if let Some([level, description]) = record.alert {
             self.facts.alert = Some(TlsAlert { by, origin, level, description });

@@ -84,6 +84,9 @@ fn status_line(bytes: &[u8]) -> Reading {
 /// How many bytes say what it is: a status line up to its status. A record needs seven.
 pub(super) const HEAD_BYTES: usize = STATUS_LINE.len();
 
+/// Bytes of a record before what it carries.
+pub(super) const FIELDS: usize = 5;
+
 /// The types of handshake messages that begin a half (RFC 8446 section 4).
 pub(super) const CLIENT_HELLO: u8 = 1;
 pub(super) const SERVER_HELLO: u8 = 2;

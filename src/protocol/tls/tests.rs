@@ -22,12 +22,35 @@ fn alert(level: u8, description: u8) -> Vec<u8> {
 
 fn is_tls(facts: &StreamFacts) -> TlsFacts {
     assert_eq!(facts.spoken, Spoken::Opaque(OpaqueReason::Tls));
-    **facts.tls.as_ref().unwrap()
+    (**facts.tls.as_ref().unwrap()).clone()
 }
 
 /// The packet in which something begins.
 fn at(origin: Option<Origin>) -> u64 {
     origin.unwrap().packet.0
+}
+
+#[test]
+fn a_hello_is_read_at_every_cut_and_over_several_records() {
+    let extension =
+        |kind: u8, value: &[u8]| [&[0, kind, 0, u8::try_from(value.len()).unwrap()], value].concat();
+    let message = |kind: u8, body: &[u8], extensions: &[u8]| {
+        let length = u8::try_from(extensions.len()).unwrap();
+        let body = [&[3, 3], &[7; 32][..], &[0], body, &[0, length], extensions].concat();
+        [&[kind, 0, 0, u8::try_from(body.len()).unwrap()], &body[..]].concat()
+    };
+    let name = extension(0, b"\0\x14\0\0\x11chat.example.test");
+    let offers = extension(16, b"\0\x0c\x02h2\x08http/1.1");
+    let asks = message(1, &[0, 2, 0x13, 1, 1, 0], &[name, offers].concat());
+    let answers = message(2, &[0x13, 1, 0], &extension(16, b"\0\x09\x08http/1.1"));
+    let in_two = |message: &[u8]| [record(22, &message[..50]), record(22, &message[50..])].concat();
+    for (asks, answers) in [(record(22, &asks), record(22, &answers)), (in_two(&asks), in_two(&answers))] {
+        let facts = is_tls(&same_at_every_cut(&[client(asks), server(answers), client(record(20, &[1]))]));
+        assert_eq!(facts.server_name.as_deref(), Some("chat.example.test"));
+        assert_eq!(facts.protocols_offered, ["h2".into(), "http/1.1".into()]);
+        assert_eq!(facts.protocol.as_deref(), Some("http/1.1"));
+        assert_eq!((facts.version_offered, facts.version), (Some(0x0303), Some(0x0303)));
+    }
 }
 
 #[test]

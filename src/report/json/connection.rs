@@ -6,6 +6,7 @@ use super::attempt::{self, AttemptView};
 use super::finding::{self, FindingView};
 use super::place::{self, PlaceView};
 use super::time::{Clock, TimeText, millis};
+use super::tls::{self, TlsView};
 use crate::diagnosis::Finding;
 use crate::model::Connection;
 use crate::numbering::Numbering;
@@ -35,7 +36,7 @@ pub(super) struct ConnectionLine<'a> {
     proxy_protocol: Option<u8>,
     evicted: bool,
     tcp: TcpView<'a>,
-    tls: Option<()>,
+    tls: Option<TlsView<'a>>,
     attempts: Vec<AttemptView<'a>>,
     /// None where findings have lines of their own.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,7 +107,7 @@ pub(super) fn line<'a>(
         }),
         evicted: connection.tcp.evicted,
         tcp: tcp(connection, numbering),
-        tls: None,
+        tls: connection.tls.as_deref().map(tls::view),
         attempts,
         findings: findings
             .map(|findings| findings.iter().map(|finding| finding::view(finding, numbering)).collect()),

@@ -17,6 +17,7 @@ mod place;
 mod route;
 mod summary;
 mod time;
+pub(super) mod tls;
 
 use std::io;
 

@@ -2,10 +2,11 @@
 
 use super::page::{PLAIN, Page, UNSURE};
 use crate::model::{Capture, Connection};
-use crate::protocol::{Role, Spoken};
+use crate::protocol::{OpaqueReason, Role, Spoken};
 use crate::report::count::{count, number};
+use crate::report::json::tls;
 use crate::tcp::{EndedBy, Opened};
-use crate::text::{pad, pad_start};
+use crate::text::{escape, pad, pad_start};
 
 /// Writes the table, if there are any.
 pub(super) fn write(capture: &Capture, page: &mut Page<'_>) -> std::io::Result<()> {
@@ -51,7 +52,7 @@ fn row(connection: &Connection) -> [String; COLUMNS.len()] {
         connection.endpoint(Role::Client).to_string(),
         connection.endpoint(Role::Server).to_string(),
         opened(connection).to_owned(),
-        spoken(connection).to_owned(),
+        spoken(connection),
         number(bytes(Role::Client).saturating_add(bytes(Role::Server))),
     ]
 }
@@ -69,13 +70,24 @@ fn opened(connection: &Connection) -> &'static str {
     }
 }
 
-fn spoken(connection: &Connection) -> &'static str {
-    match connection.spoken {
+/// What it speaks; of TLS, which version and to which host.
+fn spoken(connection: &Connection) -> String {
+    let reason = match connection.spoken {
         Spoken::Nothing => "-",
         Spoken::Http => "http",
         Spoken::WebSocket => "websocket",
         Spoken::Opaque(reason) => reason.name(),
-    }
+    };
+    let Some(facts) =
+        connection.tls.as_deref().filter(|_| connection.spoken == Spoken::Opaque(OpaqueReason::Tls))
+    else {
+        return reason.to_owned();
+    };
+    let version = facts.version.map(|version| format!(" {}", tls::version(version))).unwrap_or_default();
+    let name = facts.server_name.as_deref().map(|name| format!(" to {}", escape(name))).unwrap_or_default();
+    let alert =
+        facts.alert.and_then(|alert| alert.name()).map(|name| format!(", {name}")).unwrap_or_default();
+    format!("{reason}{version}{name}{alert}")
 }
 
 /// The number stands at the right of its column.
