@@ -107,7 +107,7 @@ pub(super) fn line<'a>(
         }),
         evicted: connection.tcp.evicted,
         tcp: tcp(connection, numbering),
-        tls: connection.tls.as_deref().map(tls::view),
+        tls: connection.tls.as_deref().map(|facts| tls::view(facts, numbering)),
         attempts,
         findings: findings
             .map(|findings| findings.iter().map(|finding| finding::view(finding, numbering)).collect()),

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use super::place::{self, PlaceView};
+use crate::numbering::Numbering;
 use crate::protocol::{Role, ServerFirst, TlsFacts};
 
 /// TLS on a connection.
@@ -18,20 +20,22 @@ pub(super) struct TlsView<'a> {
     /// What each side speaks: one may speak TLS to another that does not.
     client: &'static str,
     server: Option<&'static str>,
-    alert: Option<AlertView>,
+    alert: Option<AlertView<'a>>,
 }
 
 #[derive(Serialize)]
-struct AlertView {
+struct AlertView<'a> {
     by: &'static str,
     level: u8,
     code: u8,
     name: Option<&'static str>,
     packet: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    packet_in_file: Option<PlaceView<'a>>,
 }
 
 /// Of the facts.
-pub(super) fn view(facts: &TlsFacts) -> TlsView<'_> {
+pub(super) fn view<'a>(facts: &'a TlsFacts, numbering: &'a Numbering) -> TlsView<'a> {
     TlsView {
         version: facts.version.map(version),
         version_offered: facts.version_offered.map(version),
@@ -52,6 +56,7 @@ pub(super) fn view(facts: &TlsFacts) -> TlsView<'_> {
             code: alert.description,
             name: alert.name(),
             packet: alert.origin.packet.0,
+            packet_in_file: place::view(alert.origin.packet, numbering),
         }),
     }
 }
