@@ -1,7 +1,7 @@
 //! `--write-failures`: the packets of connections with findings as a file for Wireshark, each finding as a comment on
 //! the packets that show it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 

@@ -244,7 +244,7 @@ impl Session<'_> {
                 "{dropped} packets were dropped before this program saw them (--buffer-size, a narrower filter)"
             ));
         }
-        Capture { connections: Vec::new(), totals }
+        Capture { totals, ..Capture::default() }
     }
 
     fn status(&self) -> Status {

@@ -39,6 +39,16 @@ pub struct InFile<'a> {
 }
 
 impl Numbering {
+    /// Of a capture that is one file, or none.
+    pub const ONE_FILE: &'static Self = &Self {
+        files: Vec::new(),
+        runs: Vec::new(),
+        before: Vec::new(),
+        packets: 0,
+        placed: 0,
+        of_file: Vec::new(),
+    };
+
     /// For packets of these files, of which there are at most 256. With fewer than two there is nothing to be told.
     #[must_use]
     pub fn new(files: Vec<String>) -> Self {

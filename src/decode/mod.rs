@@ -83,6 +83,8 @@ fn usual(captured: &[u8], origin: Origin) -> Option<Segment<'_>> {
         acknowledgment: u32::from_be_bytes([header[42], header[43], header[44], header[45]]),
         flags: Flags(header[47]),
         hop_limit: header[22],
+        identification: u16::from_be_bytes([header[18], header[19]]),
+        header: captured.get(34..start).unwrap_or_default(),
         payload,
         payload_length: u32::try_from(payload.len()).unwrap_or(u32::MAX),
         origin,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::shard::{OpenConnection, Shard};
 use super::{Options, read_block};
 use crate::capture::{Block, CaptureError};
+use crate::decode::{Skip, Unwrap};
 use crate::limits::{LIVE_IDLE, LIVE_LINGER, UNANSWERED_AFTER};
 use crate::model::{Connection, Keeps, Totals};
 use crate::protocol::Attempt;
@@ -30,6 +31,7 @@ pub enum Happened {
 #[derive(Debug)]
 pub struct Following {
     shard: Shard,
+    unwrap: Unwrap,
     now: Timestamp,
     /// For connections that are open, how many of their attempts were told.
     told: BTreeMap<PacketNumber, usize>,
@@ -43,12 +45,19 @@ impl Following {
     pub fn new(options: Options) -> Self {
         // Everything is taken out soon, and who takes it decides what is kept.
         let options = Options { keeps: Keeps::Connections, ..options };
-        Self { shard: Shard::new(options), now: Timestamp::MIN, told: BTreeMap::new(), swept: Timestamp::MIN }
+        Self {
+            shard: Shard::new(options),
+            unwrap: Unwrap::default(),
+            now: Timestamp::MIN,
+            told: BTreeMap::new(),
+            swept: Timestamp::MIN,
+        }
     }
 
     /// Reads the next packets.
     pub fn read(&mut self, block: &Block) {
-        let read: Result<(), CaptureError> = read_block(block, None, &mut self.shard);
+        let read: Result<(), CaptureError> = read_block(block, None, &mut self.unwrap, &mut self.shard);
+        self.shard.skip_several(Skip::Fragment, self.unwrap.take_lost(false));
         debug_assert!(read.is_ok(), "only a filter can fail");
         let latest = self.shard.so_far().totals().first_and_last;
         self.now = self.now.max(latest.map_or(Timestamp::MIN, |(_, latest)| latest));

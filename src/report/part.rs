@@ -55,6 +55,6 @@ pub(crate) fn of_route(
         }
     }
     let totals = Totals { attempts, frames, latency: Latency::of(latencies), ..capture.totals.clone() };
-    let capture = Capture { connections, totals };
+    let capture = Capture { connections, totals, ..Capture::default() };
     Some((capture, Diagnosis { routes: vec![route], findings }))
 }

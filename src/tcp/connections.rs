@@ -219,7 +219,7 @@ impl<R: Receiver> Connections<R> {
         }
         for embryo in self.embryos.drain() {
             count(&mut self.counts, embryo.opened());
-            let copies = take_early_copies(&mut self.early_copies, embryo.key());
+            let copies = take_early_copies(&mut self.early_copies, &embryo.key);
             ended(Ended::WithoutPayload(with_copies(embryo.facts(), copies)), context);
         }
     }
@@ -321,7 +321,7 @@ impl<R: Receiver> Connections<R> {
         count(&mut self.counts, opened);
         // Unanswered ones are told one by one as long as they fit the table; a flood is a number.
         if let Some(embryo) = pushed_out.embryo {
-            let copies = take_early_copies(&mut self.early_copies, embryo.key());
+            let copies = take_early_copies(&mut self.early_copies, &embryo.key);
             if opened != Opened::Unanswered {
                 ended(Ended::WithoutPayload(with_copies(embryo.facts(), copies)), context);
             }

@@ -72,7 +72,7 @@ pub(super) struct PushedOut {
 /// One connection without payload. Most of a flood never see a second packet, so all that is kept of them is the first.
 #[derive(Debug)]
 pub(super) struct Embryo {
-    key: FlowKey,
+    pub(super) key: FlowKey,
     first: Step,
     /// What came of the packets; none as long as there is one.
     course: Option<Box<Course>>,

@@ -167,7 +167,7 @@ impl Watch {
         let first_and_last = Some((Timestamp::MIN, self.now()));
         let totals = Totals { first_and_last, ..Totals::default() };
         let (connections, open) = self.window.lend(&self.following, &ready);
-        let capture = Capture { connections, totals };
+        let capture = Capture { connections, totals, ..Capture::default() };
         let diagnosis = diagnose(&capture, &self.selection, self.shows_secrets);
         let judgment = Judgment { capture: &capture, diagnosis: &diagnosis, ready, waiting, open: &open };
         events.extend(judgment.findings(&mut self.told).map(|found| Event::Found(Box::new(found))));

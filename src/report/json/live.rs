@@ -12,6 +12,7 @@ use super::time::{Clock, TimeText};
 use super::{connection, summary};
 use crate::diagnosis::{Diagnosis, Finding};
 use crate::model::{Capture, Connection};
+use crate::numbering::Numbering;
 use crate::protocol::Role;
 use crate::report::live::{Started, Status};
 use crate::report::wire::Wire;
@@ -127,7 +128,7 @@ impl Lines {
             attempt,
             client: connection.endpoint(Role::Client).to_string(),
             server: connection.endpoint(Role::Server).to_string(),
-            view: attempt::view(decided, connection, self.wire, now, &mut self.clock),
+            view: attempt::view(decided, connection, (self.wire, Numbering::ONE_FILE), now, &mut self.clock),
         };
         write(&mut self.buffer, &line, out)
     }
@@ -138,7 +139,7 @@ impl Lines {
         now: Timestamp,
         out: &mut dyn io::Write,
     ) -> io::Result<()> {
-        let line = connection::line(connection, None, self.wire, now, &mut self.clock);
+        let line = connection::line(connection, None, (self.wire, Numbering::ONE_FILE), now, &mut self.clock);
         write(&mut self.buffer, &line, out)
     }
 
@@ -158,7 +159,7 @@ impl Lines {
             schema: 1,
             time,
             legs: legs.iter().map(leg).collect(),
-            view: finding::view(finding),
+            view: finding::view(finding, Numbering::ONE_FILE),
         };
         write(&mut self.buffer, &line, out)
     }
