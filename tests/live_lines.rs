@@ -66,7 +66,7 @@ fn lines(name: &str, mut report: LiveReport) -> String {
         let events = watch.events();
         tell(&watch, events, &mut report, out);
     }
-    let capture = Capture { connections: Vec::new(), totals: watch.totals() };
+    let capture = Capture { totals: watch.totals(), ..Capture::default() };
     let events = watch.end();
     tell(&watch, events, &mut report, out);
     report.warning("the capture on eth0 has ended: \u{1b}[2Jit is gone", watch.now(), out).unwrap();
