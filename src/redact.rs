@@ -19,13 +19,12 @@ pub fn header<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
     if COMMON.iter().any(|known| known.eq_ignore_ascii_case(name)) {
         return text(value);
     }
+    if HANDSHAKE.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+        return Cow::Borrowed(value);
+    }
     let name = name.to_ascii_lowercase();
     match name.as_str() {
-        // Parts of the handshake; WWW-Authenticate and the like ask for credentials and carry none.
-        "sec-websocket-key"
-        | "sec-websocket-accept"
-        | "sec-websocket-version"
-        | "sec-websocket-extensions" => Cow::Borrowed(value),
+        // They ask for credentials and carry none.
         "www-authenticate" | "proxy-authenticate" => text(value),
         "cookie" => Cow::Owned(cookies(value)),
         "set-cookie" => Cow::Owned(set_cookie(value)),
@@ -116,6 +115,10 @@ fn is_secret_header(name: &str) -> bool {
 fn squeeze(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
 }
+
+/// Parts of the handshake that carry no secrets.
+const HANDSHAKE: [&str; 4] =
+    ["Sec-WebSocket-Key", "Sec-WebSocket-Accept", "Sec-WebSocket-Version", "Sec-WebSocket-Extensions"];
 
 /// Fields of most heads whose names need no second look.
 const COMMON: [&str; 16] = [

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::protocol::{Attempt, Fields};
+use crate::protocol::Fields;
 use crate::{redact, text};
 
 /// Shows what the heads of one attempt say.
@@ -59,12 +59,10 @@ impl Wire {
         sent.into_iter().zip(shown).collect()
     }
 
-    /// The subprotocol that an answer chose. A credential that was offered and chosen stays hidden.
-    pub(crate) fn chosen(self, attempt: &Attempt) -> Option<String> {
-        let response = attempt.response.as_ref()?.head();
-        let chosen = *response.fields.list(SUBPROTOCOL).first()?;
-        let request = attempt.request.as_ref().map(crate::protocol::RequestFacts::head).unwrap_or_default();
-        let offered = self.offered(&request.fields);
+    /// The subprotocol that an answer chose. A credential that was offered and chosen stays hidden; `offered` is what
+    /// [`Self::offered`] gave for the request.
+    pub(crate) fn chosen(self, answer: &Fields<'_>, offered: &[(&str, Cow<'_, str>)]) -> Option<String> {
+        let chosen = *answer.list(SUBPROTOCOL).first()?;
         let shown = offered.iter().find(|(sent, _)| *sent == chosen).map(|(_, shown)| shown.to_string());
         Some(shown.unwrap_or_else(|| self.value(SUBPROTOCOL, chosen.as_bytes()).into_owned()))
     }

@@ -9,7 +9,8 @@ use super::time::{Clock, TimeText, millis};
 use crate::model::{Connection, Outcome, SessionEnd};
 use crate::numbering::Numbering;
 use crate::protocol::{
-    Accept, Attempt, DecodedFacts, RequestFacts, ResponseFacts, Role, RoleFacts, SessionFacts,
+    Accept, Attempt, DecodedFacts, RequestFacts, RequestHead, ResponseFacts, ResponseHead, Role, RoleFacts,
+    SessionFacts,
 };
 use crate::report::wire::Wire;
 use crate::units::Timestamp;
@@ -147,27 +148,49 @@ pub(super) fn view<'a>(
     capture_end: Timestamp,
     clock: &mut Clock,
 ) -> AttemptView<'a> {
+    let heads = Heads::of(attempt, wire);
+    let asked = attempt.request.as_ref().map(|request| request.origin.time);
     AttemptView {
-        request: attempt.request.as_ref().map(|request| request_view(request, (wire, numbering), clock)),
+        request: attempt
+            .request
+            .as_ref()
+            .map(|request| request_view(request, &heads, (wire, numbering), clock)),
         response: attempt
             .response
             .as_ref()
-            .map(|response| response_view(response, attempt.request.as_ref(), (wire, numbering), clock)),
+            .map(|response| response_view(response, (&heads, asked), (wire, numbering), clock)),
         outcome: Outcome::of(attempt, connection, capture_end).name(),
         websocket: attempt
             .session
             .as_ref()
-            .map(|session| session_view(session, attempt, connection, (wire, numbering))),
+            .map(|session| session_view(session, &heads, connection, (wire, numbering))),
+    }
+}
+
+/// Both heads of an attempt, read once; empty where there is none.
+struct Heads<'a> {
+    request: RequestHead<'a>,
+    response: ResponseHead<'a>,
+    /// The subprotocols of the request: each as it was sent and as it is shown.
+    offered: Vec<(&'a str, Cow<'a, str>)>,
+}
+
+impl<'a> Heads<'a> {
+    fn of(attempt: &'a Attempt, wire: Wire) -> Self {
+        let request = attempt.request.as_ref().map(RequestFacts::head).unwrap_or_default();
+        let response = attempt.response.as_ref().map(ResponseFacts::head).unwrap_or_default();
+        let offered = wire.offered(&request.fields);
+        Self { request, response, offered }
     }
 }
 
 fn request_view<'a>(
     request: &'a RequestFacts,
+    heads: &Heads<'a>,
     (wire, numbering): (Wire, &'a Numbering),
     clock: &mut Clock,
 ) -> RequestView<'a> {
-    let head = request.head();
-    let offered = wire.offered(&head.fields);
+    let (head, offered) = (&heads.request, &heads.offered);
     RequestView {
         packet: request.origin.packet.0,
         packet_in_file: place::view(request.origin.packet, numbering),
@@ -180,8 +203,8 @@ fn request_view<'a>(
         origin: wire.first(&head.fields, "Origin"),
         key: wire.first(&head.fields, "Sec-WebSocket-Key"),
         version: wire.first(&head.fields, "Sec-WebSocket-Version"),
-        headers: wire.headers(&head.fields, &offered),
-        subprotocols: offered.into_iter().map(|(_, shown)| shown).collect(),
+        headers: wire.headers(&head.fields, offered),
+        subprotocols: offered.iter().map(|(_, shown)| shown.clone()).collect(),
         extensions: head.fields.list("Sec-WebSocket-Extensions"),
         problems: request.problems.iter().map(|problem| problem.name()).collect(),
     }
@@ -189,12 +212,11 @@ fn request_view<'a>(
 
 fn response_view<'a>(
     response: &'a ResponseFacts,
-    request: Option<&RequestFacts>,
+    (heads, asked): (&Heads<'a>, Option<Timestamp>),
     (wire, numbering): (Wire, &'a Numbering),
     clock: &mut Clock,
 ) -> ResponseView<'a> {
-    let head = response.head();
-    let asked = request.map(RequestFacts::head).unwrap_or_default();
+    let head = &heads.response;
     ResponseView {
         packet: response.origin.packet.0,
         packet_in_file: place::view(response.origin.packet, numbering),
@@ -203,8 +225,8 @@ fn response_view<'a>(
         status: response.status,
         reason: wire.text(head.reason.as_bytes()),
         http_version: head.version.map(http_version),
-        headers: wire.headers(&head.fields, &wire.offered(&asked.fields)),
-        after_ms: request.map(|request| millis(response.origin.time.since(request.origin.time))),
+        headers: wire.headers(&head.fields, &heads.offered),
+        after_ms: asked.map(|asked| millis(response.origin.time.since(asked))),
         accept: match response.accept {
             Accept::Valid => "valid",
             Accept::Wrong => "wrong",
@@ -218,17 +240,17 @@ fn response_view<'a>(
 
 fn session_view<'a>(
     session: &'a SessionFacts,
-    attempt: &'a Attempt,
+    heads: &Heads<'a>,
     connection: &Connection,
     (wire, numbering): (Wire, &'a Numbering),
 ) -> SessionView<'a> {
-    let answer = attempt.response.as_ref().map(ResponseFacts::head).unwrap_or_default();
+    let answer = &heads.response.fields;
     let pings = &session.pings;
     // Where the pongs are not in the capture, nothing can be said of the pings.
     let any_ping = (pings.answered > 0 || pings.unanswered > 0) && !connection.is_one_sided();
     SessionView {
-        subprotocol: wire.chosen(attempt),
-        extensions: answer.fields.list("Sec-WebSocket-Extensions"),
+        subprotocol: wire.chosen(answer, &heads.offered),
+        extensions: answer.list("Sec-WebSocket-Extensions"),
         client: RoleView::new(session.role(Role::Client)),
         server: RoleView::new(session.role(Role::Server)),
         end: SessionEnd::of(session, connection).name(),

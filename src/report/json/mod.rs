@@ -64,8 +64,8 @@ pub(super) fn write(
             write_messages(connection, (wire, &capture.numbering), &mut clock, &mut lines)?;
         }
     }
-    for (place, route) in diagnosis.routes.iter().enumerate() {
-        if let Some(line) = route::line(place, route, capture, diagnosis, wire) {
+    for (route, findings) in diagnosis.routes.iter().zip(&findings_by_route(diagnosis)) {
+        if let Some(line) = route::line(route, findings, capture, wire) {
             lines.write(&line)?;
         }
     }
@@ -90,6 +90,20 @@ fn findings_by_connection<'a>(capture: &Capture, diagnosis: &'a Diagnosis) -> Ve
         }
     }
     by_connection
+}
+
+/// For each route the findings about it alone.
+fn findings_by_route(diagnosis: &Diagnosis) -> Vec<Vec<&Finding>> {
+    let mut by_route = vec![Vec::new(); diagnosis.routes.len()];
+    for finding in &diagnosis.findings {
+        if let About::Routes(routes) = &finding.about
+            && let [route] = routes.as_slice()
+            && let Some(here) = by_route.get_mut(*route)
+        {
+            here.push(finding);
+        }
+    }
+    by_route
 }
 
 /// The connection of a route that has one leg.

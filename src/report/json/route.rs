@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use super::finding::{self, FindingView};
-use crate::diagnosis::Diagnosis;
+use crate::diagnosis::Finding;
 use crate::model::{Capture, Connection};
 use crate::report::wire::Wire;
 use crate::routes::{Change, Hop, Leg, Part, Proxy, Route};
@@ -52,12 +52,11 @@ struct ChangeView<'a> {
     after: Option<Cow<'a, str>>,
 }
 
-/// The line of the route at a place, if it has more than one leg.
+/// The line of a route, if it has more than one leg, with what was found about it alone.
 pub(super) fn line<'a>(
-    place: usize,
     route: &'a Route,
+    findings: &[&'a Finding],
     capture: &'a Capture,
-    diagnosis: &'a Diagnosis,
     wire: Wire,
 ) -> Option<RouteLine<'a>> {
     let id = |connection: usize| {
@@ -70,11 +69,7 @@ pub(super) fn line<'a>(
         matched_by: route.matched_by.map(crate::routes::MatchedBy::name),
         hops: route.legs.iter().filter_map(|leg| leg.hop.as_ref()).map(|it| hop(it, wire)).collect(),
         tries: route.tries.iter().map(|connection| id(*connection)).collect(),
-        findings: diagnosis
-            .on_route(place)
-            .filter(|finding| finding.about.count() == 1)
-            .map(|finding| finding::view(finding, &capture.numbering))
-            .collect(),
+        findings: findings.iter().map(|finding| finding::view(finding, &capture.numbering)).collect(),
     })
 }
 

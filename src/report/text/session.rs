@@ -3,7 +3,7 @@
 use super::page::Page;
 use super::sentences;
 use crate::model::{Connection, SessionEnd};
-use crate::protocol::{Attempt, PingFacts, ResponseFacts, Role, RoleFacts, SessionFacts};
+use crate::protocol::{Attempt, PingFacts, RequestFacts, ResponseFacts, Role, RoleFacts, SessionFacts};
 use crate::report::count::{count, number, span};
 use crate::report::wire::Wire;
 use crate::text;
@@ -50,9 +50,11 @@ pub(super) fn rows(
 
 /// What the answer agreed to.
 pub(crate) fn agreed(attempt: &Attempt, wire: Wire) -> Option<String> {
-    let head = attempt.response.as_ref().map(ResponseFacts::head)?;
-    let subprotocol = wire.chosen(attempt).map(|chosen| format!("subprotocol {chosen}"));
-    let extensions = head.fields.list("Sec-WebSocket-Extensions").into_iter().map(str::to_owned);
+    let answer = attempt.response.as_ref().map(ResponseFacts::head)?;
+    let asked = attempt.request.as_ref().map(RequestFacts::head).unwrap_or_default();
+    let chosen = wire.chosen(&answer.fields, &wire.offered(&asked.fields));
+    let subprotocol = chosen.map(|chosen| format!("subprotocol {chosen}"));
+    let extensions = answer.fields.list("Sec-WebSocket-Extensions").into_iter().map(str::to_owned);
     let agreed: Vec<String> = subprotocol.into_iter().chain(extensions).collect();
     (!agreed.is_empty()).then(|| text::escape(&agreed.join(", ")).into_owned())
 }
