@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::finding::{About, Blame, Finding, Fix};
-use super::rule::{Check, Explains, Selection, Severity};
+use super::rule::{Check, Explains, Rule, Selection, Severity};
 use super::rules::ALL;
 use super::scheme::Servers;
 use super::view::{CaptureView, ConnectionView, LegView, RouteView};
 use crate::model::{Capture, Outcome};
 use crate::numbering::Numbering;
 use crate::protocol::Role;
-use crate::routes::{self, Proxy, Route};
+use crate::routes::{self, Lookup, Proxy, Route};
 use crate::units::{Endpoint, PacketNumber, Timestamp};
 
 /// What was found in a capture.
@@ -41,7 +41,7 @@ pub fn diagnose(capture: &Capture, selection: &Selection, shows_secrets: bool) -
     let routes = routes::find(capture);
     let findings = {
         let view = view(capture, &routes, shows_secrets);
-        let mut findings = settle(&raw_findings(&view, selection));
+        let mut findings = settle(raw_findings(&view, selection));
         rank(&mut findings);
         findings
     };
@@ -174,7 +174,7 @@ fn view<'a>(capture: &'a Capture, routes: &'a [Route], shows_secrets: bool) -> C
     };
     let mut routes: Vec<RouteView<'a>> = routes.iter().enumerate().filter_map(route).collect();
     // What is there twice under one key may be one attempt, captured in two places.
-    let mut keys: BTreeMap<&[u8], usize> = BTreeMap::new();
+    let mut keys: Lookup<&[u8], usize> = Lookup::default();
     for key in routes.iter().filter_map(|route| route.first.asked("sec-websocket-key")) {
         let count = keys.entry(key).or_default();
         *count = count.saturating_add(1);
@@ -213,49 +213,49 @@ fn senders<'a>(capture: &Capture, routes: &'a [Route]) -> BTreeMap<(IpAddr, Endp
     legs.filter_map(of).collect()
 }
 
-/// What all wanted rules say.
+/// What all wanted rules say: the findings of each rule after those of the one before it.
 fn raw_findings(view: &CaptureView<'_>, selection: &Selection) -> Vec<Finding> {
-    let tries: Vec<usize> = view.routes.iter().flat_map(|route| route.route.tries.iter().copied()).collect();
-    let is_try = {
-        let mut is_try = vec![false; view.capture.connections.len()];
-        for at in tries {
-            if let Some(slot) = is_try.get_mut(at) {
-                *slot = true;
+    let mut wanted: Vec<(&Rule, Vec<Finding>)> =
+        ALL.iter().filter(|rule| selection.has(rule)).map(|rule| (*rule, Vec::new())).collect();
+    for (rule, found) in &mut wanted {
+        if let Check::Capture(check) = rule.check {
+            *found = check(view);
+        }
+    }
+    // Each route meets all rules before the next one does: it is in the cache then.
+    for route in &view.routes {
+        for (rule, found) in &mut wanted {
+            if let Check::Route(check) = rule.check {
+                found.extend(check(route).map(|finding| finding.about(About::Routes(vec![route.index]))));
             }
         }
-        is_try
-    };
-    let without_attempt = |rule: fn(&ConnectionView<'_>) -> Option<Finding>| -> Vec<Finding> {
-        let connections = view.capture.connections.iter().zip(&is_try).enumerate();
-        let of = |(at, (connection, is_try)): (usize, (_, &bool))| {
-            let connection: &crate::model::Connection = connection;
-            let sees = ConnectionView {
-                connection,
-                capture: view.capture,
-                is_try: *is_try,
-                servers: &view.servers,
-                end: view.end,
-            };
-            let finding = connection.attempts.is_empty().then(|| rule(&sees)).flatten()?;
-            Some(finding.about(About::Connections(vec![at])))
+    }
+    let mut is_try = vec![false; view.capture.connections.len()];
+    for at in view.routes.iter().flat_map(|route| &route.route.tries) {
+        if let Some(slot) = is_try.get_mut(*at) {
+            *slot = true;
+        }
+    }
+    let connections = view.capture.connections.iter().zip(is_try).enumerate();
+    for (at, (connection, is_try)) in connections.filter(|(_, (it, _))| it.attempts.is_empty()) {
+        let sees = ConnectionView {
+            connection,
+            capture: view.capture,
+            is_try,
+            servers: &view.servers,
+            end: view.end,
         };
-        connections.filter_map(of).collect()
-    };
-    let wanted = ALL.iter().filter(|rule| selection.has(rule));
-    wanted
-        .flat_map(|rule| match rule.check {
-            Check::Route(check) => {
-                let of = |route: &RouteView<'_>| Some(check(route)?.about(About::Routes(vec![route.index])));
-                view.routes.iter().filter_map(of).collect()
+        for (rule, found) in &mut wanted {
+            if let Check::Connection(check) = rule.check {
+                found.extend(check(&sees).map(|finding| finding.about(About::Connections(vec![at]))));
             }
-            Check::Connection(check) => without_attempt(check),
-            Check::Capture(check) => check(view),
-        })
-        .collect()
+        }
+    }
+    wanted.into_iter().flat_map(|(_, found)| found).collect()
 }
 
 /// Takes findings away that another one on the same route explains, and notes them as its symptoms.
-fn settle(findings: &[Finding]) -> Vec<Finding> {
+fn settle(mut findings: Vec<Finding>) -> Vec<Finding> {
     let mut on_route: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (at, finding) in findings.iter().enumerate() {
         if let About::Routes(routes) = &finding.about {
@@ -267,29 +267,30 @@ fn settle(findings: &[Finding]) -> Vec<Finding> {
     // For each finding, by route, who explains it in the end.
     let mut explained: BTreeMap<usize, Vec<(usize, usize)>> = BTreeMap::new();
     for (route, here) in &on_route {
-        let causes: BTreeMap<usize, usize> =
-            here.iter().filter_map(|symptom| Some((*symptom, cause_of(findings, here, *symptom)?))).collect();
+        let causes: BTreeMap<usize, usize> = here
+            .iter()
+            .filter_map(|symptom| Some((*symptom, cause_of(&findings, here, *symptom)?)))
+            .collect();
         let roots = causes.keys().map(|symptom| (*symptom, root(&causes, *symptom)));
         for (symptom, root) in roots.filter(|(symptom, root)| symptom != root) {
             explained.entry(symptom).or_default().push((*route, root));
         }
     }
-    let mut settled = findings.to_vec();
     for (symptom, causes) in &explained {
         let Some(rule) = findings.get(*symptom).map(|finding| finding.rule) else { continue };
         for (route, cause) in causes {
-            if let Some(Finding { about: About::Routes(routes), .. }) = settled.get_mut(*symptom) {
+            if let Some(Finding { about: About::Routes(routes), .. }) = findings.get_mut(*symptom) {
                 routes.retain(|known| known != route);
             }
-            if let Some(cause) = settled.get_mut(*cause)
+            if let Some(cause) = findings.get_mut(*cause)
                 && !cause.symptoms.iter().any(|known| known.code == rule.code)
             {
                 cause.symptoms.push(rule);
             }
         }
     }
-    settled.retain(|finding| finding.about != About::Routes(Vec::new()));
-    settled
+    findings.retain(|finding| finding.about != About::Routes(Vec::new()));
+    findings
 }
 
 /// Of the findings on a route that explain one of them, the worst.

@@ -19,7 +19,7 @@ pub(super) struct Trace<'a> {
     pub(super) request: Option<RequestHead<'a>>,
     /// `Sec-WebSocket-Key`.
     pub(super) key: Option<&'a [u8]>,
-    /// `Sec-WebSocket-Accept` of the answer.
+    /// `Sec-WebSocket-Accept` of the answer, where there is no key.
     pub(super) accept: Option<&'a [u8]>,
     pub(super) facts: &'a Attempt,
 }
@@ -57,9 +57,10 @@ fn trace(connection: usize, attempt: usize, of: &Connection, capture_end: Timest
     let facts = of.attempts.get(attempt)?;
     let request = facts.request.as_ref().map(crate::protocol::RequestFacts::head);
     let key = request.as_ref().and_then(|head| head.fields.values("sec-websocket-key").next());
+    let key = key.filter(|key| !key.is_empty());
     let response = facts.response.as_ref();
     let accept = response
-        .filter(|response| response.status == 101)
+        .filter(|response| key.is_none() && response.status == 101)
         .and_then(|response| response.head().fields.values("sec-websocket-accept").next());
     let asked = facts.request.as_ref().map(|request| request.origin.time);
     let answered = response.map(|response| response.origin.time);
@@ -72,7 +73,7 @@ fn trace(connection: usize, attempt: usize, of: &Connection, capture_end: Timest
         began: asked.or(answered).unwrap_or(of.tcp.opening.first.time),
         decided: answered.or(of.tcp.ending.map(|ending| ending.origin.time)).unwrap_or(capture_end),
         request,
-        key: key.filter(|key| !key.is_empty()),
+        key,
         accept,
         facts,
     })

@@ -10,6 +10,8 @@ mod pairing;
 mod proxy;
 mod tries;
 
+use std::collections::HashMap;
+
 pub use compare::{Change, Part, changes};
 pub use proxy::{Proxy, Software, Version};
 
@@ -17,6 +19,9 @@ use crate::model::Capture;
 use crate::units::Timestamp;
 
 pub use answer::AnswerFate;
+
+/// What is looked up only, and never walked: the hash is seeded, since the keys come from the network.
+pub(crate) type Lookup<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// One attempt of a user, on one leg or on several.
 #[derive(Clone, Debug)]

@@ -11,8 +11,8 @@ use super::answer::AnswerFate;
 use super::compare::changes;
 use super::evidence::Trace;
 use super::proxy::Proxy;
-use super::{Hop, Leg, MatchedBy, Route};
-use crate::limits::{FORWARDING_PATIENCE, ROUTE_CANDIDATES, ROUTE_LEGS};
+use super::{Hop, Leg, Lookup, MatchedBy, Route};
+use crate::limits::{FORWARDING_PATIENCE, FRAME_MARKS, ROUTE_CANDIDATES, ROUTE_LEGS};
 use crate::model::Capture;
 use crate::protocol::FrameMark;
 use crate::units::{Endpoint, Span};
@@ -36,12 +36,12 @@ pub(super) fn routes(capture: &Capture, traces: &[Trace<'_>]) -> Vec<Route> {
 /// Attempts by what the next leg will have in common with them.
 #[derive(Default)]
 struct Index<'a> {
-    by_key: BTreeMap<&'a [u8], Vec<usize>>,
+    by_key: Lookup<&'a [u8], Vec<usize>>,
     /// By the last segment of the target's path, which most rewrites leave alone.
-    by_target: BTreeMap<&'a str, Vec<usize>>,
+    by_target: Lookup<&'a str, Vec<usize>>,
     common_keys: BTreeSet<&'a [u8]>,
     /// The latest leg that came from each attempt that was handed on.
-    latest_child: BTreeMap<usize, usize>,
+    latest_child: Lookup<usize, usize>,
 }
 
 impl<'a> Index<'a> {
@@ -100,7 +100,7 @@ impl<'a> Index<'a> {
 
 /// Keys that several hosts sent to one server: they are built into a program, and say little.
 fn common_keys<'a>(traces: &[Trace<'a>]) -> BTreeSet<&'a [u8]> {
-    let mut sent: BTreeMap<(&[u8], Endpoint), IpAddr> = BTreeMap::new();
+    let mut sent: Lookup<(&[u8], Endpoint), IpAddr> = Lookup::default();
     let mut common = BTreeSet::new();
     for trace in traces {
         let Some(key) = trace.key else { continue };
@@ -221,9 +221,9 @@ fn names_address(value: &[u8], address: IpAddr) -> bool {
 /// Pairs answers without requests by their accept values: the proxy passes the answer on, so the later one is nearer to
 /// the client.
 fn pair_answers(traces: &[Trace<'_>], parents: &mut [Option<(usize, MatchedBy)>]) {
-    let mut by_accept: BTreeMap<&[u8], usize> = BTreeMap::new();
+    let mut by_accept: Lookup<&[u8], usize> = Lookup::default();
     for (at, trace) in traces.iter().enumerate() {
-        let Some(accept) = trace.accept.filter(|_| trace.key.is_none()) else { continue };
+        let Some(accept) = trace.accept else { continue };
         let Some(known) = by_accept.insert(accept, at) else { continue };
         let Some(other) = traces.get(known) else { continue };
         let is_elsewhere = other.connection != trace.connection && other.server != trace.server;
@@ -238,7 +238,6 @@ fn pair_answers(traces: &[Trace<'_>], parents: &mut [Option<(usize, MatchedBy)>]
 
 /// Pairs what is still alone by its frames.
 fn pair_frames(traces: &[Trace<'_>], parents: &mut [Option<(usize, MatchedBy)>]) {
-    let mut by_mark: BTreeMap<([u8; 4], u64), usize> = BTreeMap::new();
     let has_parent_or_child: Vec<bool> = {
         let mut has: Vec<bool> = parents.iter().map(Option::is_some).collect();
         for (parent, _) in parents.iter().flatten() {
@@ -250,8 +249,10 @@ fn pair_frames(traces: &[Trace<'_>], parents: &mut [Option<(usize, MatchedBy)>])
     };
     let alone = (0..traces.len()).filter(|at| has_parent_or_child.get(*at) == Some(&false));
     let mut first_marks: Vec<usize> = alone.collect();
-    // The client's side sees a frame first.
-    first_marks.sort_by_key(|at| {
+    let mut by_mark: Lookup<([u8; 4], u64), usize> = Lookup::default();
+    by_mark.reserve(first_marks.len().saturating_mul(usize::from(FRAME_MARKS)));
+    // The client's side sees a frame first. To look for one in a session waits for memory: once for each.
+    first_marks.sort_by_cached_key(|at| {
         traces.get(*at).and_then(|trace| marks(trace).first().map(|mark| mark.origin.packet))
     });
     for at in first_marks {

@@ -1,5 +1,7 @@
 //! A silent session is cut by a timeout.
 
+use std::collections::BTreeSet;
+
 use crate::diagnosis::ends::{self, End, With};
 use crate::diagnosis::finding::{About, Blame, Finding};
 use crate::diagnosis::recipes;
@@ -53,7 +55,7 @@ Or raise the timeout, at every hop: the shortest one counts.
 
 fn check(view: &CaptureView<'_>) -> Vec<Finding> {
     let ends = ends::all(view);
-    let together: Vec<usize> = ends::together(view, &ends).into_iter().flatten().collect();
+    let together: BTreeSet<usize> = ends::together(view, &ends).into_iter().flatten().collect();
     let mut silent: Vec<&End<'_, '_>> = ends
         .iter()
         .enumerate()
