@@ -111,14 +111,16 @@ impl Pcap {
     #[inline(never)]
     pub(super) fn records(&mut self, input: Input<'_>, at: &mut usize, found: &mut Found<'_>) -> Stop {
         let [mut before, mut latest] = self.recent;
+        // What changes with each record stays in registers.
+        let mut here = *at;
         let stop = loop {
-            let rest = input.rest(*at);
+            let rest = input.rest(here);
             let Some([seconds, fraction, mut captured, mut original]) = self.order.words(rest) else {
                 break match rest.len() {
                     0 if input.last => Stop::End,
                     have if input.last => {
                         let of = self.record_header;
-                        Stop::Lost(input.offset_of(*at), Why::RecordHeaderCut { have, of })
+                        Stop::Lost(input.offset_of(here), Why::RecordHeaderCut { have, of })
                     }
                     _ => Stop::Need(self.record_header),
                 };
@@ -127,33 +129,34 @@ impl Pcap {
                 (captured, original) = self.in_order(captured, original);
             }
             if captured > self.longest {
-                break Stop::Lost(input.offset_of(*at), Why::RecordLength { says: captured });
+                break Stop::Lost(input.offset_of(here), Why::RecordLength { says: captured });
             }
             if captured == 0 && original == 0 && seconds == 0 && fraction == 0 {
-                break Stop::Lost(input.offset_of(*at), Why::RecordZero);
+                break Stop::Lost(input.offset_of(here), Why::RecordZero);
             }
             let record = self.record_header.saturating_add(captured as usize);
             if record > rest.len() {
                 break match rest.len().checked_sub(self.record_header) {
                     _ if !input.last => Stop::Need(record),
-                    Some(have) => Stop::Lost(input.offset_of(*at), Why::RecordCut { have, of: captured }),
+                    Some(have) => Stop::Lost(input.offset_of(here), Why::RecordCut { have, of: captured }),
                     None => {
                         let (have, of) = (rest.len(), self.record_header);
-                        Stop::Lost(input.offset_of(*at), Why::RecordHeaderCut { have, of })
+                        Stop::Lost(input.offset_of(here), Why::RecordHeaderCut { have, of })
                     }
                 };
             }
             let time = self.time(seconds, fraction);
             found.packets.push(PacketMeta {
                 time,
-                start: to_u32(at.saturating_add(self.record_header)),
+                start: to_u32(here.saturating_add(self.record_header)),
                 captured,
                 original: original.max(captured),
                 link: self.link,
             });
             (before, latest) = (latest, Some(time));
-            *at = at.saturating_add(record);
+            here = here.saturating_add(record);
         };
+        *at = here;
         self.recent = [before, latest];
         stop
     }

@@ -260,6 +260,9 @@ impl FrameLog {
         } else {
             *room = room.saturating_sub(1);
         }
+        if self.first.is_empty() {
+            self.first.reserve_exact(FEW);
+        }
         if self.first.len() < limits::FRAMES_KEPT_FIRST {
             self.first.push(frame);
         } else {
@@ -267,6 +270,9 @@ impl FrameLog {
         }
     }
 }
+
+/// What a session that sends frames at all sends at least, so that its log need not grow step by step.
+const FEW: usize = 16;
 
 #[cfg(test)]
 mod tests {

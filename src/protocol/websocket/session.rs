@@ -337,11 +337,11 @@ impl Session {
     fn mark(&mut self, header: &FrameHeader, origin: Origin) {
         if let Some(masking_key) = header.masking_key {
             self.client.marks_left = self.client.marks_left.saturating_sub(1);
-            self.rare.get_or_insert_default().marks.push(FrameMark {
-                masking_key,
-                length: header.length,
-                origin,
-            });
+            let marks = &mut self.rare.get_or_insert_default().marks;
+            if marks.is_empty() {
+                marks.reserve_exact(usize::from(limits::FRAME_MARKS));
+            }
+            marks.push(FrameMark { masking_key, length: header.length, origin });
         }
     }
 
