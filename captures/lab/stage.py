@@ -25,6 +25,7 @@ SERVICES = {
     "api-token": (8000, "api.py", "--token"),
     "api-login": (8000, "api.py", "--login"),
     "api-canonical": (8000, "api.py", "--path", "/live"),
+    "api-https-only": (8000, "api.py", "--https-only"),
     "api-large-heads": (8000, "api.py", "--large-heads"),
     "api-pings": (8000, "api.py", "--pings"),
     "api-tls": (8443, "api.py", "--port", "8443", "--certificate"),
@@ -63,7 +64,8 @@ def _make_certificate(folder):
     """A self-signed certificate, made anew for each run: no key is worth anything after it."""
     folder.mkdir()
     network.command("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                    "-days", "30", "-subj", "/CN=chat.example.test", "-keyout", "key.pem", "-out", "certificate.pem",
+                    "-days", "30", "-subj", "/CN=chat.example.test", "-addext", "subjectAltName=DNS:chat.example.test",
+                    "-keyout", "key.pem", "-out", "certificate.pem",
                     cwd=folder)
 
 

@@ -25,6 +25,7 @@ def arguments():
     parser.add_argument("--virtual-host", help="answer 404 to every other Host")
     parser.add_argument("--token", action="store_true", help="ask for a token, with 401")
     parser.add_argument("--login", action="store_true", help="redirect to the login page, with 302")
+    parser.add_argument("--https-only", action="store_true", help="redirect to https what came otherwise, with 301")
     parser.add_argument("--large-heads", action="store_true", help="take lines of 64 KiB instead of 8")
     parser.add_argument("--pings", action="store_true", help="ping every second")
     return parser.parse_args()
@@ -42,6 +43,10 @@ def check(connection, request):
     if options.token and "Authorization" not in request.headers:
         response = connection.respond(http.HTTPStatus.UNAUTHORIZED, "a token is needed\n")
         response.headers["WWW-Authenticate"] = 'Bearer realm="api"'
+        return response
+    if options.https_only and request.headers.get("X-Forwarded-Proto") != "https":
+        response = connection.respond(http.HTTPStatus.MOVED_PERMANENTLY, "https only\n")
+        response.headers["Location"] = f"https://{host}{request.path}"
         return response
     if options.login:
         response = connection.respond(http.HTTPStatus.FOUND, "log in first\n")

@@ -14,6 +14,10 @@ def apply(place, text, files):
         passes = [at for at, line in enumerate(lines) if line.split()[:1] == ["ProxyPass"]]
         at = min(passes, default=start + 1)
         lines[at:at] = _indented(new)
+    elif place == "the virtual host" and new[0].startswith("<"):
+        # What comes later counts.
+        end = only((at for at, line in enumerate(lines) if line.startswith("</VirtualHost>")), "ends of it")
+        lines[end:end] = _indented(new)
     elif place in ("the virtual host", "the server or the virtual host"):
         for line in new:
             _put(lines, start, line, place != "the virtual host")
@@ -26,7 +30,7 @@ def _put(lines, start, new, outside_too):
     """Replaces the same directive, or adds it to the virtual host."""
     name = new.split()[0]
     scope = range(0 if outside_too else start, len(lines))
-    same = [at for at in scope if lines[at].split()[:1] == [name]] if not name.startswith("<") else []
+    same = [at for at in scope if lines[at].split()[:1] == [name]]
     for at in same:
         lines[at] = new
     if not same:

@@ -4,28 +4,34 @@ import re
 
 from repair.tree import Node, only, put, walk
 
-SERVES = re.compile(r"the reverse_proxy block that serves (\S+)$")
+SERVES = re.compile(r"the reverse_proxy block that serves (\S+?)(?:, instead of other header_up lines for these fields)?$")
 INSTEAD = re.compile(r"instead of the reverse_proxy line that serves (\S+)$")
 
 
 def apply(place, text, files):
     file = files["site"]
     nodes = parse(file.read_text(encoding="utf-8"))
-    if place == "the site block, outside of what serves files":
+    if place in ("the site block, outside of what serves files", "the site block, outside of handle_path"):
         only(nodes, "sites").block.extend(parse(text))
     elif serves := SERVES.match(place):
         node = _serving(nodes, serves[1])
         node.block = node.block or []
         for new in parse(text):
-            put(node.block, new, lambda node: node.words[0])
+            put(node.block, new, _key)
     elif instead := INSTEAD.match(place):
         old = _serving(nodes, instead[1])
         matcher = [word for word in old.words[1:] if word.startswith("/")]
         new = only(parse(text), "lines")
-        old.words = [new.words[0], *matcher, *new.words[1:]]
+        old.words, old.block = [new.words[0], *matcher, *new.words[1:]], new.block or old.block
     else:
         raise LookupError("no such place in Caddy")
     file.write_text(render(nodes), encoding="utf-8")
+
+
+def _key(node):
+    """What a directive replaces: the same one; of fields the same name, whatever is done to it."""
+    name, *words = node.words
+    return (name, words[0].lstrip("+-").lower()) if name == "header_up" else name
 
 
 def _serving(nodes, path):

@@ -5,12 +5,20 @@ import re
 from repair.tree import only
 
 SECTIONS = ("global", "defaults", "frontend", "backend", "listen")
+# Each place with its section, and before which lines of it.
+PLACES = {
+    "the frontend, before all other http-request lines": ("frontend", None),
+    "the backend, after all other http-request lines": ("backend", ("server",)),
+    "the frontend, before broader use_backend lines": ("frontend", ("use_backend", "default_backend")),
+}
 WITHOUT = re.compile(r"# without (.+)$")
 
 
 def apply(place, text, files):
     section = place.partition(" (")[0]
-    if section == "the backend":
+    if place in PLACES:
+        _line(text.splitlines(), files["site"], *PLACES[place])
+    elif section == "the backend":
         _server(text, files["site"])
     elif section in ("global", "defaults"):
         has_it = [file for file in files.values() if section in file.read_text(encoding="utf-8").split()]
@@ -19,6 +27,20 @@ def apply(place, text, files):
         _put(has_it[0], section, text.splitlines())
     else:
         raise LookupError("no such place in HAProxy")
+
+
+def _line(new, file, section, before):
+    """Adds lines to a section, before the first one of some kinds; of several sections the one with http-request lines."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    starts = [at for at, line in enumerate(lines) if line.split()[:1] == [section]]
+    ranges = [(start, next((at for at in range(start + 1, len(lines)) if lines[at].split()[:1] and
+                            lines[at].split()[0] in SECTIONS), len(lines))) for start in starts]
+    changing = [(start, end) for start, end in ranges if any("http-request" in line for line in lines[start:end])]
+    start, end = only(changing if len(ranges) > 1 else ranges, f"sections {section}")
+    at = next((at for at in range(start + 1, end) if before is None or lines[at].split()[:1] and
+               lines[at].split()[0] in before), end)
+    lines[at:at] = [f"    {line}" for line in new]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _put(file, section, new):

@@ -6,6 +6,7 @@ from scenario import ON_ANY, Leading, Scenario, Visit
 from truth import AT_PROXY, AT_PROXY_FRONT
 
 API = "/api/live"
+SILENCE = (Visit("silence", API, "closed: 1006"),)
 INNER_TLS = Proxy("nginx", "inner-tls.conf", 8443)
 
 
@@ -39,4 +40,39 @@ SCENARIOS = [
     fault("caddy-origin-rejected", "caddy", "upstream-host.caddyfile", 403, "origin-rejected",
           "header_up sets Host to the upstream's address, and the API compares Origin with Host: 403.",
           service="api-same-origin"),
+    fault("haproxy-upgrade-deleted", "haproxy", "upgrade-deleted.cfg", 426, "upgrade-stripped",
+          "http-request del-header takes Upgrade and Connection away: 426."),
+    fault("haproxy-upstream-host", "haproxy", "upstream-host.cfg", 404, "host-rewritten",
+          "http-request set-header makes up a Host that the API does not serve: 404.", service="api-virtual-host"),
+    fault("haproxy-path-rewrite", "haproxy", "path-rewrite.cfg", 404, "path-rewritten",
+          "http-request replace-path takes the prefix off: /api/live becomes /live, 404."),
+    Scenario(
+        name="haproxy-page-alone", proxy="haproxy", configuration="page-alone.cfg", services=("page",),
+        visits=(Visit("greet", "/ws/events", "closed: 1000 bye"),
+                Visit("greet", API, "failed: Unexpected server response: 400")),
+        taps=(ON_ANY,), truth=[], result="", leading=Leading("route-missing", AT_PROXY),
+        mended_services=("page", "api"),
+        point="No use_backend sends /api/live to the API, and the page does not know the path: 400."),
+    fault("nginx-forwarded-proto", "haproxy", "says-https.cfg", 301, "forwarded-proto-wrong",
+          "TLS ends before HAProxy, and the nginx behind it says $scheme, which is http: the API redirects to https.",
+          service="api-https-only", lingers=True, inner=Proxy("nginx", "inner-says-http.conf", 8080)),
+    fault("apache-http-1.0", "apache", "http-1.0.conf", 505, "http-version-too-low",
+          "force-proxy-request-1.0, as old recipes for Java have it: 505."),
+    fault("apache-auth-missing", "apache", "auth-basic.conf", 401, "auth-missing",
+          "Apache asks for a password, and a WebSocket client cannot be asked: 401.",
+          service=None, hop=AT_PROXY_FRONT, mended_services=("api",)),
+    fault("apache-static-page", "apache", "static-page.conf", 200, "html-instead-of-101",
+          "No ProxyPass has the path, and FallbackResource answers everything with the page: 200.",
+          service=None, hop=AT_PROXY_FRONT, mended_services=("api",)),
+    fault("caddy-upgrade-deleted", "caddy", "upgrade-deleted.caddyfile", 426, "upgrade-stripped",
+          "header_up takes Upgrade away: 426."),
+    fault("caddy-path-rewrite", "caddy", "path-rewrite.caddyfile", 404, "path-rewritten",
+          "handle_path takes the prefix off the path: /api/live becomes /live, 404."),
+    fault("caddy-plaintext-to-tls", "caddy", "plaintext-to-tls.caddyfile", 400, "plaintext-to-tls-upstream",
+          "reverse_proxy says http:// and what listens there is an nginx that speaks TLS: its 400.",
+          hop="proxy 127.0.0.1", inner=INNER_TLS),
+    Scenario(
+        name="caddy-idle", proxy="caddy", configuration="read-timeout.caddyfile", services=("api",), visits=SILENCE,
+        taps=(ON_ANY,), truth=[], result="", leading=Leading("idle-timeout", AT_PROXY),
+        point="read_timeout of the transport is 3 s, and both sides are silent: Caddy closes both connections."),
 ]

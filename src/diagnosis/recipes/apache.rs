@@ -15,8 +15,9 @@ pub(super) fn keep_path(site: &Site<'_>, path: &str) -> Vec<Fix> {
 }
 
 /// HTTP/1.1 is the default; only this variable changes it.
-pub(super) fn speak_http_1_1() -> Vec<Fix> {
-    vec![fix("Apache", "the virtual host", "# no SetEnv force-proxy-request-1.0")]
+pub(super) fn speak_http_1_1(site: &Site<'_>) -> Vec<Fix> {
+    let text = format!("<Location \"{}\">\n    UnsetEnv force-proxy-request-1.0\n</Location>", site.path);
+    vec![fix("Apache", "the virtual host", text)]
 }
 
 /// The name that the client asked for.

@@ -45,7 +45,7 @@ pub(super) fn forward_upgrade(site: &Site<'_>) -> Vec<Fix> {
 pub(super) fn speak_http_1_1(site: &Site<'_>) -> Vec<Fix> {
     match site.software {
         Some(Software::Nginx) | None => nginx::speak_http_1_1(site),
-        Some(Software::Apache) => apache::speak_http_1_1(),
+        Some(Software::Apache) => apache::speak_http_1_1(site),
         Some(_) => Vec::new(),
     }
 }

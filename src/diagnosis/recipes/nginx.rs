@@ -60,6 +60,19 @@ pub(super) fn speak_plaintext(site: &Site<'_>) -> Vec<Fix> {
     vec![fix("nginx", location(site), proxy_pass(site, "http"))]
 }
 
+/// How the client came: what a proxy before this one says, or what this one sees itself.
+pub(super) fn tell_scheme(site: &Site<'_>, was_told: bool) -> Vec<Fix> {
+    const HAND_ON: &str = "proxy_set_header X-Forwarded-Proto $http_x_forwarded_proto;";
+    if was_told {
+        return vec![fix("nginx", location(site), HAND_ON)];
+    }
+    let place = |ends: &str| format!("{}, if TLS ends {ends} this nginx", location(site));
+    vec![
+        fix("nginx", place("at"), "proxy_set_header X-Forwarded-Proto $scheme;"),
+        fix("nginx", place("before"), HAND_ON),
+    ]
+}
+
 /// The silence that a tunnel may have in both directions.
 pub(super) fn raise_idle_timeout(site: &Site<'_>) -> Vec<Fix> {
     vec![fix("nginx", location(site), "proxy_read_timeout 3600s;\nproxy_send_timeout 3600s;")]

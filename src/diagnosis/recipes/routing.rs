@@ -1,6 +1,6 @@
 //! Where requests go, what of them is passed on, and who is asked for credentials: short recipes of all products.
 
-use super::{Site, apache, fix, nginx};
+use super::{Site, apache, caddy, fix, haproxy, nginx};
 use crate::diagnosis::finding::Fix;
 use crate::routes::Software;
 
@@ -19,14 +19,8 @@ pub(in crate::diagnosis) fn send_to_upstream(site: &Site<'_>) -> Vec<Fix> {
     match site.software {
         Some(Software::Nginx) => nginx::own_location(site, path, ""),
         Some(Software::Apache) => apache::forward_upgrade(site),
-        Some(Software::Haproxy) => {
-            let text = format!("use_backend BACKEND if {{ path_beg {path} }}");
-            vec![fix("HAProxy", "the frontend, before broader use_backend lines", text)]
-        }
-        Some(Software::Caddy) => {
-            let text = format!("handle {path}* {{\n    reverse_proxy {}\n}}", site.upstream());
-            vec![fix("Caddy", "the site block, outside of what serves files", text)]
-        }
+        Some(Software::Haproxy) => haproxy::send_to_backend(site),
+        Some(Software::Caddy) => caddy::handle(site, "the site block, outside of what serves files"),
         Some(_) => Vec::new(),
         None => [nginx::own_location(site, path, ""), apache::forward_upgrade(site)].concat(),
     }
@@ -42,14 +36,8 @@ pub(in crate::diagnosis) fn keep_path(site: &Site<'_>) -> Vec<Fix> {
     match site.software {
         Some(Software::Nginx) => nginx(),
         Some(Software::Apache) => apache(),
-        Some(Software::Haproxy) => {
-            let text = "# no http-request set-path, replace-path or replace-uri";
-            vec![fix("HAProxy", "the frontend and the backend", text)]
-        }
-        Some(Software::Caddy) => {
-            let text = "# handle instead of handle_path, and no uri strip_prefix or rewrite";
-            vec![fix("Caddy", "the site block", text)]
-        }
+        Some(Software::Haproxy) => haproxy::keep_path(),
+        Some(Software::Caddy) => caddy::handle(site, "the site block, outside of handle_path"),
         Some(_) => Vec::new(),
         None => [nginx(), apache()].concat(),
     }
@@ -103,30 +91,15 @@ pub(in crate::diagnosis) fn larger_heads(software: Option<Software>) -> Vec<Fix>
     }
 }
 
-/// The application is to learn that the client came over TLS.
-pub(in crate::diagnosis) fn tell_scheme(site: &Site<'_>) -> Vec<Fix> {
-    let path = site.path;
-    let nginx = || {
-        let place = format!("the location that serves {path}, if TLS ends at this nginx");
-        fix("nginx", place, "proxy_set_header X-Forwarded-Proto $scheme;")
-    };
-    let behind = || {
-        let place = format!("the location that serves {path}, if TLS ends before this nginx");
-        fix("nginx", place, "proxy_set_header X-Forwarded-Proto $http_x_forwarded_proto;")
-    };
+/// The application is to learn that the client came over TLS; `was_told` if a proxy before this one says so already.
+pub(in crate::diagnosis) fn tell_scheme(site: &Site<'_>, was_told: bool) -> Vec<Fix> {
     let apache = || fix("Apache", "the virtual host", "RequestHeader set X-Forwarded-Proto \"https\"");
     match site.software {
-        Some(Software::Nginx) => vec![nginx(), behind()],
+        Some(Software::Nginx) => nginx::tell_scheme(site, was_told),
         Some(Software::Apache) => vec![apache()],
-        Some(Software::Haproxy) => {
-            let text = "http-request set-header X-Forwarded-Proto https if { ssl_fc }";
-            vec![fix("HAProxy", "the frontend", text)]
-        }
-        Some(Software::Caddy) => {
-            let text = "servers {\n    trusted_proxies static private_ranges\n}";
-            vec![fix("Caddy", "the global options, if TLS ends before Caddy", text)]
-        }
+        Some(Software::Haproxy) => haproxy::tell_scheme(),
+        Some(Software::Caddy) => caddy::tell_scheme(),
         Some(_) => Vec::new(),
-        None => vec![nginx(), apache()],
+        None => [nginx::tell_scheme(site, was_told), vec![apache()]].concat(),
     }
 }

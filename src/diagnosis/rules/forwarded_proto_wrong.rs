@@ -86,7 +86,7 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
             .saying(evidence)
             .saying(answered)
             .shown_by(route.packets())
-            .mended_by(recipes::tell_scheme(&Site::of(Some(&proxy), leg)))
+            .mended_by(recipes::tell_scheme(&Site::of(Some(&proxy), leg), was_told))
             .advising("The application has to trust the field too."),
     )
 }
