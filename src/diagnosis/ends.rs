@@ -115,11 +115,21 @@ impl End<'_, '_> {
         let beyond = self.silence.as_nanos().checked_rem(NANOS_PER_SECOND).unwrap_or_default();
         let is_whole =
             beyond <= NETWORK_ADDS || beyond >= NANOS_PER_SECOND.saturating_sub(self.clock_lacks());
-        is_whole && self.is_after_silence()
+        self.is_after_silence() && (is_whole || self.default_timeout().is_some())
+    }
+
+    /// The default of a proxy that is seen to end both sides after about that: on a busy machine a timer fires late.
+    fn default_timeout(&self) -> Option<Span> {
+        let software = Some(self.proxy()?.software?);
+        let known = timeouts::near(self.silence).into_iter().find(|known| known.fits(software))?;
+        self.ends_both_sides().then(|| Span::from_millis(known.seconds.saturating_mul(1000)))
     }
 
     /// The timeout that the silence before the end speaks for: whole seconds if it is near some.
     pub(super) fn timeout(&self) -> Span {
+        if let Some(default) = self.default_timeout() {
+            return default;
+        }
         let whole = self.silence.as_nanos().saturating_add(self.clock_lacks()) / NANOS_PER_SECOND;
         if self.is_after_timeout() {
             Span::from_nanos(whole.saturating_mul(NANOS_PER_SECOND))
@@ -132,6 +142,12 @@ impl End<'_, '_> {
     fn clock_lacks(&self) -> i64 {
         let is_nginx = self.proxy().is_some_and(|proxy| proxy.software == Some(Software::Nginx));
         if is_nginx { NGINX_LACKS } else { CLOCK_LACKS }
+    }
+
+    /// Whether the silence is a whole number of seconds but for a tenth, which chance seldom makes.
+    pub(super) fn is_on_the_second(&self) -> bool {
+        let beyond = self.silence.as_nanos().checked_rem(NANOS_PER_SECOND).unwrap_or_default();
+        beyond <= EXACT || beyond >= NANOS_PER_SECOND.saturating_sub(CLOCK_LACKS)
     }
 
     /// Whether the silence before the end is worth a word.
@@ -342,6 +358,8 @@ const LEAST_SILENCE: Span = Span::from_millis(2_000);
 
 /// A timer that fires, and the way of a packet.
 const NETWORK_ADDS: i64 = 150_000_000;
+/// The same on a machine that is not busy.
+const EXACT: i64 = 80_000_000;
 /// Timers that began before the packet was captured.
 const CLOCK_LACKS: i64 = 20_000_000;
 /// nginx does not set a timer anew that it has set less than 300 ms before (`NGX_TIMER_LAZY_DELAY`).

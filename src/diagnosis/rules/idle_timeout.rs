@@ -26,7 +26,9 @@ pub(super) static RULE: Rule = Rule {
 An established session in which nobody sends anything for some seconds, and then a FIN or a RST without a Close frame.
 Keep-alive probes of TCP are not counted as sending: no proxy does. Where the capture has both sides of a proxy and
 both end at once, it was the proxy. The silence is a whole number of seconds, near a known default, or the same in
-several sessions. A single cut that is near no known default is a warning.
+several sessions. A single cut that is near no known default is an error where both sides of the proxy show it and the
+silence is exact to a tenth of a second; else it is a warning. One cut is no proof of a timeout: a process that was
+stopped just then looks alike.
 
 ## Why it breaks
 
@@ -84,7 +86,10 @@ fn judge(cuts: &[&End<'_, '_>]) -> Option<Finding> {
     let proxy = example.proxy();
     let software = proxy.and_then(|proxy| proxy.software);
     let is_known = timeouts::near(example.timeout()).iter().any(|known| known.fits(software));
-    let is_sure = example.is_whole && (is_repeated || is_known) && !is_by_client;
+    let is_proven = is_repeated || is_known;
+    // The session broke, and it was this proxy: that much is sure also of a single cut.
+    let is_seen = is_timed && example.ends_both_sides() && example.is_on_the_second();
+    let is_sure = example.is_whole && (is_proven || is_seen) && !is_by_client;
     let length = words::chosen(example.timeout());
     let mut order: Vec<&&End<'_, '_>> = cuts.iter().collect();
     order.sort_by_key(|end| end.route.index);
@@ -94,6 +99,7 @@ fn judge(cuts: &[&End<'_, '_>]) -> Option<Finding> {
             .about(About::Routes(order.iter().map(|end| end.route.index).collect()))
             .saying(what_happened(example, cuts.len()))
             .saying_also(setting(example, software, is_repeated))
+            .saying_also((!is_proven).then(|| ONCE.to_owned()))
             .saying_also(pings(example))
             .shown_by(example.packets());
     Some(if is_by_client || matches!(example.who, Blame::Upstream(_)) {
@@ -180,6 +186,9 @@ fn chain(route: &RouteView<'_>) -> Option<String> {
     })
 }
 
+const ONCE: &str =
+    "It is the only such cut in the capture: a process that was stopped just then looks alike.";
+
 /// More than what one stopping process takes.
 const SPREAD: Span = Span::from_millis(1_000);
 
@@ -221,7 +230,11 @@ mod tests {
         let nginx = "idle-timeout: nginx 1.22.1 (10.77.2.1) cuts sessions that are silent for";
         for (silences, expected) in [
             (&[60_005][..], format!("error {nginx} 60 s")),
-            (&[7_005], format!("warning {nginx} 7 s")),
+            (&[7_005], format!("error {nginx} 7 s")),
+            // Exact enough for a warning alone.
+            (&[7_130], format!("warning {nginx} 7 s")),
+            // A busy machine, and a known default.
+            (&[60_400], format!("error {nginx} 60 s")),
             (&[7_005, 7_009], format!("error {nginx} 7 s")),
             // nginx's timers may be a little short.
             (&[6_790], format!("warning {nginx} 7 s")),
@@ -285,7 +298,7 @@ mod tests {
         for (capture, expected) in [
             (
                 "idle-cut",
-                "warning idle-timeout: nginx 1.22.1 (10.77.2.1) cuts sessions that are silent for 3 s",
+                "error idle-timeout: nginx 1.22.1 (10.77.2.1) cuts sessions that are silent for 3 s",
             ),
             (
                 "idle-cut-twice",
