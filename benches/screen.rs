@@ -25,8 +25,10 @@ use wsinspect::capture::CaptureFile;
 use wsinspect::diagnosis::{Selection, diagnose};
 use wsinspect::pipeline::{Options, analyse};
 use wsinspect::tui::{
-    Action, App, Finished, Motion, News, Progress, Screen, Shown, Theme, draw, receive, update,
+    Action, App, Column, Finished, Motion, News, Progress, Screen, Shown, Theme, draw, receive, rows_so_far,
+    update,
 };
+use wsinspect::units::Timestamp;
 
 fn main() {
     let captures: Vec<PathBuf> = env::args_os().skip(1).map(PathBuf::from).collect();
@@ -106,9 +108,28 @@ fn in_this_process(capture: &Path) {
     let diagnosis = diagnose(&capture, &Selection::default(), false);
     let (columns, rows) = SIZE;
     let mut app = App::new("capture", Shown::default(), Theme::default(), Size::new(columns, rows));
-    let _ = receive(&mut app, News::Progress(Progress::default()));
-    let finished = Finished::new(capture, diagnosis, app.shown);
-    let _ = receive(&mut app, News::Finished(Box::new(finished)));
+    let first_and_last = capture.totals.first_and_last;
+    let _ = receive(&mut app, News::Progress(Progress { first_and_last, ..Progress::default() }));
+    let end = first_and_last.map_or(Timestamp::MIN, |(_, last)| last);
+    let mut taken = Vec::new();
+    for connections in capture.connections.chunks(HAND_OVER) {
+        let rows = connections.iter().flat_map(|connection| rows_so_far(connection, end, app.shown));
+        let news = News::Rows(rows.collect());
+        taken.push(time(|| drop(receive(&mut app, news))));
+    }
+    row("update: new rows", &taken);
+    let start = Instant::now();
+    let finished = Box::new(Finished::new(capture, diagnosis, app.shown));
+    row("put together at the end, by the reader", &[start.elapsed()]);
+    row("update: everything is read", &[time(|| drop(receive(&mut app, News::Finished(finished))))]);
+    let mut act = |action| time(|| drop(update(&mut app, action)));
+    row("update: sort by each column", &Column::ALL.map(|_| act(Action::Sort)));
+    row("update: sort backwards", &[(); 20].map(|()| act(Action::SortBackwards)));
+    row("update: failures, and all", &[(); 20].map(|()| act(Action::Failures)));
+    let _ = act(Action::Filter);
+    let typed = "rule:upgrade -10.1 chat path:/x".chars().map(|key| act(Action::Type(key)));
+    row("update: a filter as it is typed", &typed.collect::<Vec<Duration>>());
+    let _ = act(Action::Close);
     let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
     for screen in [Screen::Overview, Screen::Attempt, Screen::Flow, Screen::Messages, Screen::Findings] {
         let _ = update(&mut app, Action::Show(screen));
@@ -126,6 +147,12 @@ fn in_this_process(capture: &Path) {
         row(&format!("update: {}", screen.name()), &keys);
         row(&format!("frame: {}", screen.name()), &frames);
     }
+}
+
+fn time(work: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    work();
+    start.elapsed()
 }
 
 /// A row of the table: the median and the worst.
@@ -229,5 +256,8 @@ impl Program {
 }
 
 const SIZE: (u16, u16) = (140, 40);
+
+/// Connections of which the reader tells at once.
+const HAND_OVER: usize = 2_000;
 
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -109,6 +109,16 @@ fn show(args: &ReadArgs, selection: Selection) -> anyhow::Result<()> {
         [path] if path.as_os_str() != "-" => Some(path.clone()),
         _ => None,
     };
+    // The capture is read again for its messages, and exports go where the program was started.
+    let folder = env::current_dir().ok().filter(|folder| sandbox::is_writable(folder));
+    let needs = Needs {
+        readable: args.files.iter().filter(|path| path.as_os_str() != "-").cloned().collect(),
+        writable: folder.into_iter().collect(),
+        terminal: true,
+        as_root: true,
+        ..Needs::default()
+    };
+    sandbox::confine(args.sandbox, &needs)?;
     screen::run(
         Reading { files, path, filter_text: args.filter.clone(), filter, options, selection, shown },
         &capture::title(&args.files),
@@ -117,6 +127,10 @@ fn show(args: &ReadArgs, selection: Selection) -> anyhow::Result<()> {
 }
 
 /// As many colours as the terminal says it has. Those that depend on the background are used if that is known.
+///
+/// The terminal is not asked for its background (OSC 11), though many would tell: the answer comes among the keys that
+/// somebody types, after nobody knows how long, or never. What comes late over a slow line would be taken for keys, and
+/// what is waited for would hold up the first frame.
 fn theme(args: &ReadArgs) -> Theme {
     let variable = |name: &str| env::var(name).unwrap_or_default();
     let is_light = match args.theme {

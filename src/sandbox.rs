@@ -8,7 +8,7 @@ use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
-use caps::CapSet;
+use caps::{CapSet, Capability, CapsHashSet};
 use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr,
     RulesetStatus, path_beneath_rules,
@@ -36,6 +36,17 @@ pub struct Needs {
     pub readable: Vec<PathBuf>,
     /// Folders in which files are created, written and removed.
     pub writable: Vec<PathBuf>,
+    /// The terminal is opened by its name later, where standard input is none.
+    pub terminal: bool,
+    /// Files of other users are still to be read, and their folders written, if root started the program: it keeps that
+    /// one capability. Landlock confines it to what is named here.
+    pub as_root: bool,
+}
+
+/// Whether files can be created in a folder.
+#[must_use]
+pub fn is_writable(folder: &Path) -> bool {
+    eaccess(folder, AccessFlags::W_OK | AccessFlags::X_OK).is_ok()
 }
 
 /// The user to become: the one that is named, else who called sudo, else `nobody`. None if root did not start the
@@ -87,7 +98,7 @@ pub fn confine(sandbox: Sandbox, needs: &Needs) -> anyhow::Result<Vec<String>> {
         enforced.push(format!("user {}", user.name));
     }
     for folder in &needs.writable {
-        if eaccess(folder, AccessFlags::W_OK | AccessFlags::X_OK).is_err() {
+        if !is_writable(folder) {
             let who = needs.user.as_ref().map_or_else(|| "you".to_owned(), |user| user.name.clone());
             bail!(
                 "cannot write {}: {who} may not create files there (choose --user, another folder, or --sandbox off)",
@@ -95,8 +106,9 @@ pub fn confine(sandbox: Sandbox, needs: &Needs) -> anyhow::Result<Vec<String>> {
             );
         }
     }
-    match clear_capabilities() {
-        Ok(()) => enforced.push("no capabilities".to_owned()),
+    match clear_capabilities(needs.as_root) {
+        Ok(kept) if kept => enforced.push(format!("no capabilities but {FILES_OF_OTHERS}")),
+        Ok(_) => enforced.push("no capabilities".to_owned()),
         Err(reason) => missing.push(format!("capabilities: {reason}")),
     }
     match restrict(needs) {
@@ -123,12 +135,18 @@ fn become_user(user: &User) -> anyhow::Result<()> {
     become_it().map_err(|error| anyhow!("cannot become {}: {}", user.name, error.desc()))
 }
 
-fn clear_capabilities() -> Result<(), caps::errors::CapsError> {
+/// Whether the one that may be kept was there.
+fn clear_capabilities(keeps_files: bool) -> Result<bool, caps::errors::CapsError> {
+    let keeps_files = keeps_files && caps::has_cap(None, CapSet::Effective, FILES_OF_OTHERS)?;
+    let kept: CapsHashSet = keeps_files.then_some(FILES_OF_OTHERS).into_iter().collect();
     // What is inherited and ambient first: later there is no right to do it.
-    for set in [CapSet::Ambient, CapSet::Inheritable, CapSet::Effective, CapSet::Permitted] {
+    for set in [CapSet::Ambient, CapSet::Inheritable] {
         caps::clear(None, set)?;
     }
-    Ok(())
+    for set in [CapSet::Effective, CapSet::Permitted] {
+        caps::set(None, set, &kept)?;
+    }
+    Ok(keeps_files)
 }
 
 struct Restricted {
@@ -142,6 +160,7 @@ fn restrict(needs: &Needs) -> Result<Restricted, landlock::RulesetError> {
     let writes = reads | AccessFs::WriteFile | AccessFs::MakeReg | AccessFs::RemoveFile | AccessFs::Truncate;
     let always = ALWAYS_READ.iter().map(PathBuf::from);
     let readable: Vec<PathBuf> = needs.readable.iter().cloned().chain(always).collect();
+    let terminal = needs.terminal.then_some("/dev/tty");
     let status = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(files)?
@@ -149,6 +168,7 @@ fn restrict(needs: &Needs) -> Result<Restricted, landlock::RulesetError> {
         .create()?
         .add_rules(path_beneath_rules(readable, reads))?
         .add_rules(path_beneath_rules(&needs.writable, writes))?
+        .add_rules(path_beneath_rules(terminal, AccessFs::ReadFile | AccessFs::WriteFile))?
         .restrict_self()?;
     let mut restricted = Restricted { enforced: Vec::new(), missing: Vec::new() };
     if status.no_new_privs {
@@ -166,6 +186,9 @@ fn restrict(needs: &Needs) -> Result<Restricted, landlock::RulesetError> {
     }
     Ok(restricted)
 }
+
+/// The right to read and write files whoever owns them.
+const FILES_OF_OTHERS: Capability = Capability::CAP_DAC_OVERRIDE;
 
 /// Files and TCP (Linux 6.7).
 const NEWEST: ABI = ABI::V4;

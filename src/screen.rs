@@ -5,9 +5,10 @@
 
 mod again;
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::panic;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -21,6 +22,7 @@ use ratatui::crossterm::event::{
     self, DisableMouseCapture, EnableMouseCapture, Event, KeyEventKind, MouseButton, MouseEventKind,
 };
 use ratatui::crossterm::execute;
+use ratatui::crossterm::terminal::{EnterAlternateScreen, enable_raw_mode};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
@@ -69,7 +71,8 @@ pub fn run(reading: Reading, name: &str, theme: Theme) -> anyhow::Result<()> {
     let mut app = App::new(name, reading.shown, theme, size);
     let (link, reader) = link(reading.path.clone(), reading.filter_text.clone()).map_err(cannot)?;
     // Not scoped: a reader that waits for a pipe is not to keep the program from ending.
-    let thread = thread::Builder::new().name("reader".to_owned()).spawn(move || read(reading, &reader));
+    let work = move || reader.tell_panic(|| read(reading, &reader));
+    let thread = thread::Builder::new().name(BEHIND[0].to_owned()).spawn(work);
     let done = match thread {
         Ok(_) => screen.show(&mut app, &link, &stop).map_err(cannot),
         Err(error) => Err(cannot(error)),
@@ -214,6 +217,13 @@ impl Reader {
     fn send(&self, news: News) {
         let _ = self.news.send(news);
     }
+
+    /// Works, and tells if that ends by a panic: nobody is to wait for news that will not come.
+    fn tell_panic(&self, work: impl FnOnce()) {
+        if let Err(panic) = panic::catch_unwind(AssertUnwindSafe(work)) {
+            self.send(News::Failed(broken(&*panic)));
+        }
+    }
 }
 
 /// The terminal as long as it is ours. It is given back when this goes, and by a panic of any thread.
@@ -228,13 +238,18 @@ impl Screen {
     /// # Errors
     /// If standard output or input is none.
     pub fn take() -> io::Result<Self> {
-        let before = panic::take_hook();
-        // ratatui restores the rest, before it calls this.
-        panic::set_hook(Box::new(move |panic| {
-            let _ = execute!(io::stdout(), DisableMouseCapture);
-            before(panic);
-        }));
         let terminal = ratatui::try_init()?;
+        // It gives back all but the mouse, and calls the hook that was there.
+        let give_back_the_rest = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            let is_behind = thread::current().name().is_some_and(|name| BEHIND.contains(&name));
+            // Where a panic ends its thread alone, the screen goes on and tells of it.
+            if cfg!(panic = "unwind") && is_behind {
+                return;
+            }
+            let _ = execute!(io::stdout(), DisableMouseCapture);
+            give_back_the_rest(panic);
+        }));
         let screen = Self { terminal };
         execute!(io::stdout(), EnableMouseCapture)?;
         Ok(screen)
@@ -247,7 +262,7 @@ impl Screen {
         loop {
             while let Ok(news) = link.news.try_recv() {
                 let effects = receive(app, news);
-                self.obey(&effects, link)?;
+                self.obey(effects, link)?;
                 is_changed = true;
             }
             // To sort many rows anew costs more than to look at a few of them later.
@@ -266,7 +281,7 @@ impl Screen {
                 if let Some(action) = action(app, &event::read()?) {
                     is_changed = true;
                     let effects = update(app, action);
-                    if self.obey(&effects, link)? {
+                    if self.obey(effects, link)? {
                         return Ok(());
                     }
                 }
@@ -279,27 +294,25 @@ impl Screen {
     }
 
     /// Does what is to be done outside of the state; whether that is all there will be.
-    fn obey(&mut self, effects: &[Effect], link: &Link) -> io::Result<bool> {
+    fn obey(&mut self, effects: Vec<Effect>, link: &Link) -> io::Result<bool> {
         for effect in effects {
             match effect {
                 Effect::Quit => return Ok(true),
                 Effect::Fetch(connection) => {
                     // A reader that is done has handed over everything.
-                    let _ = link.asks.send(*connection);
+                    let _ = link.asks.send(connection);
                 }
                 Effect::Copy(text) => {
                     let mut out = io::stdout().lock();
-                    out.write_all(clipboard(text).as_bytes())?;
+                    out.write_all(clipboard(&text).as_bytes())?;
                     out.flush()?;
                 }
                 Effect::Suspend => self.suspend()?,
-                Effect::ReadMessages(session, from) => {
-                    link.again.ask(Job::Messages(session.clone(), *from));
-                }
-                Effect::ReadHappenings(connections) => {
-                    link.again.ask(Job::Happenings(connections.clone()));
-                }
-                Effect::Save(export) => link.again.ask(Job::Save(export.clone())),
+                Effect::ReadMessages(session, from) => link.again.ask(Job::Messages(session, from)),
+                Effect::ReadWhole(session, index) => link.again.ask(Job::Whole(session, index)),
+                Effect::ReadHappenings(connections) => link.again.ask(Job::Happenings(connections)),
+                Effect::Discard(rows) => link.again.ask(Job::Discard(rows)),
+                Effect::Save(export) => link.again.ask(Job::Save(export)),
             }
         }
         Ok(false)
@@ -309,8 +322,8 @@ impl Screen {
     fn suspend(&mut self) -> io::Result<()> {
         give_back();
         low_level::emulate_default_handler(SIGTSTP)?;
-        self.terminal = ratatui::try_init()?;
-        execute!(io::stdout(), EnableMouseCapture)?;
+        enable_raw_mode()?;
+        execute!(io::stdout(), EnterAlternateScreen, EnableMouseCapture)?;
         self.terminal.clear()
     }
 }
@@ -342,6 +355,15 @@ fn action(app: &App, event: &Event) -> Option<Action> {
     }
 }
 
+/// What a person is told of a panic.
+fn broken(panic: &(dyn Any + Send)) -> String {
+    let words = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+    format!("wsinspect itself is broken, please report it: {}", words.unwrap_or("a panic"))
+}
+
+/// The threads behind the screen, by name.
+const BEHIND: [&str; 2] = ["reader", "again"];
+
 #[expect(
     clippy::disallowed_methods,
     reason = "how often the screen changes is a matter of this machine's time"
@@ -363,3 +385,18 @@ const WHILE_READING: Duration = Duration::from_millis(20);
 
 /// How long when no news will come; a signal is obeyed after that.
 const AT_REST: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_that_panics_says_so() {
+        let (news, told) = channel();
+        let (_asks, asked) = channel();
+        let reader = Reader { news, wanted: Arc::default(), asked };
+        reader.tell_panic(|| panic!("packet {}", 7));
+        let Ok(News::Failed(reason)) = told.recv() else { panic!("nothing is told") };
+        assert_eq!(reason, "wsinspect itself is broken, please report it: packet 7");
+    }
+}

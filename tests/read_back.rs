@@ -5,11 +5,19 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use wsinspect::capture::{CaptureError, CaptureFile};
+use conversation::{Conversation, Ip, Link, SWITCH, UPGRADE, pcap, server_frame};
+// What the shared test support calls `crate::capture`.
+use wsinspect::capture::{self, CaptureError, CaptureFile};
+use wsinspect::limits::{MESSAGE_BYTES, READ_BACK_BYTES};
 use wsinspect::model::{Capture, Connection};
 use wsinspect::pipeline::{Options, ReadBackError, ReadBackWanted, analyse, read_back};
 use wsinspect::protocol::{Message, MessagesWanted, Opcode, Role, Which};
 use wsinspect::units::PacketNumber;
+
+#[path = "support/conversation.rs"]
+mod conversation;
+#[path = "../src/capture/testing.rs"]
+mod testing;
 
 fn shipped(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("captures").join(name)
@@ -209,4 +217,37 @@ fn nothing_before_the_connection_is_read() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(&bytes).unwrap();
     assert_eq!(again(file.path(), connection, Which::From(0)), decoded(connection, 0));
+}
+
+/// A text message of the server of so many bytes, in segments.
+fn long_message(talk: &mut Conversation, bytes: usize) {
+    let frame = [&[0x81, 127], &(bytes as u64).to_be_bytes()[..], &vec![b'x'; bytes]].concat();
+    for segment in frame.chunks(40_000) {
+        talk.server(segment);
+    }
+}
+
+#[test]
+fn one_message_is_read_back_in_full() {
+    let mut talk = Conversation::open(Ip::V4, 40_000);
+    talk.client(UPGRADE).server(SWITCH).server(server_frame(0x81, b"short"));
+    long_message(&mut talk, 2 * MESSAGE_BYTES);
+    long_message(&mut talk, READ_BACK_BYTES + 1);
+    talk.server(server_frame(0x81, b"last")).close();
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(&pcap(Link::Ethernet, &talk.packets)).unwrap();
+    let capture = whole(file.path());
+    let connection = &capture.connections[0];
+    let listed: Vec<usize> = decoded(connection, 0).iter().map(|it| it.payload.len()).collect();
+    assert_eq!(listed, [5, MESSAGE_BYTES, MESSAGE_BYTES, 4]);
+    let one = |index| {
+        let wanted = ReadBackWanted::one(connection, 0, index);
+        let read = read_back(file.path(), None, wanted, || true).unwrap().messages;
+        read.iter().map(|it| (it.index, it.payload.len(), it.cut_bytes())).collect::<Vec<_>>()
+    };
+    assert_eq!(one(0), [(0, 5, 0)]);
+    assert_eq!(one(1), [(1, 2 * MESSAGE_BYTES, 0)]);
+    assert_eq!(one(2), [(2, READ_BACK_BYTES, 1)]);
+    assert_eq!(one(3), [(3, 4, 0)]);
+    assert_eq!(one(4), []);
 }

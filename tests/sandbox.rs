@@ -6,7 +6,7 @@
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -80,5 +80,48 @@ fn what_a_confined_process_tries() {
         let missing: Option<()> = not_tested("files and TCP", "this kernel has no Landlock");
         assert!(missing.is_none());
         assert!(confine(Sandbox::Strict, &Needs::default()).is_err());
+    }
+}
+
+#[test]
+fn root_still_reads_what_belongs_to_others() {
+    if !nix::unistd::geteuid().is_root() {
+        return not_tested("confinement", "it needs root").unwrap_or_default();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let capture = folder.path().join("capture");
+    File::create(&capture).unwrap();
+    for (path, mode) in [(capture.as_path(), 0o600), (folder.path(), 0o700)] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        chown(path, Some(12_345), Some(12_345)).unwrap();
+    }
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "what_root_still_does", "--ignored", "--nocapture"])
+        .env(FOLDER, folder.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success(), "{said}\n{}", String::from_utf8_lossy(&child.stderr));
+    assert!(said.contains("1 passed"), "{said}");
+}
+
+#[test]
+#[ignore = "it is the process that the other test starts"]
+fn what_root_still_does() {
+    let folder = PathBuf::from(std::env::var_os(FOLDER).unwrap());
+    let capture = folder.join("capture");
+    let needs = Needs {
+        readable: vec![capture.clone()],
+        writable: vec![folder.clone()],
+        as_root: true,
+        ..Needs::default()
+    };
+    let enforced = confine(Sandbox::Auto, &needs).unwrap();
+    assert!(enforced.contains(&"no capabilities but CAP_DAC_OVERRIDE".to_owned()), "{enforced:?}");
+    assert_eq!(caps::read(None, caps::CapSet::Permitted).unwrap().len(), 1);
+    File::open(&capture).unwrap();
+    File::create(folder.join("exported")).unwrap();
+    if enforced.contains(&"Landlock: files, TCP".to_owned()) {
+        assert_eq!(File::open("/etc/passwd").unwrap_err().kind(), ErrorKind::PermissionDenied);
     }
 }

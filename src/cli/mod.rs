@@ -120,7 +120,7 @@ pub struct ReadArgs {
     #[arg(long, value_enum, default_value_t)]
     pub color: Color,
 
-    /// Whether to give up all rights that are not needed, once the files are open (reports).
+    /// Whether to give up all rights that are not needed, once the files are open.
     #[arg(long, value_enum, default_value_t)]
     pub sandbox: Sandbox,
 

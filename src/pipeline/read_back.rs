@@ -9,7 +9,7 @@ use super::Options;
 use super::shard::Shard;
 use crate::capture::{Block, CaptureError, CaptureFile, Filter, Source};
 use crate::decode::{FlowKey, Unwrap, Unwrapped, decode};
-use crate::limits::{Limits, READ_BACK_BYTES, READ_BACK_MESSAGES};
+use crate::limits::{Limits, MESSAGE_BYTES, READ_BACK_BYTES, READ_BACK_MESSAGES};
 use crate::model::{Connection, Keeps};
 use crate::protocol::{Message, MessagesWanted, Which};
 use crate::tcp::Happenings;
@@ -28,6 +28,9 @@ pub struct ReadBackWanted {
     pub attempt: usize,
     /// Which of its messages and control frames.
     pub which: Which,
+    /// The first of them alone, up to [`READ_BACK_BYTES`] of it; else [`READ_BACK_MESSAGES`], each up to
+    /// [`MESSAGE_BYTES`].
+    pub is_one: bool,
 }
 
 impl ReadBackWanted {
@@ -35,7 +38,13 @@ impl ReadBackWanted {
     #[must_use]
     pub const fn of(connection: &Connection, attempt: usize, which: Which) -> Self {
         let (first, last) = (connection.tcp.opening.first, Some(connection.tcp.last.0));
-        Self { flow: connection.tcp.flow, first, last, attempt, which }
+        Self { flow: connection.tcp.flow, first, last, attempt, which, is_one: false }
+    }
+
+    /// One message, as much of it as is ever read back.
+    #[must_use]
+    pub const fn one(connection: &Connection, attempt: usize, index: u64) -> Self {
+        Self { is_one: true, ..Self::of(connection, attempt, Which::From(index)) }
     }
 }
 
@@ -111,8 +120,9 @@ struct Reader {
 
 impl Reader {
     fn new(wanted: ReadBackWanted) -> Self {
-        let messages =
-            MessagesWanted { which: wanted.which, most: READ_BACK_MESSAGES, bytes: READ_BACK_BYTES };
+        let (most, bytes_each) =
+            if wanted.is_one { (1, READ_BACK_BYTES) } else { (READ_BACK_MESSAGES, MESSAGE_BYTES) };
+        let messages = MessagesWanted { which: wanted.which, most, bytes: READ_BACK_BYTES, bytes_each };
         let limits = Limits { embryos: 16, ..Limits::default() };
         let options =
             Options { keeps: Keeps::Connections, messages: Some(messages), limits, ..Options::default() };

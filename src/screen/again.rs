@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +17,7 @@ use crate::pipeline::{self, ReadBack, ReadBackWanted, read_back};
 use crate::protocol::Which;
 use crate::report::count::count;
 use crate::tcp::Happenings;
-use crate::tui::{Content, Export, Message, News, SessionOf};
+use crate::tui::{Content, Export, Message, News, Row, SessionOf};
 use crate::units::PacketNumber;
 
 /// Something that is asked for.
@@ -24,10 +25,14 @@ use crate::units::PacketNumber;
 pub(super) enum Job {
     /// The messages of a session, from an index on.
     Messages(SessionOf, u64),
+    /// One message of a session in full, by its index.
+    Whole(SessionOf, u64),
     /// What happened below the streams of some connections; the first one is the client's own leg.
     Happenings(Vec<SessionOf>),
     /// A file.
     Save(Export),
+    /// Rows that nobody looks at any more.
+    Discard(Vec<Row>),
 }
 
 /// The screen's end of the thread.
@@ -54,14 +59,21 @@ impl Again {
             while let Ok((job, number)) = wanted.recv() {
                 let is_newest = || latest.load(Ordering::Relaxed) == number;
                 let done = match job {
-                    Job::Save(export) => News::Saved(again.save(export)),
+                    Job::Discard(rows) => {
+                        drop(rows);
+                        continue;
+                    }
+                    Job::Save(export) => News::Saved(whole(|| again.save(export))),
                     _ if !is_newest() => continue,
                     Job::Messages(session, from) => {
-                        News::Messages(session.id(), again.messages(&session, from, is_newest))
+                        News::Messages(session.id(), whole(|| again.messages(&session, from, is_newest)))
+                    }
+                    Job::Whole(session, index) => {
+                        News::Whole(session.id(), whole(|| again.message(&session, index, is_newest)))
                     }
                     Job::Happenings(connections) => {
                         let Some(first) = connections.first() else { continue };
-                        News::Happenings(first.id(), again.happenings(&connections, is_newest))
+                        News::Happenings(first.id(), whole(|| again.happenings(&connections, is_newest)))
                     }
                 };
                 let is_wanted = matches!(done, News::Saved(_)) || is_newest();
@@ -70,19 +82,24 @@ impl Again {
                 }
             }
         };
-        thread::Builder::new().name("again".to_owned()).spawn(work)?;
+        thread::Builder::new().name(super::BEHIND[1].to_owned()).spawn(work)?;
         Ok(Self { jobs, newest, asked: Cell::new(0) })
     }
 
     /// Has something done. What was to be read before is not wanted any more.
     pub(super) fn ask(&self, job: Job) {
-        if !matches!(job, Job::Save(_)) {
+        if !matches!(job, Job::Save(_) | Job::Discard(_)) {
             self.asked.set(self.asked.get().saturating_add(1));
             self.newest.store(self.asked.get(), Ordering::Relaxed);
         }
         // The thread lives as long as the screen.
         let _ = self.jobs.send((job, self.asked.get()));
     }
+}
+
+/// What came of a job, also if it panicked.
+fn whole<T>(job: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    panic::catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|panic| Err(super::broken(&*panic)))
 }
 
 /// The capture, to be read again.
@@ -99,8 +116,21 @@ impl Capture {
         from: u64,
         is_wanted: impl FnMut() -> bool,
     ) -> Result<(Vec<Message>, Option<u64>), String> {
-        let read = self.read(session, Which::From(from), is_wanted)?;
+        let wanted = ReadBackWanted::of(&session.connection, session.attempt, Which::From(from));
+        let read = self.read(wanted, is_wanted)?;
         Ok((read.messages.into_iter().map(Message::new).collect(), read.next))
+    }
+
+    /// One message, as much of it as is ever read back.
+    fn message(
+        &self,
+        session: &SessionOf,
+        index: u64,
+        is_wanted: impl FnMut() -> bool,
+    ) -> Result<Message, String> {
+        let wanted = ReadBackWanted::one(&session.connection, session.attempt, index);
+        let message = self.read(wanted, is_wanted)?.messages.into_iter().next();
+        message.map(Message::new).ok_or_else(|| "cannot find the message again".to_owned())
     }
 
     fn happenings(
@@ -110,21 +140,17 @@ impl Capture {
     ) -> Result<Vec<(PacketNumber, Happenings)>, String> {
         let mut all = Vec::new();
         for connection in connections {
-            let read = self.read(connection, Which::From(u64::MAX), &mut is_wanted)?;
+            let nothing = Which::From(u64::MAX);
+            let wanted = ReadBackWanted::of(&connection.connection, connection.attempt, nothing);
+            let read = self.read(wanted, &mut is_wanted)?;
             all.push((connection.connection.id(), read.happenings));
         }
         Ok(all)
     }
 
-    fn read(
-        &self,
-        session: &SessionOf,
-        which: Which,
-        is_wanted: impl FnMut() -> bool,
-    ) -> Result<ReadBack, String> {
+    fn read(&self, wanted: ReadBackWanted, is_wanted: impl FnMut() -> bool) -> Result<ReadBack, String> {
         let filter =
             self.filter.as_deref().map(Filter::new).transpose().map_err(|error| error.to_string())?;
-        let wanted = ReadBackWanted::of(&session.connection, session.attempt, which);
         read_back(self.readable()?, filter, wanted, is_wanted).map_err(|error| error.to_string())
     }
 

@@ -57,6 +57,8 @@ pub enum Action {
     Export,
     /// Show payloads in another form.
     Form,
+    /// Read a message that was cut in full.
+    Whole,
     /// The next attempt of the list, whatever is searched for.
     NextAttempt,
     /// The one before.

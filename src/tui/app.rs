@@ -269,27 +269,32 @@ impl App {
 }
 
 impl Data {
-    /// Adds rows; one of an attempt that is there already takes its place.
-    pub(super) fn add(&mut self, rows: Vec<Row>) {
+    /// Adds rows; one of an attempt that is there already takes its place. Returns their places.
+    pub(super) fn add(&mut self, rows: Vec<Row>) -> Vec<usize> {
+        let mut places = Vec::with_capacity(rows.len());
         for row in rows {
-            match self.places.entry(row.id) {
+            let place = match self.places.entry(row.id) {
                 Entry::Vacant(entry) => {
-                    entry.insert(self.rows.len());
+                    let place = *entry.insert(self.rows.len());
                     self.rows.push(row);
+                    place
                 }
                 Entry::Occupied(entry) => {
                     if let Some(known) = self.rows.get_mut(*entry.get()) {
                         *known = row;
                     }
+                    *entry.get()
                 }
-            }
+            };
+            places.push(place);
         }
+        places
     }
 
-    /// All is read: these are the rows.
-    pub(super) fn replace(&mut self, rows: Vec<Row>) {
+    /// All is read: these are the rows. Returns those that were there.
+    pub(super) fn replace(&mut self, rows: Vec<Row>) -> Vec<Row> {
         self.places.clear();
-        self.rows = rows;
+        std::mem::replace(&mut self.rows, rows)
     }
 
     /// When the capture begins and ends, as far as it is read.

@@ -311,6 +311,8 @@ mod tests {
 
     fn message(by: Role, opcode: Opcode, payload: &[u8]) -> Message {
         Message {
+            index: 0,
+            is_cut: false,
             packet: PacketNumber(1),
             time: Timestamp::default(),
             by,

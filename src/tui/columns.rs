@@ -1,5 +1,6 @@
 //! The columns of the attempts table: what stands in them, how wide they are, how they sort.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::news::FindingRow;
@@ -138,39 +139,35 @@ impl Column {
         }
     }
 
+    /// The text that it sorts by, if that is what it sorts by.
+    const fn text(self) -> Option<fn(&Row) -> &str> {
+        match self {
+            Self::Client => Some(|row| &row.client),
+            Self::Server => Some(|row| &row.server),
+            Self::Target => Some(|row| &row.target),
+            Self::Close => Some(|row| &row.close),
+            _ => None,
+        }
+    }
+
     /// What rows sort by: keys beside one another with the rows' places. To look into 100,000 rows for each comparison
     /// would take longer than a person waits.
     #[must_use]
-    pub fn keys(self, rows: &[Row], places: &[usize]) -> Vec<(u128, usize)> {
-        let row = |place: &usize| Some((rows.get(*place)?, *place));
-        let rows = || places.iter().filter_map(row);
-        let text: fn(&Row) -> &str = match self {
-            Self::Client => |row| &row.client,
-            Self::Server => |row| &row.server,
-            Self::Target => |row| &row.target,
-            Self::Close => |row| &row.close,
-            _ => return rows().map(|(row, place)| (self.key(row), place)).collect(),
+    pub(super) fn keys(
+        self,
+        rows: &[Row],
+        places: impl Iterator<Item = usize>,
+        ranks: &Ranks,
+    ) -> Vec<(u128, usize)> {
+        let Some(text) = self.text() else {
+            return places.filter_map(|place| Some((self.key(rows.get(place)?), place))).collect();
         };
-        // Many rows have the same text: each is compared with the others once.
-        let mut numbers: HashMap<&str, usize> = HashMap::new();
-        let mut texts: Vec<(&str, usize)> = Vec::new();
-        let mut number = |row| {
-            let text = text(row);
-            *numbers.entry(text).or_insert_with(|| {
-                texts.push((text, texts.len()));
-                texts.len().saturating_sub(1)
-            })
-        };
-        let numbered: Vec<(usize, usize)> = rows().map(|(row, place)| (number(row), place)).collect();
-        texts.sort_by_cached_key(|(text, _)| (beginning(text), *text));
-        let mut ranks = vec![0u128; texts.len()];
-        for (rank, (_, number)) in texts.iter().enumerate() {
-            if let Some(slot) = ranks.get_mut(*number) {
-                *slot = rank as u128;
-            }
+        let known = ranks.0.iter().find(|(column, _)| *column == self).map(|(_, ranks)| ranks);
+        if known.is_none() && rows.len() > RANKED_AT_ONCE {
+            return places.filter_map(|place| Some((beginning(text(rows.get(place)?)), place))).collect();
         }
-        let key = |(number, place): (usize, usize)| Some((*ranks.get(number)?, place));
-        numbered.into_iter().filter_map(key).collect()
+        let ranks = known.map_or_else(|| Cow::Owned(ranks_of(rows, text)), Cow::Borrowed);
+        places.filter_map(|place| Some((u128::from(*ranks.get(place)?), place))).collect()
     }
 
     /// What it sorts by, but for texts.
@@ -230,10 +227,49 @@ impl Widths {
         self.finding = self.finding.max(finding.map_or(0, |finding| finding.rule.name.len()));
     }
 
+    pub(super) const fn time(self) -> usize {
+        self.time
+    }
+
     /// How wide times are.
     pub const fn set_time(&mut self, width: usize) {
         self.time = width;
     }
+}
+
+/// Of each column that sorts by a text, the places of the rows' texts among all its texts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ranks(Vec<(Column, Vec<u32>)>);
+
+impl Ranks {
+    /// Of all rows. To compare so many texts takes a tenth of a second where there are 100,000.
+    #[must_use]
+    pub fn new(rows: &[Row]) -> Self {
+        let ranks = |column: Column| Some((column, ranks_of(rows, column.text()?)));
+        Self(Column::ALL.into_iter().filter_map(ranks).collect())
+    }
+}
+
+/// The places of texts among all of them. Many rows have the same text: each is compared with the others once.
+fn ranks_of(rows: &[Row], text: fn(&Row) -> &str) -> Vec<u32> {
+    let mut numbers: HashMap<&str, usize> = HashMap::new();
+    let mut texts: Vec<(&str, usize)> = Vec::new();
+    let mut number = |row| {
+        let text = text(row);
+        *numbers.entry(text).or_insert_with(|| {
+            texts.push((text, texts.len()));
+            texts.len().saturating_sub(1)
+        })
+    };
+    let numbered: Vec<usize> = rows.iter().map(&mut number).collect();
+    texts.sort_by_cached_key(|(text, _)| (beginning(text), *text));
+    let mut ranks = vec![0u32; texts.len()];
+    for (rank, (_, number)) in (0..).zip(&texts) {
+        if let Some(slot) = ranks.get_mut(*number) {
+            *slot = rank;
+        }
+    }
+    numbered.into_iter().map(|number| ranks.get(number).copied().unwrap_or_default()).collect()
 }
 
 /// Failures first.
@@ -260,6 +296,9 @@ fn beginning(text: &str) -> u128 {
     }
     u128::from_be_bytes(bytes)
 }
+
+/// The most rows whose texts are compared while somebody waits. Until all is read, more are sorted by the first 16 bytes.
+const RANKED_AT_ONCE: usize = 20_000;
 
 /// Columns between two columns of the table.
 pub(super) const GAP: usize = 2;

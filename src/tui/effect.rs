@@ -5,7 +5,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::rows::AttemptId;
+use super::rows::{AttemptId, Row};
 use crate::model::Connection;
 use crate::units::PacketNumber;
 
@@ -20,10 +20,14 @@ pub enum Effect {
     Fetch(PacketNumber),
     /// Read the messages of a session again from the capture, from this index on.
     ReadMessages(SessionOf, u64),
+    /// Read one message of a session again, by its index, in full.
+    ReadWhole(SessionOf, u64),
     /// Read again what happened below the streams of the legs of an attempt, the client's own first.
     ReadHappenings(Vec<SessionOf>),
     /// Put a text on the clipboard of whoever sits at the terminal.
     Copy(String),
+    /// Take these rows apart where nobody waits for it: 100,000 of them take longer than a frame may.
+    Discard(Vec<Row>),
     /// Write a new file beside where the program was started; one that is there stays as it is.
     Save(Export),
 }

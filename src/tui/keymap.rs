@@ -107,6 +107,7 @@ pub static KEYS: &[Key] = &[
     key!([code(KeyCode::Enter)], "enter", &[MESSAGES], Action::Open, "show all of the payload", "payload"),
     key!([char('/')], "/", &[MESSAGES], Action::Filter, "search in the messages", "search"),
     key!([char('v')], "v", &[MESSAGES], Action::Form, "show payloads as text, JSON or hex", "form"),
+    key!([char('w')], "w", &[MESSAGES], Action::Whole, "read the whole of a message that is longer than 1 MiB"),
     key!([char('x')], "x", &[OVERVIEW], Action::Failures, "failed attempts only, or all again", "failed"),
     key!([code(KeyCode::Tab), code(KeyCode::BackTab)], "tab", &[OVERVIEW], Action::OtherPane,
         "go to the findings, or to the attempts", "findings"),

@@ -10,6 +10,8 @@ use crate::units::{PacketNumber, Timestamp};
 /// A message, or a control frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
+    /// Its place among the messages and control frames of its session.
+    pub index: u64,
     /// The packet in which it begins.
     pub packet: PacketNumber,
     /// That packet's time.
@@ -26,6 +28,8 @@ pub struct Message {
     pub payload: Box<[u8]>,
     /// What is not in `payload`, in words; none if it is there in full.
     pub lacks: Option<String>,
+    /// The rest can be had.
+    pub is_cut: bool,
 }
 
 /// The messages of a session, as far as they are known.
@@ -51,6 +55,8 @@ pub struct Messages {
     pub search: String,
     /// The payload under the cursor, laid out.
     pub laid: Laid,
+    /// One that was too long to be listed in full, in full.
+    pub whole: Option<Message>,
     /// There are more, from this index on; they are asked for when the cursor comes to the end.
     pub next: Option<u64>,
     /// They are asked for.
@@ -81,10 +87,11 @@ impl Messages {
         }
     }
 
-    /// The one under the cursor.
+    /// The one under the cursor, in full if that was asked for.
     #[must_use]
     pub fn current(&self) -> Option<&Message> {
-        self.all().get(self.cursor)
+        let listed = self.all().get(self.cursor)?;
+        self.whole.as_ref().filter(|whole| whole.index == listed.index).or(Some(listed))
     }
 
     /// The payload under the cursor.
@@ -138,7 +145,10 @@ impl Message {
             (None, 0) => None,
             (None, cut) => Some(format!("{} more not kept", count(cut, "byte"))),
         };
+        let is_cut = message.obstacle.is_none() && message.cut_bytes() > 0;
         Self {
+            index: message.index,
+            is_cut,
             packet: message.first.packet,
             time: message.first.time,
             by: message.by,
@@ -216,6 +226,7 @@ mod tests {
 
     fn message(payload: &[u8]) -> Message {
         Message {
+            index: 0,
             packet: PacketNumber(1),
             time: Timestamp::default(),
             by: Role::Client,
@@ -224,6 +235,7 @@ mod tests {
             is_compressed: false,
             payload: payload.into(),
             lacks: None,
+            is_cut: false,
         }
     }
 

@@ -41,7 +41,7 @@ pub use payload::{Form, Laid};
 pub use rows::{AttemptId, Row, rows_so_far};
 pub use shown::Shown;
 pub use story::{Story, StoryLeg};
-pub use table::Table;
+pub use table::{Listing, Table};
 pub use theme::{Colors, Theme};
 pub use update::{receive, update};
 pub use view::draw;

@@ -4,8 +4,9 @@
 use super::messages::Message;
 use super::rows::{AttemptId, Row, rows_of_routes};
 use super::shown::Shown;
+use super::table::Listing;
 use crate::diagnosis::{About, Diagnosis, Fix, Rule, Severity};
-use crate::model::{Capture, Connection, Outcome};
+use crate::model::{Capture, Connection, Latency, Outcome, Totals};
 use crate::report::text::{headline, notes, verdict};
 use crate::tcp::Happenings;
 use crate::units::{PacketNumber, Timestamp};
@@ -21,6 +22,8 @@ pub enum News {
     Connection(Box<Connection>),
     /// The messages of an attempt that were asked for, and from which index on there are more; or why there are none.
     Messages(AttemptId, Result<(Vec<Message>, Option<u64>), String>),
+    /// A message of an attempt that was asked for in full; or why there is none.
+    Whole(AttemptId, Result<Message, String>),
     /// What happened below the streams of the connections of an attempt, by its client's own leg; or why nobody knows.
     Happenings(AttemptId, Result<Vec<(PacketNumber, Happenings)>, String>),
     /// A file was written, with this name; or why it was not.
@@ -53,6 +56,8 @@ pub struct Finished {
     pub diagnosis: Diagnosis,
     /// The rows of the routes.
     pub rows: Vec<Row>,
+    /// How these are listed.
+    pub listing: Listing,
     /// The findings, those that say the same as one.
     pub findings: Vec<FindingRow>,
     /// The verdict in a line.
@@ -65,6 +70,9 @@ pub struct Finished {
     pub extent: String,
     /// Attempts by connection: of one that passed a proxy, each leg.
     pub legs: u64,
+    /// The totals of the capture. Its attempts are counted as they are listed: once each, over however many connections
+    /// they went.
+    pub totals: Totals,
     /// What is to be known about the capture.
     pub notes: Vec<String>,
 }
@@ -111,10 +119,13 @@ impl Finished {
     pub fn new(capture: Capture, diagnosis: Diagnosis, shown: Shown) -> Self {
         let rows = rows_of_routes(&capture, &diagnosis, shown);
         let verdicts = diagnosis.verdicts();
-        let (verdict, _) = headline(&capture.totals, &diagnosis.routes, verdicts.first());
+        let legs = diagnosis.routes.iter().map(|route| route.legs.len() as u64).sum();
+        let totals = as_listed(&capture.totals, &rows, legs);
+        let (verdict, _) = headline(&totals, &diagnosis.routes, verdicts.first());
         let worst = verdicts.first().map(|verdict| verdict.example.severity);
-        let findings = verdicts.iter().map(finding).collect();
-        let totals = &capture.totals;
+        let findings: Vec<FindingRow> = verdicts.iter().map(finding).collect();
+        let time = totals.first_and_last.unwrap_or((Timestamp::MIN, Timestamp::MIN));
+        let listing = Listing::new(&rows, &findings, time);
         let failed = Outcome::ALL.into_iter().filter(|outcome| outcome.is_failure());
         let failed: u64 = failed.map(|outcome| totals.attempts_with(outcome)).sum();
         let tone = match worst {
@@ -128,10 +139,22 @@ impl Finished {
             }
             _ => Tone::Unsure,
         };
-        let (tally, extent) = (verdict::tally(totals), verdict::extent(totals));
+        let (tally, extent) = (verdict::tally(&totals), verdict::extent(&totals));
         let notes = notes::sentences(&capture, false);
-        let legs = diagnosis.routes.iter().map(|route| route.legs.len() as u64).sum();
-        Self { capture, diagnosis, rows, findings, verdict, tone, tally, extent, legs, notes }
+        Self {
+            capture,
+            diagnosis,
+            rows,
+            listing,
+            findings,
+            verdict,
+            tone,
+            tally,
+            extent,
+            legs,
+            totals,
+            notes,
+        }
     }
 
     /// When the capture begins and ends.
@@ -139,6 +162,22 @@ impl Finished {
     pub fn time(&self) -> (Timestamp, Timestamp) {
         self.capture.totals.first_and_last.unwrap_or((Timestamp::MIN, Timestamp::MIN))
     }
+}
+
+/// The totals with attempts counted as they are listed. Where some were not kept only their legs are known.
+fn as_listed(totals: &Totals, rows: &[Row], legs: u64) -> Totals {
+    let mut listed = totals.clone();
+    if legs != totals.attempts_total() || legs == rows.len() as u64 {
+        return listed;
+    }
+    listed.attempts.clear();
+    for row in rows {
+        let count: &mut u64 = listed.attempts.entry(row.outcome).or_default();
+        *count = count.saturating_add(1);
+    }
+    let established = rows.iter().filter(|row| row.outcome == Outcome::Established);
+    listed.latency = Latency::of(established.filter_map(|row| row.latency).collect());
+    listed
 }
 
 fn finding(verdict: &crate::diagnosis::Verdict<'_>) -> FindingRow {

@@ -22,7 +22,7 @@ pub struct AttemptId {
 }
 
 /// An attempt, or a route by its client's own leg.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// What it is called.
     pub id: AttemptId,

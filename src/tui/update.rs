@@ -12,7 +12,8 @@ use super::chart::Chart;
 use super::columns::Column;
 use super::effect::Effect;
 use super::filter::Filter;
-use super::news::News;
+use super::news::{Finished, News};
+use super::rows::Row;
 use super::view;
 use crate::report::TimeStyle;
 
@@ -37,11 +38,16 @@ pub fn update(app: &mut App, action: Action) -> Vec<Effect> {
 pub fn receive(app: &mut App, news: News) -> Vec<Effect> {
     match (&mut app.frozen, &news) {
         // An answer to what is shown is no change of it.
-        (Some(waiting), News::Rows(_) | News::Finished(_)) => waiting.push(news),
-        _ => take(app, news),
+        (Some(waiting), News::Rows(_) | News::Finished(_)) => {
+            waiting.push(news);
+            return Vec::new();
+        }
+        _ => {}
     }
+    let mut effects = take(app, news);
     keep_in_view(app);
-    settle(app)
+    effects.extend(settle(app));
+    effects
 }
 
 /// What the screen that is looked at needs from the capture.
@@ -51,31 +57,19 @@ fn settle(app: &mut App) -> Vec<Effect> {
     effects
 }
 
-fn take(app: &mut App, news: News) {
+fn take(app: &mut App, news: News) -> Vec<Effect> {
     match news {
         News::Progress(progress) => app.data.progress = progress,
         News::Rows(rows) => {
-            app.table.widen(&rows, &[]);
-            app.data.add(rows);
-            app.table.sort(&app.data.rows, &[]);
+            let changed = app.data.add(rows);
+            app.table.add(&app.data.rows, &changed);
+            app.data.chart = Chart::new(&app.data.rows, app.data.time());
             refresh(app);
         }
         News::Connection(connection) => app.data.fetched = Some(connection),
-        News::Finished(mut finished) => {
-            let rows = std::mem::take(&mut finished.rows);
-            let was = app.row().map(|row| row.id);
-            // Of a route only the client's own leg is listed.
-            if let Some(id) = was.filter(|id| !rows.iter().any(|row| row.id == *id)) {
-                app.table.selected = client_leg(&finished, id);
-            }
-            app.data.replace(rows);
-            app.table.replace(&app.data.rows, &finished.findings);
-            app.data.finished = Some(finished);
-            // What was read of a session that went on may have been its beginning.
-            app.messages.of = None;
-            refresh(app);
-        }
+        News::Finished(finished) => return finish(app, finished),
         News::Messages(of, read) => messages::arrived(app, of, read),
+        News::Whole(of, read) => messages::whole_arrived(app, of, read),
         News::Happenings(of, read) => below::arrived(app, of, read),
         News::Saved(saved) => {
             app.notice = Some(match saved {
@@ -85,10 +79,29 @@ fn take(app: &mut App, news: News) {
         }
         News::Failed(reason) => app.data.failed = Some(reason),
     }
+    Vec::new()
+}
+
+/// All is read.
+fn finish(app: &mut App, mut finished: Box<Finished>) -> Vec<Effect> {
+    let (rows, listing) = (std::mem::take(&mut finished.rows), std::mem::take(&mut finished.listing));
+    let was = app.row().map(|row| row.id);
+    // Of a route only the client's own leg is listed.
+    if let Some(id) = was.filter(|id| !rows.iter().any(|row| row.id == *id)) {
+        app.table.selected = client_leg(&finished, id);
+    }
+    let gone = app.data.replace(rows);
+    app.data.chart = listing.chart.clone();
+    app.table.replace(&app.data.rows, &finished.findings, listing);
+    app.data.finished = Some(finished);
+    // What was read of a session that went on may have been its beginning.
+    app.messages.of = None;
+    refresh(app);
+    vec![Effect::Discard(gone)]
 }
 
 /// The client's own leg of the route that an attempt is a leg of.
-fn client_leg(finished: &super::Finished, id: super::AttemptId) -> Option<super::AttemptId> {
+fn client_leg(finished: &Finished, id: super::AttemptId) -> Option<super::AttemptId> {
     let name = |leg: &crate::routes::Leg| {
         let connection = finished.capture.connections.get(leg.connection)?;
         Some(super::AttemptId { connection: connection.id(), attempt: leg.attempt })
@@ -98,10 +111,9 @@ fn client_leg(finished: &super::Finished, id: super::AttemptId) -> Option<super:
     name(route.legs.first()?)
 }
 
-/// What follows from the rows.
+/// What follows from the rows, and from how times are shown.
 fn refresh(app: &mut App) {
     let time = app.data.time();
-    app.data.chart = Chart::new(&app.data.rows, time);
     let clock = app.shown.clock(time.0);
     app.table.widths.set_time(clock.show(time.0).len().max(clock.show(time.1).len()));
     if app.follows {
@@ -123,6 +135,7 @@ fn act(app: &mut App, action: Action) -> Vec<Effect> {
         Action::Open if app.screen == Screen::Messages => messages::open(app),
         Action::Open => open(app),
         Action::Form => messages::turn(app),
+        Action::Whole => return messages::whole(app),
         Action::Show(screen) => show(app, screen),
         Action::NextView => turn(app, 1),
         Action::PreviousView => turn(app, Screen::OF_ATTEMPT.len().saturating_sub(1)),
@@ -173,7 +186,7 @@ fn act(app: &mut App, action: Action) -> Vec<Effect> {
             app.notice =
                 Some(if app.follows { "follows the latest attempt" } else { "no longer follows" }.to_owned());
         }
-        Action::Freeze => freeze(app),
+        Action::Freeze => return freeze(app),
         Action::Times => {
             let has_both = view::has_room_for_delta(app.size.width.into());
             if app.screen == Screen::Flow
@@ -430,13 +443,32 @@ fn sort(app: &mut App) {
     app.table.sort(&app.data.rows, findings);
 }
 
-fn freeze(app: &mut App) {
-    match app.frozen.take() {
-        Some(waiting) => waiting.into_iter().for_each(|news| take(app, news)),
-        None if app.data.finished.is_some() => {
+fn freeze(app: &mut App) -> Vec<Effect> {
+    let Some(waiting) = app.frozen.take() else {
+        if app.data.finished.is_some() {
             app.notice = Some("all is read: nothing will change".to_owned());
+        } else {
+            app.frozen = Some(Vec::new());
         }
-        None => app.frozen = Some(Vec::new()),
+        return Vec::new();
+    };
+    // All at once: each handing over alone would sort all rows.
+    let mut rows: Vec<Row> = Vec::new();
+    let mut last = None;
+    for news in waiting {
+        match news {
+            News::Rows(more) => rows.extend(more),
+            other => last = Some(other),
+        }
+    }
+    match last {
+        // It has all rows anew.
+        Some(finished) => {
+            let mut effects = vec![Effect::Discard(rows)];
+            effects.extend(take(app, finished));
+            effects
+        }
+        None => take(app, News::Rows(rows)),
     }
 }
 

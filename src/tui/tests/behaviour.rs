@@ -289,3 +289,71 @@ fn a_narrow_flow_shows_the_time_since_the_line_before_when_asked() {
     let _ = act(&mut app, &[Action::Times, Action::Times]);
     assert!(drawn(&app).contains("\n0.000044 s"), "{}", drawn(&app));
 }
+
+#[test]
+fn all_that_waited_is_taken_at_once() {
+    let (mut app, capture) = reading(MIXED);
+    let all = capture.connections.len();
+    let _ = receive(&mut app, rows(&capture, 0..2));
+    let _ = update(&mut app, Action::Freeze);
+    let _ = receive(&mut app, rows(&capture, 2..6));
+    let _ = receive(&mut app, rows(&capture, 4..all));
+    let diagnosis = diagnose(&capture, &Selection::default(), false);
+    let finished = Finished::new(capture, diagnosis, app.shown);
+    let _ = receive(&mut app, News::Finished(Box::new(finished)));
+    assert_eq!(app.data.rows.len(), 2);
+    let effects = update(&mut app, Action::Freeze);
+    let discarded = effects.iter().map(|effect| match effect {
+        Effect::Discard(rows) => rows.len(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(discarded.collect::<Vec<_>>(), [all, 2]);
+    assert_eq!(app.data.rows.len() * 2, all);
+}
+
+#[test]
+fn what_changes_is_asked_about_again() {
+    let (mut app, capture) = reading(MIXED);
+    let News::Rows(told) = rows(&capture, 0..8) else { panic!("no rows") };
+    let mut first = told.clone();
+    for row in &mut first {
+        row.status = None;
+    }
+    let _ = receive(&mut app, News::Rows(first));
+    let _ = update(&mut app, Action::Filter);
+    type_text(&mut app, "status:404");
+    assert!(listed(&app).is_empty());
+    let expected: Vec<u64> =
+        told.iter().filter(|row| row.status == Some(404)).map(|row| row.id.connection.0).collect();
+    assert!(!expected.is_empty());
+    let _ = receive(&mut app, News::Rows(told));
+    assert_eq!(listed(&app), expected);
+}
+
+#[test]
+fn attempts_are_counted_as_they_are_listed() {
+    let mut app = read(MIXED, (140, 40));
+    let screen = drawn(&app);
+    assert!(screen.contains("3 of 6 upgrade attempts failed"), "{screen}");
+    assert!(screen.contains("attempts 6, seen on 12 connections"), "{screen}");
+    let _ = update(&mut app, Action::Failures);
+    let screen = drawn(&app);
+    assert!(screen.contains("attempts 3 of 6, filter outcome:failed, seen on 12 connections"), "{screen}");
+    let _ = update(&mut app, Action::Show(Screen::Capture));
+    let screen = drawn(&app);
+    assert!(screen.contains("seen on 12 connections, before and after a proxy"), "{screen}");
+}
+
+#[test]
+fn damage_is_told_on_every_screen() {
+    let mut capture = captured(MIXED);
+    capture.totals.warnings.push("x.pcap: cut inside of packet 148".to_owned());
+    let mut app = finished(capture, "x.pcap", (60, 15));
+    for screen in [Screen::Overview, Screen::Flow, Screen::Findings] {
+        let _ = update(&mut app, Action::Show(screen));
+        assert!(drawn(&app).contains("damaged (3 tells)"), "{}", drawn(&app));
+    }
+    let _ = update(&mut app, Action::Show(Screen::Capture));
+    let _ = update(&mut app, Action::Move(Motion::Last));
+    assert!(drawn(&app).contains("cut inside of packet 148"), "{}", drawn(&app));
+}

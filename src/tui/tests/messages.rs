@@ -15,6 +15,7 @@ fn shown(messages: Vec<Message>, size: (u16, u16)) -> App {
 
 fn message(number: u64, by: Role, opcode: Opcode, payload: &[u8]) -> Message {
     Message {
+        index: number - 1,
         packet: PacketNumber(18 + number),
         time: Timestamp::from_parts(1_795_460_880, 0),
         by,
@@ -23,6 +24,7 @@ fn message(number: u64, by: Role, opcode: Opcode, payload: &[u8]) -> Message {
         is_compressed: false,
         payload: payload.into(),
         lacks: None,
+        is_cut: false,
     }
 }
 
@@ -219,4 +221,28 @@ fn an_attempt_can_be_exported_as_packets_and_as_reports() {
     let kinds: Vec<&str> = lines.lines().map(|line| line.split('"').nth(3).unwrap()).collect();
     assert_eq!(kinds, ["connection", "connection", "route", "summary"]);
     assert!(lines.contains("[redacted]") && !lines.contains("/api/live"), "{lines}");
+}
+
+#[test]
+fn a_message_that_was_cut_is_read_in_full_if_asked_for() {
+    let mut messages = talk(start());
+    messages[1].lacks = Some("4 bytes more not kept".to_owned());
+    messages[1].is_cut = true;
+    let whole = Message {
+        payload: b"all of it".as_slice().into(),
+        lacks: None,
+        is_cut: false,
+        ..messages[1].clone()
+    };
+    let mut app = shown(messages, (80, 24));
+    assert_eq!(act(&mut app, &[Action::Whole]), []);
+    assert!(drawn(&app).contains("no more of this message can be had"));
+    let effects = act(&mut app, &[Action::Move(Motion::Down), Action::Whole]);
+    let [Effect::ReadWhole(session, 1)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert!(drawn(&app).contains("(w reads all)"), "{}", drawn(&app));
+    let _ = receive(&mut app, News::Whole(session.id(), Ok(whole)));
+    assert!(drawn(&app).contains("all of it"), "{}", drawn(&app));
+    assert_eq!(app.messages.payload(), Some(b"all of it".as_slice()));
+    let _ = act(&mut app, &[Action::Move(Motion::Up)]);
+    assert!(!drawn(&app).contains("all of it"));
 }

@@ -76,6 +76,36 @@ pub(super) fn arrived(app: &mut App, of: AttemptId, read: Result<(Vec<Message>, 
     }
 }
 
+/// Asks for all of the message under the cursor. One at a time is held.
+pub(super) fn whole(app: &mut App) -> Vec<Effect> {
+    let index = app.messages.current().filter(|message| message.is_cut).map(|message| message.index);
+    if app.messages.is_asked {
+        app.notice = Some("more messages are still being read".to_owned());
+        return Vec::new();
+    }
+    match (index, app.session()) {
+        (Some(index), Some(session)) => {
+            app.notice = Some("reading the whole message ...".to_owned());
+            vec![Effect::ReadWhole(session, index)]
+        }
+        _ => {
+            app.notice = Some("no more of this message can be had".to_owned());
+            Vec::new()
+        }
+    }
+}
+
+/// A message that was asked for in full is there, or cannot be had.
+pub(super) fn whole_arrived(app: &mut App, of: AttemptId, read: Result<Message, String>) {
+    if app.messages.session != Some(of) {
+        return;
+    }
+    match read {
+        Ok(message) => (app.messages.whole, app.notice) = (Some(message), None),
+        Err(reason) => app.notice = Some(reason),
+    }
+}
+
 fn application(story: &Story<'_>, messages: &[Message]) -> Option<Application> {
     let leg = story.legs.iter().find(|leg| leg.attempt.session.is_some())?;
     let asked = leg.attempt.request.as_ref().map(RequestFacts::head);

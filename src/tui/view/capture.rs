@@ -23,7 +23,7 @@ pub(super) fn page(app: &App, width: usize) -> Vec<Line<'static>> {
         page.paragraph("  ", "the rest comes when all is read", app.theme.quiet());
         return page.into_lines();
     };
-    let totals = &finished.capture.totals;
+    let totals = &finished.totals;
     page.row(
         "packets",
         &format!("{}, {} on the wire", number(totals.packets), count(totals.bytes, "byte")),
@@ -40,8 +40,12 @@ pub(super) fn page(app: &App, width: usize) -> Vec<Line<'static>> {
         _ => format!(", {} refused, {} never answered", number(tcp.refused), number(tcp.unanswered)),
     };
     page.row("connections", &format!("{}{unopened}", number(tcp.connections)), Style::new());
-    page.title("attempts", &count(totals.attempts_total(), "attempt"));
-    page.paragraph("  ", "each connection's own: of one that passed a proxy, both legs", app.theme.quiet());
+    let attempts = totals.attempts_total();
+    page.title("attempts", &number(attempts));
+    if finished.legs > attempts {
+        let seen = format!("seen on {} connections, before and after a proxy", number(finished.legs));
+        page.paragraph("  ", &seen, app.theme.quiet());
+    }
     for outcome in Outcome::ALL {
         let attempts = totals.attempts_with(outcome);
         if attempts > 0 {

@@ -63,7 +63,11 @@ fn state(app: &App) -> String {
     }
     let follows = if app.follows { "following, " } else { "" };
     match (&app.data.finished, &app.data.failed) {
-        (Some(finished), _) => format!("{follows}{}", finished.extent),
+        (Some(finished), _) => {
+            // What was damaged is told on the screen of the capture, and who never goes there is to know.
+            let damage = if finished.totals.warnings.is_empty() { "" } else { "damaged (3 tells), " };
+            format!("{follows}{damage}{}", finished.extent)
+        }
         (None, Some(_)) => "reading failed".to_owned(),
         (None, None) => {
             let progress = &app.data.progress;

@@ -137,6 +137,7 @@ fn payload_title(app: &App, width: usize) -> Line<'static> {
     let by = message.by.name();
     let form = laid.key.map_or(Form::Text, |(_, _, form, _)| form).name();
     let lacks = match &message.lacks {
+        Some(lacks) if message.is_cut => format!(", {} (w reads all)", text::escape(lacks)),
         Some(lacks) => format!(", {}", text::escape(lacks)),
         _ if laid.left_out > 0 => format!(", {} more (e exports all)", count(laid.left_out as u64, "byte")),
         _ => String::new(),

@@ -243,17 +243,12 @@ fn finding_line(finding: &FindingRow, is_selected: bool, width: usize, theme: Th
 fn title_of(app: &App) -> String {
     let (listed, all) = (app.table.order.len() as u64, app.data.rows.len() as u64);
     let legs = app.data.finished.as_ref().map(|finished| finished.legs).filter(|legs| *legs > all);
-    // The verdict counts them by connection.
     let legs = legs.map(|legs| format!(", seen on {} connections", number(legs))).unwrap_or_default();
     if app.table.filter.is_empty() {
         format!("attempts {}{legs}", number(all))
     } else {
-        format!(
-            "attempts {} of {}, filter {}",
-            number(listed),
-            number(all),
-            text::escape(&app.table.filter_text)
-        )
+        let (listed, all, filter) = (number(listed), number(all), text::escape(&app.table.filter_text));
+        format!("attempts {listed} of {all}, filter {filter}{legs}")
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::utf8::Utf8;
 use super::{Message, MessageRoom, NotUtf8, Obstacle};
-use crate::limits;
 use crate::protocol::Role;
 use crate::protocol::websocket::header::Opcode;
 use crate::units::Origin;
@@ -69,7 +68,7 @@ impl Assembly {
         let is_contiguous = self.payload.len() as u64 == self.length;
         self.length = self.length.saturating_add(bytes.len() as u64);
         if is_contiguous {
-            let wanted = bytes.len().min(limits::MESSAGE_BYTES.saturating_sub(self.payload.len()));
+            let wanted = bytes.len().min(room.bytes_each.saturating_sub(self.payload.len()));
             let kept = room.take_bytes(wanted);
             self.payload.extend_from_slice(bytes.get(..kept).unwrap_or_default());
         }

@@ -42,7 +42,7 @@ pub struct Message {
     pub wire_length: u64,
     /// Bytes that it has when it is decoded; none if not all of it could be.
     pub length: Option<u64>,
-    /// Its first bytes, decoded: up to [`limits::MESSAGE_BYTES`] and to the first one that could not be.
+    /// Its first bytes, decoded: up to [`MessagesWanted::bytes_each`] and to the first one that could not be.
     pub payload: Box<[u8]>,
     /// What stood in the way of decoding it.
     pub obstacle: Option<Obstacle>,

@@ -15,6 +15,8 @@ pub struct MessagesWanted {
     /// So many bytes of all of them. With [`Which::Every`] messages are then kept without their bytes; else later
     /// ones are not kept.
     pub bytes: usize,
+    /// So many of one message; the rest is counted.
+    pub bytes_each: usize,
 }
 
 /// Which messages of a session are wanted.
@@ -36,6 +38,7 @@ impl Default for MessagesWanted {
             which: Which::Every,
             most: limits::MESSAGES_KEPT_TOTAL,
             bytes: limits::MESSAGE_BYTES_KEPT_TOTAL,
+            bytes_each: limits::MESSAGE_BYTES,
         }
     }
 }
@@ -46,6 +49,8 @@ pub(crate) struct MessageRoom {
     which: Which,
     places: usize,
     bytes: usize,
+    /// How many bytes of one message are kept.
+    pub(super) bytes_each: usize,
     inflaters: usize,
     /// The first message that was wanted and found no room, unless old ones make room for new ones.
     refused: Option<u64>,
@@ -59,6 +64,7 @@ impl MessageRoom {
             which: wanted.which,
             places: wanted.most,
             bytes: wanted.bytes,
+            bytes_each: wanted.bytes_each,
             inflaters: limits::INFLATERS,
             refused: None,
             plain: Vec::new(),

@@ -403,7 +403,12 @@ fn long_messages_are_cut_and_many_make_room() {
 
 /// The indices that are kept of ten messages of ten bytes, and the first one that was refused.
 fn kept(which: Which, most: usize, bytes: usize) -> (Vec<u64>, Vec<usize>, Option<u64>) {
-    let mut context = Context::new(false, false).with_messages(MessagesWanted { which, most, bytes });
+    let mut context = Context::new(false, false).with_messages(MessagesWanted {
+        which,
+        most,
+        bytes,
+        ..MessagesWanted::default()
+    });
     let events = [&handshake("")[..], &vec![plain(0x82, [7; 10]); 10]].concat();
     let found = feed(&mut context, &events, Some(Half::Lo), |_, bytes| vec![bytes]);
     let session = only(found).session.unwrap();
