@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::capture::{
-    Block, CaptureError, Interface, InterfaceId, LinkType, Packet, PacketMeta, PcapngOutput, Source,
+    Block, CaptureError, FileFacts, Interface, InterfaceId, LinkType, Packet, PacketMeta, PcapngOutput,
+    Source,
 };
 use crate::decode::{FlowKey, Skip, Unwrap, Unwrapped, decode};
 use crate::model::Connection;
@@ -58,7 +59,10 @@ impl Export {
             for (number, packet) in numbers.zip(&block.packets) {
                 let captured = block.captured(packet);
                 if self.wants(&mut unwrap, number, packet, captured) {
-                    self.write(number, packet, captured, &mut interfaces, out)?;
+                    let interface = *interfaces
+                        .entry(packet.link)
+                        .or_insert_with(|| out.interface(interface(packet.link, &source.files())));
+                    self.write(number, packet, captured, interface, out)?;
                     copied = copied.saturating_add(1);
                 }
             }
@@ -94,13 +98,47 @@ impl Export {
         number: PacketNumber,
         packet: &PacketMeta,
         captured: &[u8],
-        interfaces: &mut BTreeMap<LinkType, InterfaceId>,
+        interface: InterfaceId,
         out: &mut PcapngOutput,
     ) -> Result<(), CaptureError> {
-        let interface =
-            *interfaces.entry(packet.link).or_insert_with(|| out.interface(Interface::of(packet.link)));
         let comments = self.comments.get(&number).map(Vec::as_slice).unwrap_or_default();
         let packet = Packet { time: packet.time, original: packet.original, captured, comments };
         out.packet(interface, &packet)
+    }
+}
+
+/// The interface for packets of a link type. Which one a packet came through is not kept: it has a name if all that are
+/// of this type have the same.
+fn interface(link: LinkType, files: &[FileFacts]) -> Interface {
+    let mut names = files
+        .iter()
+        .flat_map(|file| &file.interfaces)
+        .filter(|interface| interface.link == link)
+        .map(|interface| interface.name.as_ref());
+    let name = names.next().flatten().filter(|name| names.all(|other| other == Some(*name)));
+    Interface { name: name.cloned(), ..Interface::of(link) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::InterfaceFacts;
+
+    #[test]
+    fn an_interface_has_the_name_that_all_of_its_type_have() {
+        let facts = |name: Option<&str>, link| InterfaceFacts {
+            name: name.map(str::to_owned),
+            link: LinkType(link),
+            dropped: None,
+        };
+        let named = |interfaces: Vec<InterfaceFacts>| {
+            let files = [FileFacts { interfaces, ..FileFacts::default() }];
+            interface(LinkType::ETHERNET, &files).name
+        };
+        assert_eq!(named(vec![]), None);
+        assert_eq!(named(vec![facts(Some("eth0"), 1), facts(Some("any"), 113)]), Some("eth0".to_owned()));
+        assert_eq!(named(vec![facts(Some("eth0"), 1), facts(Some("eth0"), 1)]), Some("eth0".to_owned()));
+        assert_eq!(named(vec![facts(Some("eth0"), 1), facts(Some("eth1"), 1)]), None);
+        assert_eq!(named(vec![facts(Some("eth0"), 1), facts(None, 1)]), None);
     }
 }

@@ -43,7 +43,7 @@ const fn state(device: &Device) -> &'static str {
     }
 }
 
-fn link_name(link: LinkType) -> String {
+pub(crate) fn link_name(link: LinkType) -> String {
     match link {
         LinkType::ETHERNET => "Ethernet".to_owned(),
         LinkType::RAW | LinkType::IPV4 | LinkType::IPV6 => "raw IP".to_owned(),

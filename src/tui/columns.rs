@@ -244,7 +244,7 @@ pub(super) struct Ranks(Vec<(Column, Vec<u32>)>);
 impl Ranks {
     /// Of all rows. To compare so many texts takes a tenth of a second where there are 100,000.
     #[must_use]
-    pub fn new(rows: &[Row]) -> Self {
+    pub(super) fn new(rows: &[Row]) -> Self {
         let ranks = |column: Column| Some((column, ranks_of(rows, column.text()?)));
         Self(Column::ALL.into_iter().filter_map(ranks).collect())
     }

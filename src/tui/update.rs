@@ -36,13 +36,10 @@ pub fn update(app: &mut App, action: Action) -> Vec<Effect> {
 /// Takes what the reader hands over; while the view is frozen it waits.
 #[must_use]
 pub fn receive(app: &mut App, news: News) -> Vec<Effect> {
-    match (&mut app.frozen, &news) {
-        // An answer to what is shown is no change of it.
-        (Some(waiting), News::Rows(_) | News::Finished(_)) => {
-            waiting.push(news);
-            return Vec::new();
-        }
-        _ => {}
+    // An answer to what is shown is no change of it.
+    if let (Some(waiting), News::Rows(_) | News::Finished(_)) = (&mut app.frozen, &news) {
+        waiting.push(news);
+        return Vec::new();
     }
     let mut effects = take(app, news);
     keep_in_view(app);

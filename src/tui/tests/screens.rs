@@ -125,3 +125,8 @@ fn every_size_can_be_drawn() {
         }
     }
 }
+
+#[test]
+fn interfaces() {
+    at_every_size("capture-interfaces", "chat/both-sides.pcapng", &[Action::Show(Screen::Capture)]);
+}

@@ -83,16 +83,12 @@ pub(super) fn whole(app: &mut App) -> Vec<Effect> {
         app.notice = Some("more messages are still being read".to_owned());
         return Vec::new();
     }
-    match (index, app.session()) {
-        (Some(index), Some(session)) => {
-            app.notice = Some("reading the whole message ...".to_owned());
-            vec![Effect::ReadWhole(session, index)]
-        }
-        _ => {
-            app.notice = Some("no more of this message can be had".to_owned());
-            Vec::new()
-        }
-    }
+    let Some((index, session)) = index.zip(app.session()) else {
+        app.notice = Some("no more of this message can be had".to_owned());
+        return Vec::new();
+    };
+    app.notice = Some("reading the whole message ...".to_owned());
+    vec![Effect::ReadWhole(session, index)]
 }
 
 /// A message that was asked for in full is there, or cannot be had.
@@ -195,6 +191,10 @@ pub(super) fn search(app: &mut App, action: Action) {
 }
 
 fn keep_in_view(app: &mut App) {
+    // Where the payload alone is shown, the list stays where it is.
+    if app.messages.is_zoomed {
+        return;
+    }
     let height = view::messages_height(app).max(1);
     let messages = &mut app.messages;
     let last = messages.all().len().saturating_sub(height);

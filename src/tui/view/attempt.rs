@@ -65,7 +65,9 @@ fn summary(app: &App, story: &Story<'_>, page: &mut Page) {
     let matched = story.route.and_then(|route| route.matched_by).map(crate::routes::MatchedBy::name);
     if let Some(matched) = matched {
         let legs = count(story.legs.len() as u64, "leg");
-        page.row("route", &format!("{legs}, matched by {matched}"), Style::new());
+        let matched =
+            if matched == "inferred" { matched.to_owned() } else { format!("matched by {matched}") };
+        page.row("route", &format!("{legs}, {matched}"), Style::new());
     }
     for tried in &story.tries {
         let (server, opened) = (tried.endpoint(Role::Server), tried.tcp.opening.opened);

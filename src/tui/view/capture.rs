@@ -6,9 +6,11 @@ use ratatui::text::Line;
 use super::page::Page;
 use crate::model::Outcome;
 use crate::report::count::{count, number, span};
+use crate::report::interfaces::link_name;
 use crate::report::notes;
 use crate::text;
 use crate::tui::app::App;
+use crate::tui::news::Finished;
 
 /// The lines of the screen.
 pub(super) fn page(app: &App, width: usize) -> Vec<Line<'static>> {
@@ -40,6 +42,7 @@ pub(super) fn page(app: &App, width: usize) -> Vec<Line<'static>> {
         _ => format!(", {} refused, {} never answered", number(tcp.refused), number(tcp.unanswered)),
     };
     page.row("connections", &format!("{}{unopened}", number(tcp.connections)), Style::new());
+    files(&mut page, finished);
     let attempts = totals.attempts_total();
     page.title("attempts", &number(attempts));
     if finished.legs > attempts {
@@ -71,4 +74,32 @@ pub(super) fn page(app: &App, width: usize) -> Vec<Line<'static>> {
         page.paragraph("  - ", &text::escape(note), Style::new());
     }
     page.into_lines()
+}
+
+/// The files, if there are several, and their interfaces with what these dropped, as far as a file tells.
+fn files(page: &mut Page, finished: &Finished) {
+    let files = &finished.capture.files;
+    if files.len() > 1 {
+        page.title("files", &number(files.len() as u64));
+        for file in files {
+            let packets = count(file.packets, "packet");
+            page.row(&packets, &text::escape(&file.name), Style::new());
+        }
+    }
+    let interfaces: Vec<_> = files.iter().flat_map(|file| &file.interfaces).collect();
+    if interfaces.iter().all(|interface| interface.name.is_none() && interface.dropped.is_none()) {
+        return;
+    }
+    let untold: u64 = files.iter().fold(0, |sum, file| sum.saturating_add(file.interfaces_untold));
+    page.title("interfaces", &number(untold.saturating_add(interfaces.len() as u64)));
+    for interface in interfaces {
+        let name = interface.name.as_deref().unwrap_or("without a name");
+        let dropped = match interface.dropped {
+            None => "what it dropped is not told".to_owned(),
+            Some(0) => "nothing was dropped".to_owned(),
+            Some(dropped) => format!("{} dropped", count(dropped, "packet")),
+        };
+        let style = if interface.dropped > Some(0) { page.theme().unsure() } else { Style::new() };
+        page.row(&text::escape(name), &format!("{}, {dropped}", link_name(interface.link)), style);
+    }
 }

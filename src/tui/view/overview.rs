@@ -148,17 +148,21 @@ fn chart(app: &App, width: usize) -> Line<'static> {
     let latency = latency.unwrap_or_default();
     let used = text::width(&rate).saturating_add(text::width(&latency));
     let room = width.saturating_sub(used);
+    // Nothing stands before it where no outcome is known.
+    let gap = if used == 0 { "" } else { "   " };
     let mut spans = vec![Span::styled(rate, style), Span::raw(latency)];
     // Two small charts, if there is room for something that can be read.
     let bars = room.saturating_sub("   attempts    latency ".len()) / 2;
     if bars >= 24 {
-        spans.push(Span::styled("   attempts ", theme.quiet()));
+        spans.push(Span::styled(format!("{gap}attempts "), theme.quiet()));
         spans.extend(attempt_bars(chart, bars.min(BARS), theme));
-        spans.push(Span::styled("   latency ", theme.quiet()));
         let values: Vec<u64> = merged(&chart.latency, bars.min(BARS), |values| values.iter().copied().max());
-        spans.push(Span::raw(bars_of(&values, theme).concat()));
+        if values.iter().any(|value| *value > 0) {
+            spans.push(Span::styled("   latency ", theme.quiet()));
+            spans.push(Span::raw(bars_of(&values, theme).concat()));
+        }
     } else if room >= 28 {
-        spans.push(Span::styled("   attempts ", theme.quiet()));
+        spans.push(Span::styled(format!("{gap}attempts "), theme.quiet()));
         spans.extend(attempt_bars(chart, room.saturating_sub(12).min(BARS), theme));
     }
     Line::from(spans)
