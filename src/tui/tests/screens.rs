@@ -1,6 +1,7 @@
 //! Every screen at three sizes. A change here is a change of what people see.
 
 use super::*;
+use crate::capture::{InterfaceFacts, LinkType};
 
 pub(super) const SIZES: [(u16, u16); 3] = [(60, 15), (80, 24), (140, 40)];
 
@@ -128,5 +129,23 @@ fn every_size_can_be_drawn() {
 
 #[test]
 fn interfaces() {
-    at_every_size("capture-interfaces", "chat/both-sides.pcapng", &[Action::Show(Screen::Capture)]);
+    let interface = |name: Option<&str>, dropped| InterfaceFacts {
+        name: name.map(str::to_owned),
+        link: LinkType::ETHERNET,
+        dropped,
+    };
+    for size in SIZES {
+        let mut capture = captured("chat/both-sides.pcapng");
+        let file = capture.files.first_mut().unwrap();
+        file.interfaces = vec![
+            interface(Some("eth0"), Some(12)),
+            interface(Some("br-\u{1b}[31m"), Some(0)),
+            interface(None, None),
+        ];
+        file.name = "chat/both-sides.pcapng".to_owned();
+        file.interfaces_untold = 2;
+        let mut app = finished(capture, "chat/both-sides.pcapng", size);
+        let _ = act(&mut app, &[Action::Show(Screen::Capture)]);
+        assert_screen("capture-interfaces", &app);
+    }
 }

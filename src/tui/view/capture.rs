@@ -93,7 +93,7 @@ fn files(page: &mut Page, finished: &Finished) {
     let untold: u64 = files.iter().fold(0, |sum, file| sum.saturating_add(file.interfaces_untold));
     page.title("interfaces", &number(untold.saturating_add(interfaces.len() as u64)));
     for interface in interfaces {
-        let name = interface.name.as_deref().unwrap_or("without a name");
+        let name = interface.name.as_deref().unwrap_or("unnamed");
         let dropped = match interface.dropped {
             None => "what it dropped is not told".to_owned(),
             Some(0) => "nothing was dropped".to_owned(),
