@@ -4,9 +4,13 @@ use super::fix;
 use super::site::Site;
 use crate::diagnosis::finding::Fix;
 
-/// Upgrades are passed on since 2.4.47, if they are asked for.
+/// Upgrades are passed on since 2.4.47, if they are asked for, and never in HTTP/1.0.
 pub(super) fn forward_upgrade(site: &Site<'_>) -> Vec<Fix> {
-    vec![before_others(proxy_pass(site, "http", site.upstream_path))]
+    let mut fixes = vec![before_others(proxy_pass(site, "http", site.upstream_path))];
+    if site.sends_1_0 {
+        fixes.extend(speak_http_1_1(site));
+    }
+    fixes
 }
 
 /// The path as the client wrote it; one slash where the configuration makes two of it.

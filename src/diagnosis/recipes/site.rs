@@ -2,7 +2,7 @@
 
 use crate::diagnosis::answers;
 use crate::diagnosis::view::{LegView, RouteView};
-use crate::protocol::Role;
+use crate::protocol::{RequestProblem, Role};
 use crate::routes::{Proxy, Software, Version};
 use crate::units::Endpoint;
 
@@ -19,6 +19,8 @@ pub(in crate::diagnosis) struct Site<'a> {
     pub(super) names_port: bool,
     /// Where the proxy sends it, if the capture shows that.
     upstream: Option<Endpoint>,
+    /// It is sent on as HTTP/1.0.
+    pub(super) sends_1_0: bool,
     /// The path there; that of the client if the capture does not show another.
     pub(super) upstream_path: &'a str,
 }
@@ -40,6 +42,7 @@ impl<'a> Site<'a> {
             path,
             names_port: false,
             upstream: None,
+            sends_1_0: false,
             upstream_path: path,
         }
     }
@@ -52,6 +55,7 @@ impl<'a> Site<'a> {
 
     /// The leg on which the proxy hands the request on.
     pub(in crate::diagnosis) fn sent_as(mut self, leg: &LegView<'a>) -> Self {
+        self.sends_1_0 = leg.asks_with(RequestProblem::HttpVersionTooLow);
         self.upstream_path = if leg.path().starts_with('/') { leg.path() } else { self.path };
         self.sent_to(leg.connection.endpoint(Role::Server))
     }

@@ -5,7 +5,7 @@ use crate::diagnosis::finding::{Blame, Finding};
 use crate::diagnosis::recipes::{self, Site};
 use crate::diagnosis::redirects::{self, Kind};
 use crate::diagnosis::rule::{Check, Rule, Severity};
-use crate::diagnosis::view::RouteView;
+use crate::diagnosis::view::{LegView, RouteView};
 use crate::protocol::Role;
 use crate::routes::Proxy;
 
@@ -57,8 +57,12 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
     if !forwards || !is_wrong {
         return None;
     }
-    let before = route.first.asked_text("x-forwarded-proto").filter(|_| leg.place > 0);
-    let was_told = before.is_some_and(|proto| matches!(proto, "https" | "wss"));
+    // Of several proxies the one that lost what it was told.
+    let is_https = |leg: &LegView<'_>| {
+        leg.asked_text("x-forwarded-proto").is_some_and(|proto| matches!(proto, "https" | "wss"))
+    };
+    let losing = route.hops().find(|(before, _, after)| is_https(before) && !is_https(after));
+    let was_told = losing.is_some();
     // A page that came over TLS cannot open a WebSocket without it (mixed content).
     let says_origin = leg.asked_text("origin").is_some_and(|origin| origin.starts_with("https://"));
     let evidence = match (was_told, says_origin) {
@@ -66,9 +70,9 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
         (false, true) => "The Origin says that the page came over https, so the client did too.",
         (false, false) => return None,
     };
-    let proxy = leg
-        .hop
-        .map_or_else(|| Proxy::at(leg.connection.endpoint(Role::Client).address), |hop| hop.proxy.clone());
+    let (hop, leg) = losing.map_or((leg.hop, leg), |(_, hop, after)| (Some(hop), after));
+    let proxy =
+        hop.map_or_else(|| Proxy::at(leg.connection.endpoint(Role::Client).address), |hop| hop.proxy.clone());
     let (headline, says) = match told {
         Some(proto) => (
             "tells the upstream that the client came without TLS",
@@ -124,6 +128,18 @@ mod tests {
             assert_eq!(through(&asked, &forwarded).leading(), expected, "{forwarded:?}");
             assert_eq!(through(&asked, &forwarded).rules().len(), 1);
         }
+        let mut script = Script::default();
+        let mut client = script.connect(CLIENT, PROXY);
+        script.say(&mut client, From::Client, request_with(&[]));
+        let mut inner = script.connect("127.0.0.1:40000", "127.0.0.1:8080");
+        script.say(&mut inner, From::Client, request_with(&[("X-Forwarded-Proto", "https")]));
+        let mut upstream = script.connect(PROXY_OUT, UPSTREAM);
+        script.say(&mut upstream, From::Client, request_with(&[("X-Forwarded-Proto", "http")]));
+        let reply = answer("301 Moved Permanently", &[("Location", "https://chat.example.test/ws")], "");
+        for talk in [&mut upstream, &mut inner, &mut client] {
+            script.say(talk, From::Server, &reply);
+        }
+        assert_eq!(script.leading(), wrong, "the second of two proxies");
         let right = through(&[secure], &[secure, ("X-Forwarded-Proto", "https")]);
         assert!(right.finding("forwarded-proto-wrong").is_none());
     }

@@ -5,6 +5,7 @@ mod accept_wrong;
 mod auth_missing;
 mod capture_midstream;
 mod capture_one_sided;
+mod capture_truncated;
 mod client_gave_up;
 mod connection_token_missing;
 mod connection_upgrade_always;
@@ -61,6 +62,7 @@ use super::rule::Rule;
 pub static ALL: &[&Rule] = &[
     &capture_one_sided::RULE,
     &capture_midstream::RULE,
+    &capture_truncated::RULE,
     &upgrade_stripped::RULE,
     &connection_token_missing::RULE,
     &http_version_too_low::RULE,

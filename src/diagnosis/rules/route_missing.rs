@@ -69,7 +69,8 @@ fn check(capture: &CaptureView<'_>) -> Vec<Finding> {
 fn on_route(route: &RouteView<'_>, served: &BTreeMap<Endpoint, Vec<&str>>) -> Option<Finding> {
     let answer = answers::refusal(route)?;
     let is_page = answer.status == 200 && answers::is_page(answer.leg);
-    if !is_page && !matches!(answer.status, 404 | 405) {
+    let is_ws_library = answer.by == Maker::Upstream && is_unhandled_by_ws(answer.leg);
+    if !is_page && !is_ws_library && !matches!(answer.status, 404 | 405) {
         return None;
     }
     match answer.by {
@@ -77,6 +78,12 @@ fn on_route(route: &RouteView<'_>, served: &BTreeMap<Endpoint, Vec<&str>>) -> Op
         Maker::Upstream => wrong_upstream(route, &answer, served),
         Maker::Proxy | Maker::Unknown => None,
     }
+}
+
+/// Whether Node's `ws` library has another path than the one that was asked for: it then answers 400 and no more.
+fn is_unhandled_by_ws(leg: &LegView<'_>) -> bool {
+    let body = leg.attempt.response.as_ref().map(|response| response.body_start.as_slice());
+    leg.status() == Some(400) && body == Some(b"Bad Request") && leg.answered("server").is_none()
 }
 
 /// The proxy answers itself.

@@ -1,13 +1,14 @@
 //! Nothing listens where a proxy connects to.
 
 use crate::diagnosis::answers;
-use crate::diagnosis::finding::{Blame, Finding};
+use crate::diagnosis::finding::{About, Blame, Finding};
 use crate::diagnosis::rule::{Check, Rule, Severity};
-use crate::diagnosis::view::RouteView;
+use crate::diagnosis::view::{CaptureView, RouteView};
 use crate::diagnosis::words;
 use crate::model::{Connection, Outcome};
 use crate::protocol::Role;
 use crate::tcp::Opened;
+use crate::units::{Span, Timestamp};
 
 /// Nothing listens where a proxy connects to.
 pub(super) static RULE: Rule = Rule {
@@ -31,6 +32,9 @@ The host is up, and no program listens on that address and port. Usually
 - it listens on 127.0.0.1 or ::1 only, and the proxy comes from another host or container;
 - the proxy's name for it leads to an old address, or to IPv6 where the application has IPv4 only.
 
+Where clients come over TLS the request cannot be seen. If then no attempt is seen at all, a connection that is
+refused while a TLS connection waits for its answer is told as a warning, tied by time alone.
+
 A firewall that rejects with `tcp-reset` looks the same.
 
 ## How to mend it
@@ -42,10 +46,60 @@ name of the service.
 ",
     see: "https://www.rfc-editor.org/rfc/rfc9293#section-3.5.2",
     explains: &["refused-by-proxy", "html-instead-of-101", "no-response", "client-gave-up", "upstream-silent"],
-    check: Check::Route(check),
+    check: Check::Capture(check),
 };
 
-fn check(route: &RouteView<'_>) -> Option<Finding> {
+fn check(view: &CaptureView<'_>) -> Vec<Finding> {
+    let on_routes =
+        view.routes.iter().filter_map(|route| Some(on_route(route)?.about(About::Routes(vec![route.index]))));
+    on_routes.chain(beside_tls(view)).collect()
+}
+
+/// Nobody can see what a client over TLS asks for; a connection that is refused while one waits is worth telling.
+fn beside_tls(view: &CaptureView<'_>) -> Option<Finding> {
+    if !view.routes.is_empty() {
+        return None;
+    }
+    let connections = || view.capture.connections.iter().enumerate().take(LOOKED_AT);
+    let waits = |client: &Connection, since: Timestamp| {
+        let answered = client.half(Role::Server).last_payload.is_some_and(|(_, at)| is_within(since, at));
+        client.tls.is_some() && client.tcp.opening.first.time <= since && answered
+    };
+    let (refused, (at, client)) = connections()
+        .filter(|(_, connection)| connection.tcp.opening.opened == Opened::Refused)
+        .find_map(|(place, connection)| {
+            let since = connection.tcp.opening.first.time;
+            let waiting = connections().find(|(_, client)| waits(client, since))?;
+            Some(((place, connection), waiting))
+        })?;
+    let (place, refused) = refused;
+    let upstream = refused.endpoint(Role::Server);
+    let (who, proxy) = (client.endpoint(Role::Client), client.endpoint(Role::Server));
+    Some(
+        Finding::new(&RULE, Blame::Upstream(upstream), "refuses a connection while a client over TLS waits")
+            .saying(format!(
+                "{} connects to {upstream}, and the SYN is answered with RST; nothing listens on port {}.",
+                refused.endpoint(Role::Client).address,
+                upstream.port
+            ))
+            .saying(format!(
+                "Just then {who} has a connection with TLS to {proxy}, which gets an answer right after. What it asks \
+                 for is encrypted, so that the two belong together is a guess by the time."
+            ))
+            .shown_by([client.id(), refused.id(), refused.tcp.last.0])
+            .advising("Is the application running, and on this port? ss -ltn on its host shows that.")
+            .advising("Capture between the proxy and the application too: there a WebSocket is seldom encrypted.")
+            .at_most(Severity::Warning)
+            .about(About::Connections(vec![at, place])),
+    )
+}
+
+/// Whether an answer follows within what a proxy needs to give up.
+fn is_within(since: Timestamp, answered: Timestamp) -> bool {
+    (0..=AT_ONCE.as_nanos()).contains(&answered.since(since).as_nanos())
+}
+
+fn on_route(route: &RouteView<'_>) -> Option<Finding> {
     let is_refused = |connection: &&&Connection| connection.tcp.opening.opened == Opened::Refused;
     let example = route.tries.iter().find(is_refused)?;
     let asked = route.last();
@@ -85,6 +139,12 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
         finding
     })
 }
+
+/// A refused connection is answered at once; proxies try a few times.
+const AT_ONCE: Span = Span::from_millis(1_000);
+
+/// Connections that are looked at for one that waits.
+const LOOKED_AT: usize = 1_024;
 
 /// What proxies answer if they cannot reach an upstream.
 const MADE_BY_PROXIES: &[u16] = &[500, 502, 503, 504];
@@ -129,6 +189,24 @@ mod tests {
         let mut script = Script::default();
         script.refused(PROXY_OUT, UPSTREAM);
         assert_eq!(script.rules(), [""; 0]);
+    }
+
+    #[test]
+    fn beside_a_client_over_tls_it_is_a_guess() {
+        let told = |wait_ms, from_tls: &[u8]| {
+            let mut script = Script::default();
+            let mut client = script.connect(CLIENT, "10.77.1.1:443");
+            script.say(&mut client, From::Client, from_tls);
+            script.say(&mut client, From::Server, b"\x17\x03\x03\x00\x01x");
+            script.refused(PROXY_OUT, UPSTREAM);
+            script.wait_ms(wait_ms).say(&mut client, From::Server, b"\x17\x03\x03\x00\x01x");
+            script.leading()
+        };
+        let sentence = "warning upstream-refused: the upstream 10.77.2.2:3000 refuses a connection while a client over \
+                        TLS waits";
+        assert_eq!(told(5, &client_hello()), sentence);
+        assert_eq!(told(5_000, &client_hello()), "", "much later");
+        assert_eq!(told(5, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"), "", "no TLS");
     }
 
     #[test]

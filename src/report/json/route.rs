@@ -34,6 +34,7 @@ struct HopView<'a> {
     proxy: ProxyView,
     changes: Vec<ChangeView<'a>>,
     answer: &'static str,
+    is_translation: bool,
 }
 
 #[derive(Serialize)]
@@ -79,6 +80,7 @@ fn hop(hop: &Hop, wire: Wire) -> HopView<'_> {
         proxy: proxy(&hop.proxy),
         changes: hop.changes.iter().map(|it| change(it, wire)).collect(),
         answer: hop.answer.name(),
+        is_translation: hop.is_translation,
     }
 }
 

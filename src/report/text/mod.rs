@@ -164,8 +164,8 @@ const ORDER: [Outcome; 6] = [
     Outcome::Established,
 ];
 
-/// Attempts of one outcome that are shown in full.
-const SHOWN: usize = 100;
+/// Attempts of one outcome that are shown in full: the verdicts are the answer, and these are examples.
+const SHOWN: usize = 20;
 
 const STATUSES_SHOWN: usize = 4;
 
