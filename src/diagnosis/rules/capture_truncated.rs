@@ -35,8 +35,7 @@ host and port instead. What is secret in heads need not be kept out: wsinspect d
 };
 
 fn check(view: &CaptureView<'_>) -> Vec<Finding> {
-    let cut: Vec<PacketNumber> =
-        view.routes.iter().flat_map(RouteView::legs).filter_map(cut_head).collect();
+    let cut: Vec<PacketNumber> = view.routes.iter().flat_map(RouteView::legs).filter_map(cut_head).collect();
     if view.capture.totals.cut_packets == 0 || cut.is_empty() {
         return Vec::new();
     }
@@ -79,10 +78,12 @@ mod tests {
     fn a_head_that_is_lost_or_whole_is_not_cut() {
         let mut script = Script::default();
         let mut client = script.connect(CLIENT, PROXY);
-        script.say(&mut client, From::Client, &request()[..60]);
+        script.say(&mut client, From::Client, request().split_at(60).0);
         client.loses(40);
         script.say(&mut client, From::Client, "x").say(&mut client, From::Server, switching());
         assert!(script.finding("capture-truncated").is_none());
-        assert!(!diagnosis_of("nginx-all-correct").findings.iter().any(|it| it.rule.name == "capture-truncated"));
+        assert!(
+            !diagnosis_of("nginx-all-correct").findings.iter().any(|it| it.rule.name == "capture-truncated")
+        );
     }
 }
