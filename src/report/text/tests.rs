@@ -94,13 +94,13 @@ fn many_attempts_are_cut_short() {
     let one = capture.connections[0].clone();
     capture.connections = vec![one; 250];
     let text = shown(&capture, &ReportOptions::default());
-    assert_eq!(text.lines().filter(|line| line.starts_with("+ established")).count(), 100);
-    assert!(text.contains("\nand 150 more established (--format json lists all)\n"));
+    assert_eq!(text.lines().filter(|line| line.starts_with("+ established")).count(), 20);
+    assert!(text.contains("\nand 230 more established (--format json lists all)\n"));
 
     let mut capture = analysed("nginx-nothing-configured/client-eth.pcap");
     capture.connections = vec![capture.connections; 80].concat();
     let text = shown(&capture, &ReportOptions::default());
-    assert!(text.contains("\nand 60 more refused: 60 with 505 (--format json lists all)\n"), "{text}");
+    assert!(text.contains("\nand 140 more refused: 80 with 505, 60 with 200 (--format json lists all)\n"), "{text}");
 }
 
 #[test]
