@@ -11,7 +11,7 @@ pub(super) static RULE: Rule = Rule {
     name: "capture-truncated",
     code: "WS103",
     severity: Severity::Note,
-    summary: "the capture has only the start of packets, so that requests or answers are not there in full",
+    summary: "the capture has only the start of packets, so that heads are not there in full",
     page: "\
 ## What it sees
 
