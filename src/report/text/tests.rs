@@ -100,7 +100,10 @@ fn many_attempts_are_cut_short() {
     let mut capture = analysed("nginx-nothing-configured/client-eth.pcap");
     capture.connections = vec![capture.connections; 80].concat();
     let text = shown(&capture, &ReportOptions::default());
-    assert!(text.contains("\nand 140 more refused: 80 with 505, 60 with 200 (--format json lists all)\n"), "{text}");
+    assert!(
+        text.contains("\nand 140 more refused: 80 with 505, 60 with 200 (--format json lists all)\n"),
+        "{text}"
+    );
 }
 
 #[test]
