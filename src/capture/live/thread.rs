@@ -9,7 +9,6 @@ use pcap::{Active, Capture};
 
 use super::{Drops, words};
 use crate::capture::{Block, LinkType, PacketMeta};
-use crate::limits::BLOCK_BYTES;
 use crate::units::Timestamp;
 
 /// What a thread says.
@@ -63,31 +62,26 @@ impl Worker {
         let _ = self.messages.send(Message::Ended(self.place, reason));
     }
 
-    /// Waits for packets and takes what there is, as far as it fits a block.
+    /// Waits for packets and takes what there is, but not more than [`AT_ONCE`]. It must not ask for more before what it
+    /// has is handed on: where nothing comes for a while, libpcap waits as long.
     fn fill(&mut self, block: &mut Block) -> Result<(), String> {
-        loop {
-            let link = self.link;
-            let taken = self.capture.dispatch(Some(AT_ONCE), |packet| {
-                let start = block.bytes.len();
-                block.bytes.extend_from_slice(packet.data);
-                #[allow(clippy::useless_conversion, reason = "they are 32 bits wide on some machines")]
-                let seconds = i64::from(packet.header.ts.tv_sec);
-                // Nanoseconds, since that precision was asked for.
-                let nanos = u32::try_from(packet.header.ts.tv_usec).unwrap_or_default();
-                block.packets.push(PacketMeta {
-                    time: Timestamp::from_parts(seconds, nanos),
-                    start: u32::try_from(start).unwrap_or(u32::MAX),
-                    captured: u32::try_from(packet.data.len()).unwrap_or(u32::MAX),
-                    original: packet.header.len.max(packet.header.caplen),
-                    link,
-                });
+        let link = self.link;
+        let taken = self.capture.dispatch(Some(AT_ONCE), |packet| {
+            let start = block.bytes.len();
+            block.bytes.extend_from_slice(packet.data);
+            #[allow(clippy::useless_conversion, reason = "they are 32 bits wide on some machines")]
+            let seconds = i64::from(packet.header.ts.tv_sec);
+            // Nanoseconds, since that precision was asked for.
+            let nanos = u32::try_from(packet.header.ts.tv_usec).unwrap_or_default();
+            block.packets.push(PacketMeta {
+                time: Timestamp::from_parts(seconds, nanos),
+                start: u32::try_from(start).unwrap_or(u32::MAX),
+                captured: u32::try_from(packet.data.len()).unwrap_or(u32::MAX),
+                original: packet.header.len.max(packet.header.caplen),
+                link,
             });
-            match taken {
-                Ok(taken) if taken == AT_ONCE && block.bytes.len() < BLOCK_BYTES => {}
-                Ok(_) => return Ok(()),
-                Err(error) => return Err(words(error)),
-            }
-        }
+        });
+        taken.map(|_| ()).map_err(words)
     }
 
     /// Asks the kernel what was dropped, not more often than is of use: it reads files for that.
