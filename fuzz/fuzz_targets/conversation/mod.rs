@@ -123,7 +123,9 @@ fn check_decoded(session: &SessionFacts, decoded: &Decoded) {
     let control = [&session.client, &session.server].map(|facts| facts.ping + facts.pong + facts.close);
     let reserved = session.client.other + session.server.other;
     let told = decoded.messages.len() as u64 + decoded.messages.forgotten;
-    assert!((messages + control[0] + control[1]..=messages + control[0] + control[1] + reserved).contains(&told));
+    assert!(
+        (messages + control[0] + control[1]..=messages + control[0] + control[1] + reserved).contains(&told)
+    );
     let mut last = None;
     for message in decoded.messages.iter() {
         assert!(message.payload.len() <= limits::MESSAGE_BYTES);
