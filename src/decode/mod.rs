@@ -49,16 +49,18 @@ pub enum Skip {
 ///
 /// # Errors
 /// If there is no segment to be found, the reason why.
-#[inline]
 pub fn decode(link: LinkType, captured: &[u8], original: u32, origin: Origin) -> Result<Segment<'_>, Skip> {
-    let usual = if link == LinkType::ETHERNET { usual(captured, origin) } else { None };
-    usual.map_or_else(|| any_packet(link, captured, original, origin), Ok)
+    decode_usual(link, captured, origin).map_or_else(|| any_packet(link, captured, original, origin), Ok)
 }
 
 /// The segment in a packet that is what most packets are: Ethernet, IPv4 without options and in one piece, TCP, captured
-/// as a whole. Everything stands at its place there, which one look can tell. Whatever else it is, [`any_packet`] says.
+/// as a whole. Everything stands at its place there, which one look can tell. Whatever else it is, [`decode`] says.
 #[inline]
-fn usual(captured: &[u8], origin: Origin) -> Option<Segment<'_>> {
+#[must_use]
+pub fn decode_usual(link: LinkType, captured: &[u8], origin: Origin) -> Option<Segment<'_>> {
+    if link != LinkType::ETHERNET {
+        return None;
+    }
     let header = captured.first_chunk::<54>()?;
     let word = |at: [u8; 2]| usize::from(u16::from_be_bytes(at));
     let is_ipv4 = word([header[12], header[13]]) == 0x0800 && header[14] == 0x45;

@@ -81,7 +81,7 @@ fn the_short_way_is_that_of_any_packet() {
     let agrees = |bytes: &[u8]| {
         let length = u32::try_from(whole.len()).unwrap();
         let long = any_packet(LinkType::ETHERNET, bytes, length, Origin::default());
-        let short = usual(bytes, Origin::default());
+        let short = decode_usual(LinkType::ETHERNET, bytes, Origin::default());
         assert!(
             short.is_none() || format!("{:?}", short.unwrap()) == format!("{:?}", long.unwrap()),
             "{bytes:x?}"

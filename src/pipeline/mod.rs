@@ -9,8 +9,8 @@ mod following;
 mod read_back;
 mod shard;
 
-use crate::capture::{Block, CaptureError, Filter, Source};
-use crate::decode::{Skip, Unwrap, Unwrapped, decode};
+use crate::capture::{Block, CaptureError, Filter, PacketMeta, Source};
+use crate::decode::{Segment, Skip, Unwrap, Unwrapped, decode, decode_usual};
 use crate::limits::Limits;
 use crate::model::{Capture, Keeps};
 use crate::protocol::MessagesWanted;
@@ -90,11 +90,7 @@ fn read_block(
     let mut number = block.first;
     let mut segments = Vec::with_capacity(BATCH);
     for packet in &block.packets {
-        let origin = Origin {
-            packet: number,
-            time: packet.time,
-            file_offset: block.file_offset.saturating_add(u64::from(packet.start)),
-        };
+        let this = number;
         number = PacketNumber(number.0.saturating_add(1));
         let captured = block.captured(packet);
         if let Some(filter) = &mut filter
@@ -103,19 +99,11 @@ fn read_block(
             shard.filtered();
             continue;
         }
-        match decode(packet.link, captured, packet.original, origin) {
-            Ok(segment) => segments.push(segment),
-            Err(reason) => match unwrap.packet(packet.link, captured, packet.original, origin, reason) {
-                Ok(Unwrapped::Segment(segment)) => segments.push(segment),
-                Ok(Unwrapped::Whole(segment)) => {
-                    // Its bytes are gone with the next one.
-                    shard.segments(&segments);
-                    segments.clear();
-                    shard.segments(&[segment]);
-                }
-                Ok(Unwrapped::Kept) => {}
-                Err(reason) => shard.skip_several(reason, 1),
-            },
+        // The two share nothing, so that what is usual is built where it is to lie, and never read back from the stack.
+        if let Some(segment) = decode_usual(packet.link, captured, origin(block, packet, this)) {
+            segments.push(segment);
+        } else {
+            unusual(block, packet, this, unwrap, &mut segments, shard);
         }
         if segments.len() == BATCH {
             shard.segments(&segments);
@@ -124,6 +112,40 @@ fn read_block(
     }
     shard.segments(&segments);
     Ok(())
+}
+
+/// Where a packet stands.
+#[inline]
+fn origin(block: &Block, packet: &PacketMeta, number: PacketNumber) -> Origin {
+    let file_offset = block.file_offset.saturating_add(u64::from(packet.start));
+    Origin { packet: number, time: packet.time, file_offset }
+}
+
+/// A packet that takes more than one look.
+#[inline(never)]
+fn unusual<'block>(
+    block: &'block Block,
+    packet: &PacketMeta,
+    number: PacketNumber,
+    unwrap: &mut Unwrap,
+    segments: &mut Vec<Segment<'block>>,
+    shard: &mut Shard,
+) {
+    let (captured, origin) = (block.captured(packet), origin(block, packet, number));
+    match decode(packet.link, captured, packet.original, origin) {
+        Ok(segment) => segments.push(segment),
+        Err(reason) => match unwrap.packet(packet.link, captured, packet.original, origin, reason) {
+            Ok(Unwrapped::Segment(segment)) => segments.push(segment),
+            Ok(Unwrapped::Whole(segment)) => {
+                // Its bytes are gone with the next one.
+                shard.segments(segments);
+                segments.clear();
+                shard.segments(&[segment]);
+            }
+            Ok(Unwrapped::Kept) => {}
+            Err(reason) => shard.skip_several(reason, 1),
+        },
+    }
 }
 
 /// Segments that are looked up before the first of them is worked on: enough to overlap the waits for memory,
