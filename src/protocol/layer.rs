@@ -24,8 +24,8 @@ pub(super) enum Next {
 /// What a connection speaks from some byte on.
 #[derive(Debug)]
 pub(super) enum Protocol {
-    /// To be found out.
-    Probe,
+    /// To be found out. What the client sent before it was agreed on comes first.
+    Probe(Vec<HeldPiece>),
     /// HTTP/1.
     Http,
     /// WebSocket.

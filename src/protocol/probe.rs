@@ -81,7 +81,10 @@ impl Probe {
         }
         let found = |next, client| Found { next, client, held, preface };
         if bytes.is_empty() {
-            return found(Next::Switch { to: Protocol::Probe, consumed: preface_length }, Some(half));
+            return found(
+                Next::Switch { to: Protocol::Probe(Vec::new()), consumed: preface_length },
+                Some(half),
+            );
         }
         let answers = if opener.is_some() { opener != Some(half) } else { bytes.starts_with(b"HTTP/") };
         if answers && may_start_response(bytes) {
@@ -239,7 +242,7 @@ mod tests {
         assert_eq!(v1.preface, Some(ProxyProtocol::V1));
         let v2 = [V2_SIGNATURE, &[0x21, 0x11, 0, 12], &[0; 12]].concat();
         let v2 = found(Half::Lo, Some(Half::Lo), &v2);
-        assert!(matches!(v2.next, Next::Switch { to: Protocol::Probe, consumed: 28 }));
+        assert!(matches!(v2.next, Next::Switch { to: Protocol::Probe(_), consumed: 28 }));
         assert_eq!(v2.preface, Some(ProxyProtocol::V2));
     }
 

@@ -117,6 +117,11 @@ impl Stack {
             match std::mem::take(&mut **http).finish(context) {
                 Finished::Http(trail) => **http = Http::after(trail),
                 Finished::Frames(upgrade) => self.begin_session(context, upgrade),
+                Finished::Tunnel(trail, held) => {
+                    **http = Http::after(trail);
+                    self.begin_tunnel(context, held);
+                    return self.finish(context);
+                }
             }
         }
         if let (Layer::Messages(read), Some(room)) = (&mut self.layer, &mut context.messages) {
@@ -233,7 +238,7 @@ impl Stack {
     fn follow(&mut self, context: &mut Context, next: Next) -> Option<usize> {
         let Next::Switch { to, consumed } = next else { return None };
         match to {
-            Protocol::Probe => self.layer = Layer::Probe(Some(Box::new(Probe::after(self.take_trail())))),
+            Protocol::Probe(held) => self.begin_tunnel(context, held),
             Protocol::Http => self.layer = Layer::Http(Box::new(Http::after(self.take_trail()))),
             Protocol::Tls(instead) if context.keeps_heads() => {
                 let (trail, client) = (self.take_trail(), self.client.or(self.opener));
@@ -252,6 +257,15 @@ impl Stack {
             Protocol::WebSocket(upgrade) => self.begin_session(context, upgrade),
         }
         Some(consumed)
+    }
+
+    /// Goes on with what comes through a tunnel, or after a preface.
+    fn begin_tunnel(&mut self, context: &mut Context, held: Vec<HeldPiece>) {
+        let client = self.client.or(self.opener).unwrap_or(Half::Lo);
+        self.layer = Layer::Probe(Some(Box::new(Probe::after(self.take_trail()))));
+        for piece in held {
+            self.held(context, client, piece);
+        }
     }
 
     fn begin_session(&mut self, context: &mut Context, upgrade: Upgrade) {

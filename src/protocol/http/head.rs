@@ -5,6 +5,7 @@
 use std::mem::MaybeUninit;
 
 use super::list::{has_token, split_list};
+use super::loose;
 use crate::limits;
 
 /// A request's head, borrowed from its bytes.
@@ -55,7 +56,9 @@ impl<'a> RequestHead<'a> {
         let mut fields = [const { MaybeUninit::uninit() }; limits::HEAD_FIELDS];
         let mut request = httparse::Request::new(&mut []);
         let parsed = lenient().parse_request_with_uninit_headers(&mut request, bytes, &mut fields);
-        is_whole(parsed)?;
+        if !is_whole(parsed)? {
+            return loose::request(bytes);
+        }
         Ok(Self {
             method: request.method.unwrap_or_default(),
             target: request.path.unwrap_or_default(),
@@ -88,7 +91,9 @@ impl<'a> ResponseHead<'a> {
         let mut fields = [const { MaybeUninit::uninit() }; limits::HEAD_FIELDS];
         let mut response = httparse::Response::new(&mut []);
         let parsed = lenient().parse_response_with_uninit_headers(&mut response, bytes, &mut fields);
-        is_whole(parsed)?;
+        if !is_whole(parsed)? {
+            return loose::response(bytes);
+        }
         Ok(Self {
             status: response.code,
             reason: response.reason.unwrap_or_default(),
@@ -112,6 +117,11 @@ impl<'a> ResponseHead<'a> {
 }
 
 impl<'a> Fields<'a> {
+    /// These fields.
+    pub(super) fn of(fields: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
+        Self(fields.collect())
+    }
+
     fn collect(headers: &[httparse::Header<'a>]) -> Self {
         Self(headers.iter().map(|header| (header.name, header.value)).collect())
     }
@@ -185,7 +195,8 @@ pub(crate) fn may_start_response(bytes: &[u8]) -> bool {
     bytes.get(..length) == STATUS_LINE_START.get(..length)
 }
 
-/// Some servers and proxies write heads that are not quite right; a person wants to see them all the same.
+/// Some servers and proxies write heads that are not quite right; a person wants to see them all the same. What is worse
+/// than this is read [loosely](loose).
 fn lenient() -> httparse::ParserConfig {
     let mut config = httparse::ParserConfig::default();
     config
@@ -193,17 +204,17 @@ fn lenient() -> httparse::ParserConfig {
         .allow_obsolete_multiline_headers_in_responses(true)
         .allow_multiple_spaces_in_request_line_delimiters(true)
         .allow_multiple_spaces_in_response_status_delimiters(true)
-        .allow_space_before_first_header_name(true)
-        .ignore_invalid_headers_in_requests(true)
-        .ignore_invalid_headers_in_responses(true);
+        .allow_space_before_first_header_name(true);
     config
 }
 
-fn is_whole(parsed: Result<httparse::Status<usize>, httparse::Error>) -> Result<(), HeadError> {
+/// Whether httparse read a whole head; if it did not, it may be read loosely.
+fn is_whole(parsed: Result<httparse::Status<usize>, httparse::Error>) -> Result<bool, HeadError> {
     match parsed {
-        Ok(httparse::Status::Complete(_)) => Ok(()),
+        Ok(httparse::Status::Complete(_)) => Ok(true),
         Err(httparse::Error::TooManyHeaders) => Err(HeadError::TooManyFields),
-        Ok(httparse::Status::Partial) | Err(_) => Err(HeadError::NotHttp),
+        Ok(httparse::Status::Partial) => Err(HeadError::NotHttp),
+        Err(_) => Ok(false),
     }
 }
 
@@ -216,7 +227,7 @@ fn first_line(bytes: &[u8]) -> &str {
     line.get(..valid).and_then(|line| str::from_utf8(line).ok()).unwrap_or_default()
 }
 
-fn minor_version(text: &str) -> Option<u8> {
+pub(super) fn minor_version(text: &str) -> Option<u8> {
     match text {
         "HTTP/1.0" => Some(0),
         "HTTP/1.1" => Some(1),

@@ -25,7 +25,8 @@ pub(crate) struct Http {
     server: MessageReader,
     /// Requests without a final answer, oldest first.
     pending: SmallVec<[Pending; 1]>,
-    /// What the client sends after an upgrade request: frames or another request, the answer decides.
+    /// What the client sends after a request to upgrade or to connect: frames, something else or another request, the
+    /// answer decides.
     held: Option<Held>,
     /// The attempt whose answer's body is being read.
     answered: Option<usize>,
@@ -132,6 +133,9 @@ impl Http {
                 if self.server.is_seeking() && !answered {
                     self.lose_responses();
                 }
+                if self.server.is_seeking() && self.waits_for_tunnel() && self.has_held_bytes() {
+                    return self.enter_tunnel(0);
+                }
                 Next::Continue
             }
         }
@@ -154,6 +158,10 @@ impl Http {
         // A capture of one side only: frames after the request say that it was accepted.
         if self.frames_held() {
             return Finished::Frames(self.upgrade(Start::Midstream));
+        }
+        if self.tunnel_held() {
+            let held = self.held.take().map(|held| held.pieces).unwrap_or_default();
+            return Finished::Tunnel(self.trail, held);
         }
         Finished::Http(self.trail)
     }
@@ -181,7 +189,12 @@ impl Http {
             if let Some(held) = &mut self.held {
                 held.bytes = held.bytes.saturating_add(chunk.bytes.len());
                 held.pieces.push(HeldPiece::Data(chunk.keep()));
-                return if held.bytes <= limits::HELD_BYTES { Next::Continue } else { self.held_too_long() };
+                let too_long = held.bytes > limits::HELD_BYTES;
+                return match self.server.is_seeking() && self.waits_for_tunnel() {
+                    true => self.enter_tunnel(usize::MAX),
+                    false if too_long => self.held_too_long(),
+                    false => Next::Continue,
+                };
             }
             let (used, step) = self.client.next(chunk.bytes, chunk.origin, may_start_request);
             chunk = chunk.without_first(used);
@@ -268,7 +281,7 @@ impl Http {
             _ => Method::Other,
         };
         self.pending.push(Pending { attempt, exchange, method });
-        if is_attempt && framing.is_none() {
+        if (is_attempt || method == Method::Connect) && framing.is_none() {
             self.held = Some(Held::default());
         }
         if self.pending.len() > limits::PENDING_REQUESTS {
@@ -411,7 +424,7 @@ impl Http {
         }
         let method = request.map_or(Method::Other, |request| request.method);
         if method == Method::Connect && (200..300).contains(&status) {
-            return Next::Switch { to: Protocol::Probe, consumed: 0 };
+            return self.enter_tunnel(0);
         }
         if complete {
             self.server.body(response_framing(&fields, status, method));
@@ -453,6 +466,9 @@ impl Http {
                 consumed: usize::MAX,
             };
         }
+        if self.tunnel_held() {
+            return self.enter_tunnel(usize::MAX);
+        }
         Next::opaque(OpaqueReason::HeldTooLong)
     }
 
@@ -490,6 +506,26 @@ impl Http {
             && frames_in(&held, Role::Client, None) != Evidence::None
     }
 
+    /// What comes next goes through a tunnel (RFC 9110 section 9.3.6).
+    fn enter_tunnel(&mut self, consumed: usize) -> Next {
+        let held = self.held.take().map(|held| held.pieces).unwrap_or_default();
+        Next::Switch { to: Protocol::Probe(held), consumed }
+    }
+
+    /// Whether the client went on after CONNECT though no answer was seen: there was one, or it would have waited.
+    fn tunnel_held(&self) -> bool {
+        let answer_may_be_missing = self.server.is_seeking() || !self.server_was_seen;
+        answer_may_be_missing && self.waits_for_tunnel() && self.has_held_bytes()
+    }
+
+    fn waits_for_tunnel(&self) -> bool {
+        self.pending.last().is_some_and(|pending| pending.method == Method::Connect)
+    }
+
+    fn has_held_bytes(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.bytes > 0)
+    }
+
     fn waiting_attempt(&self) -> Option<usize> {
         self.pending.last().and_then(|pending| pending.attempt)
     }
@@ -509,6 +545,8 @@ pub(crate) enum Finished {
     Http(Trail),
     /// The same, and frames that the last one's client sent.
     Frames(Upgrade),
+    /// The same, and what the client sent through a tunnel.
+    Tunnel(Trail, Vec<HeldPiece>),
 }
 
 /// RFC 9112 section 6.3: a request without a length has no body.
@@ -534,7 +572,9 @@ fn response_framing(response: &Relevant<'_>, status: u16, method: Method) -> Opt
 /// The first of the lengths; `7, 7` is what some proxies make of two fields.
 fn content_length(fields: &Relevant<'_>) -> Option<u64> {
     let first = fields.content_length?.split(|byte| *byte == b',').next()?.trim_ascii();
-    str::from_utf8(first).ok()?.parse().ok()
+    // Digits only (RFC 9110 section 8.6): no sign.
+    let digits = first.iter().all(u8::is_ascii_digit).then_some(first)?;
+    str::from_utf8(digits).ok()?.parse().ok()
 }
 
 impl OpaqueReason {

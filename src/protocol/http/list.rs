@@ -1,6 +1,7 @@
 //! Comma-separated lists in header fields (RFC 9110 section 5.6.1).
 
-/// Splits a header value at `separator`, but not inside quoted strings; parts are trimmed, empty ones left out.
+/// Splits a header value at `separator`, but not inside quoted strings; parts are trimmed, empty ones left out. The line
+/// break of a folded line is white space too (RFC 9112 section 5.2).
 pub(crate) fn split_list(value: &str, separator: char) -> impl Iterator<Item = &str> {
     // Quotes are rare, and without them nothing has to be remembered.
     let may_be_quoted = value.contains('"');
@@ -15,7 +16,7 @@ pub(crate) fn split_list(value: &str, separator: char) -> impl Iterator<Item = &
             }
             splits
         })
-        .map(|part| part.trim_matches([' ', '\t']))
+        .map(|part| part.trim_matches([' ', '\t', '\r', '\n']))
         .filter(|part| !part.is_empty())
 }
 

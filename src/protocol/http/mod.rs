@@ -5,6 +5,7 @@ mod exchange;
 mod head;
 mod layer;
 mod list;
+mod loose;
 mod message;
 mod relevant;
 
@@ -15,5 +16,7 @@ pub(super) use layer::{Finished, HeldPiece, Http};
 pub(super) use list::split_list;
 pub(super) use relevant::{Lines, Relevant};
 
+#[cfg(test)]
+mod corners;
 #[cfg(test)]
 mod tests;

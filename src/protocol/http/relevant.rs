@@ -31,9 +31,9 @@ pub(crate) struct Relevant<'a> {
     pub(crate) has_handshake_field: bool,
     /// The first `Content-Length`.
     pub(crate) content_length: Option<&'a [u8]>,
-    /// `Transfer-Encoding` is there.
+    /// `Transfer-Encoding` is there, and is not the `identity` of old, which was none (RFC 7230 appendix A.2).
     pub(crate) has_transfer_coding: bool,
-    /// `Transfer-Encoding` has the token `chunked`.
+    /// The final transfer coding is `chunked` (RFC 9112 section 6.3).
     pub(crate) is_chunked: bool,
     /// The head announces a body.
     pub(crate) announces_body: bool,
@@ -59,9 +59,12 @@ impl<'a> Relevant<'a> {
                     found.announces_body |= value.iter().any(|digit| *digit != b'0');
                 }
                 (17, Some(b't')) if is(name, "Transfer-Encoding") => {
-                    found.announces_body = true;
-                    found.has_transfer_coding = true;
-                    found.is_chunked |= has_token(value, "chunked");
+                    let last = value.rsplit(|byte| *byte == b',').next().unwrap_or_default().trim_ascii();
+                    if !last.eq_ignore_ascii_case(b"identity") {
+                        found.announces_body = true;
+                        found.has_transfer_coding = true;
+                        found.is_chunked = last.eq_ignore_ascii_case(b"chunked");
+                    }
                 }
                 (15.., Some(b's')) => {
                     if let Some((prefix, rest)) = name.split_at_checked(PREFIX.len())
