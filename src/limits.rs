@@ -3,6 +3,8 @@
 //! Nothing that the network controls grows past a number of this file. At each limit something defined
 //! happens and a fact says so.
 
+use std::time::Duration;
+
 use crate::units::Span;
 
 /// Bytes of a block: it stays in the processor's second-level cache.
@@ -312,3 +314,11 @@ pub const LIVE_FINDINGS_TOLD: usize = 10_000;
 /// Blocks of a live capture that wait to be read. At the limit the threads that fill them wait, and the kernel's buffer
 /// takes what comes.
 pub const LIVE_BLOCKS: usize = 32;
+
+/// Bytes of packets that wait for those of other interfaces, where several are captured on. At the limit the earliest goes
+/// on without waiting; counted, and told.
+pub const LIVE_ORDER_BYTES: usize = 32 * 1024 * 1024;
+
+/// How long a packet waits for those of other interfaces: longer than a thread is kept from its processor. The same after
+/// that.
+pub const LIVE_ORDER_PATIENCE: Duration = Duration::from_secs(2);

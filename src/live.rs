@@ -130,7 +130,7 @@ impl Session<'_> {
         let mut block = Block::default();
         loop {
             match self.live.next(&mut block) {
-                Came::Packets(place) => self.read(place, &mut block)?,
+                Came::Packets => self.read(&mut block)?,
                 Came::Nothing => self.watch.wait_until(wall_clock()),
                 Came::Ended(_, None) => {}
                 Came::Ended(place, Some(reason)) => self.lose(place, &reason)?,
@@ -165,7 +165,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn read(&mut self, place: usize, block: &mut Block) -> Result<(), Failed> {
+    fn read(&mut self, block: &mut Block) -> Result<(), Failed> {
         if let Some(count) = self.args.count {
             let room = usize::try_from(count.saturating_sub(self.packets)).unwrap_or(usize::MAX);
             if block.packets.len() >= room {
@@ -176,7 +176,7 @@ impl Session<'_> {
         self.packets = self.packets.saturating_add(block.packets.len() as u64);
         let drops = self.drops();
         if let Some(recorder) = &mut self.recorder {
-            recorder.write(place, block, &drops)?;
+            recorder.write(block, |packet| self.live.place_of(packet), &drops)?;
         }
         self.watch.read(block);
         Ok(())
@@ -242,6 +242,13 @@ impl Session<'_> {
         if dropped > 0 {
             totals.warnings.push(format!(
                 "{dropped} packets were dropped before this program saw them (--buffer-size, a narrower filter)"
+            ));
+        }
+        let hurried = self.live.hurried();
+        if hurried > 0 {
+            totals.warnings.push(format!(
+                "{hurried} packets may stand before earlier ones of other interfaces: the machine is too busy to put them \
+                 in order (fewer interfaces, a narrower filter)"
             ));
         }
         Capture { totals, ..Capture::default() }

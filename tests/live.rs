@@ -15,6 +15,8 @@ use namespace::{Namespace, Running};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
+#[path = "live/interfaces.rs"]
+mod interfaces;
 #[path = "support/namespace.rs"]
 mod namespace;
 
@@ -203,26 +205,6 @@ fn a_record_can_be_read_after_a_kill() {
     let read = report(&record);
     assert_eq!(read.last().unwrap()["attempts"]["total"], 4);
     assert_eq!(read.last().unwrap()["warnings"], Value::Array(Vec::new()));
-}
-
-#[test]
-fn an_interface_that_goes_away_is_told() {
-    let Some(stage) = Stage::new("gone") else { return };
-    let ip = |arguments: &[&str]| stage.namespace.run("ip", arguments);
-    ip(&["link", "add", "left", "type", "veth", "peer", "name", "right"]);
-    ip(&["link", "set", "left", "up"]);
-    ip(&["link", "set", "right", "up"]);
-    // The other interface goes on.
-    let mut both = stage.live(&["-i", "left", "-i", "lo"]);
-    let alone = stage.live(&["-i", "right"]);
-    ip(&["link", "del", "left"]);
-    let (lines, status) = alone.end();
-    assert_eq!(status, 2);
-    assert!(lines.iter().any(|line| line.contains("the capture on right has ended: ")), "{lines:?}");
-    both.until(1, "the capture on left has ended: ");
-    stage.talk("8080", &["/ws"]);
-    both.until(2, "\"handshake\"");
-    both.interrupt();
 }
 
 #[test]

@@ -105,6 +105,23 @@ impl Running {
         let _ = nix::sys::signal::kill(child, signal);
     }
 
+    /// Lets one of its threads run only where nobody else wants the processor.
+    pub(crate) fn hold_back(&self, thread: &str) {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        for task in tasks.map(|task| task.unwrap().path()) {
+            let name = std::fs::read_to_string(task.join("comm")).unwrap_or_default();
+            if name.trim_end() == thread {
+                let task = task.file_name().and_then(|name| name.to_str()).unwrap();
+                assert!(
+                    ran(Command::new("chrt").args(["--idle", "-p", "0", task])),
+                    "{thread} runs as it did"
+                );
+                return;
+            }
+        }
+        panic!("there is no thread {thread}");
+    }
+
     /// The rest of its lines and its exit status; it must end by itself.
     pub(crate) fn end(mut self) -> (Vec<String>, i32) {
         let lines = std::iter::from_fn(|| self.line()).collect();

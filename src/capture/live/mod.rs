@@ -2,9 +2,10 @@
 //!
 //! One thread an interface, which only copies packets into a block and hands it over. There are so many blocks and no
 //! more: if the other side is slower than the wire the thread waits, the kernel's buffer takes what comes, and what does
-//! not fit there is dropped by the kernel, and counted.
+//! not fit there is dropped by the kernel, and counted. Packets of several interfaces are put in order.
 
 mod devices;
+mod interleave;
 mod recorder;
 mod thread;
 
@@ -14,7 +15,7 @@ pub use recorder::{Recorder, Rotation};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use pcap::{Active, BreakLoop, Capture, Linktype, Precision};
 
@@ -22,6 +23,7 @@ use crate::capture::pcapng::encode::Interface;
 use crate::capture::{Block, CaptureError, LinkType};
 use crate::limits::LIVE_BLOCKS;
 use crate::units::{PacketNumber, Timestamp};
+use interleave::{Interleave, Taken};
 use thread::{Counters, Message, Worker};
 
 /// How interfaces are opened.
@@ -61,7 +63,10 @@ pub struct Live {
     messages: Receiver<Message>,
     stop: Arc<AtomicBool>,
     packets: u64,
-    latest: usize,
+    /// What puts their packets in order, if there are several.
+    order: Option<Interleave>,
+    /// Where the packets of the latest block came from.
+    taken: Taken,
 }
 
 struct Running {
@@ -74,8 +79,8 @@ struct Running {
 /// What came.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Came {
-    /// Packets; they are in the block, and all of the interface at this place.
-    Packets(usize),
+    /// Packets; they are in the block. [`Live::place_of`] says which interface each came by.
+    Packets,
     /// Nothing, for a while.
     Nothing,
     /// An interface ended: its place, and the reason if nobody asked for it.
@@ -107,43 +112,116 @@ impl Opened {
         let (sender, messages) = sync_channel(LIVE_BLOCKS);
         let stop = Arc::new(AtomicBool::new(false));
         let mut interfaces = Vec::new();
+        let is_one_of_several = self.interfaces.len() > 1;
+        let order = is_one_of_several.then(|| Interleave::new(self.interfaces.len()));
         for (place, (interface, mut capture)) in self.interfaces.into_iter().enumerate() {
             let (empty, blocks) = channel();
             let counters = Arc::new(Counters::default());
+            let name = interface.name.clone().unwrap_or_default();
             let wake = capture.breakloop_handle();
+            if is_one_of_several {
+                let cannot = |error| CaptureError::Interface { name: name.clone(), reason: words(error) };
+                capture = capture.setnonblock().map_err(cannot)?;
+            }
             let (stop, counted, sender): (_, _, SyncSender<Message>) =
                 (Arc::clone(&stop), Arc::clone(&counters), sender.clone());
             let link = interface.link;
-            let name = interface.name.clone().unwrap_or_default();
-            let worker = Worker { place, link, capture, blocks, messages: sender, counters: counted, stop };
+            let worker = Worker {
+                place,
+                link,
+                capture,
+                blocks,
+                messages: sender,
+                counters: counted,
+                stop,
+                is_one_of_several,
+            };
             let started = std::thread::Builder::new().name(format!("capture {name}"));
             started.spawn(move || worker.work()).map_err(|error| CaptureError::Read { name, error })?;
             interfaces.push(Running { interface, empty, counters, wake });
         }
-        Ok(Live { interfaces, messages, stop, packets: 0, latest: 0 })
+        Ok(Live { interfaces, messages, stop, packets: 0, order, taken: Taken::default() })
     }
 }
 
 impl Live {
-    /// Waits for what comes next, and swaps it for what is in `block`.
+    /// Waits for what comes next, and puts packets into `block`.
     pub fn next(&mut self, block: &mut Block) -> Came {
         block.packets.clear();
+        if self.order.is_some() { self.next_in_order(block) } else { self.next_of_one(block) }
+    }
+
+    /// The only interface there is has its packets in order.
+    fn next_of_one(&mut self, block: &mut Block) -> Came {
         match self.messages.recv_timeout(PATIENCE) {
             Ok(Message::Block(place, mut full)) => {
-                full.first = PacketNumber(self.packets.saturating_add(1));
-                self.packets = self.packets.saturating_add(full.packets.len() as u64);
+                self.number(&mut full);
                 std::mem::swap(block, &mut full);
-                if let Some(running) = self.interfaces.get(place) {
-                    // A thread that has ended needs none.
-                    let _ = running.empty.send(full);
-                }
-                self.latest = place;
-                Came::Packets(place)
+                self.give_back(place, full);
+                Came::Packets
             }
             Ok(Message::Ended(place, reason)) => Came::Ended(place, reason),
-            Err(RecvTimeoutError::Timeout) => Came::Nothing,
+            Ok(Message::UpTo(..)) | Err(RecvTimeoutError::Timeout) => Came::Nothing,
             Err(RecvTimeoutError::Disconnected) => Came::AllEnded,
         }
+    }
+
+    /// What waits is asked first: only what cannot go on without more makes more be taken in.
+    fn next_in_order(&mut self, block: &mut Block) -> Came {
+        let Some(order) = &mut self.order else { return Came::AllEnded };
+        block.bytes.clear();
+        self.taken.places.clear();
+        let began = now();
+        loop {
+            let now = now();
+            order.take(now, block, &mut self.taken);
+            for (place, read) in self.taken.empty.drain(..) {
+                // A thread that has ended needs none.
+                let _ = self.interfaces.get(place).map(|running| running.empty.send(read));
+            }
+            if !block.packets.is_empty() {
+                self.number(block);
+                return Came::Packets;
+            }
+            match self.messages.recv_timeout(LOOK_AGAIN) {
+                Ok(Message::Block(place, full)) => order.push(place, full, now),
+                Ok(Message::UpTo(place, time)) => order.up_to(place, time),
+                Ok(Message::Ended(place, reason)) => {
+                    order.end(place);
+                    return Came::Ended(place, reason);
+                }
+                Err(RecvTimeoutError::Disconnected) if order.is_empty() => return Came::AllEnded,
+                Err(RecvTimeoutError::Disconnected) => {
+                    (0..self.interfaces.len()).for_each(|place| order.end(place));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if now.saturating_duration_since(began) >= PATIENCE {
+                return Came::Nothing;
+            }
+        }
+    }
+
+    fn number(&mut self, block: &mut Block) {
+        block.first = PacketNumber(self.packets.saturating_add(1));
+        self.packets = self.packets.saturating_add(block.packets.len() as u64);
+    }
+
+    fn give_back(&self, place: usize, read: Block) {
+        // A thread that has ended needs none.
+        let _ = self.interfaces.get(place).map(|running| running.empty.send(read));
+    }
+
+    /// Which interface a packet of the latest block came by, by its place in the block.
+    #[must_use]
+    pub fn place_of(&self, packet: usize) -> usize {
+        self.taken.places.get(packet).copied().unwrap_or_default()
+    }
+
+    /// Packets that may stand behind later ones of another interface.
+    #[must_use]
+    pub fn hurried(&self) -> u64 {
+        self.order.as_ref().map_or(0, Interleave::hurried)
     }
 
     /// Asks all interfaces to end. What they have still comes.
@@ -184,6 +262,11 @@ impl Live {
 pub fn wall_clock() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_parts(i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_nanos())
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long something waits is a matter of this machine's time")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 fn open(name: &str, options: &LiveOptions) -> Result<(Interface, Capture<Active>), CaptureError> {
@@ -263,6 +346,9 @@ const BATCH_MILLIS: i32 = 50;
 
 /// How long to wait for packets before something else may be done.
 const PATIENCE: Duration = Duration::from_millis(100);
+
+/// How long to wait for packets before those that wait for their turn are looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 #[cfg(test)]
 mod tests {

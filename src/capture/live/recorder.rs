@@ -78,15 +78,22 @@ impl Recorder {
         self.out.path()
     }
 
-    /// Writes the packets of a block, all of one interface. They are in the file when this returns.
+    /// Writes the packets of a block. They are in the file when this returns. `place_of` says which interface a packet
+    /// came by.
     ///
     /// # Errors
     /// If they cannot be written.
-    pub fn write(&mut self, place: usize, block: &Block, drops: &[Drops]) -> Result<(), CaptureError> {
-        for packet in &block.packets {
+    pub fn write(
+        &mut self,
+        block: &Block,
+        place_of: impl Fn(usize) -> usize,
+        drops: &[Drops],
+    ) -> Result<(), CaptureError> {
+        for (number, packet) in block.packets.iter().enumerate() {
             if self.is_full(packet.time) {
                 self.next_file(drops)?;
             }
+            let place = place_of(number);
             let Some(id) = self.ids.get(place) else { continue };
             let captured = block.captured(packet);
             let written = Packet { time: packet.time, original: packet.original, captured, comments: &[] };
@@ -94,9 +101,9 @@ impl Recorder {
             self.began.get_or_insert(packet.time);
             let (first, last) = self.first_and_last.unwrap_or((packet.time, packet.time));
             self.first_and_last = Some((first, last.max(packet.time)));
-        }
-        if let Some(delivered) = self.delivered.get_mut(place) {
-            *delivered = delivered.saturating_add(block.packets.len() as u64);
+            if let Some(delivered) = self.delivered.get_mut(place) {
+                *delivered = delivered.saturating_add(1);
+            }
         }
         self.out.flush()
     }
@@ -206,9 +213,9 @@ mod tests {
         let path = folder.path().join("dump.pcapng");
         let mut recorder = Recorder::create(&path, Rotation::default(), interfaces()).unwrap();
         assert_eq!(files(folder.path()), [("dump.pcapng".to_owned(), 0)]);
-        recorder.write(1, &block(1, 5), &[]).unwrap();
+        recorder.write(&block(1, 5), |_| 1, &[]).unwrap();
         assert_eq!(files(folder.path()), [("dump.pcapng".to_owned(), 5)]);
-        recorder.write(0, &block(6, 5), &[]).unwrap();
+        recorder.write(&block(6, 5), |_| 0, &[]).unwrap();
         recorder.finish(&[Drops::default(), Drops { by_kernel: 3, ..Drops::default() }]).unwrap();
         assert_eq!(files(folder.path()), [("dump.pcapng".to_owned(), 10)]);
     }
@@ -220,7 +227,7 @@ mod tests {
         let span = Some(Span::from_millis(3_000));
         let rotation = Rotation { span, files: Some(2), ..Rotation::default() };
         let mut recorder = Recorder::create(&path, rotation, interfaces()).unwrap();
-        recorder.write(0, &block(0, 8), &[]).unwrap();
+        recorder.write(&block(0, 8), |_| 0, &[]).unwrap();
         let name = |number: u32| format!("dump_0000{number}.pcapng");
         assert_eq!(files(folder.path()), [(name(2), 3), (name(3), 2)]);
         recorder.finish(&[]).unwrap();
@@ -231,7 +238,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let rotation = Rotation { bytes: Some(1_000), ..Rotation::default() };
         let mut recorder = Recorder::create(&folder.path().join("dump"), rotation, interfaces()).unwrap();
-        recorder.write(0, &block(0, 20), &[]).unwrap();
+        recorder.write(&block(0, 20), |_| 0, &[]).unwrap();
         recorder.finish(&[]).unwrap();
         let files = files(folder.path());
         assert!(files.len() > 2, "{files:?}");

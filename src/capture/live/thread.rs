@@ -7,14 +7,16 @@ use std::time::{Duration, Instant};
 
 use pcap::{Active, Capture};
 
-use super::{Drops, words};
+use super::{BATCH_MILLIS, Drops, wall_clock, words};
 use crate::capture::{Block, LinkType, PacketMeta};
-use crate::units::Timestamp;
+use crate::units::{Span, Timestamp};
 
 /// What a thread says.
 pub(super) enum Message {
     /// Packets of the interface at this place.
     Block(usize, Block),
+    /// The interface at this place has no packet from before this time that was not handed over.
+    UpTo(usize, Timestamp),
     /// The interface at this place has ended, for this reason if nobody asked for it.
     Ended(usize, Option<String>),
 }
@@ -36,20 +38,35 @@ pub(super) struct Worker {
     pub(super) messages: SyncSender<Message>,
     pub(super) counters: Arc<Counters>,
     pub(super) stop: Arc<AtomicBool>,
+    /// There are others: whoever puts their packets in order must know how far each is. Then the interface does not wait
+    /// for packets by itself.
+    pub(super) is_one_of_several: bool,
 }
 
 impl Worker {
     /// Until it is asked to stop, or the interface ends. If nobody listens any more, there is nobody to be told.
     pub(super) fn work(mut self) {
         let mut counted = Counted::default();
+        let mut pause = SHORTEST_PAUSE;
         let reason = loop {
             let mut block = self.blocks.try_recv().unwrap_or_default();
             block.packets.clear();
             block.bytes.clear();
+            let asked = wall_clock();
             let filled = self.fill(&mut block);
             self.count(&mut counted, filled.is_err());
-            if !block.packets.is_empty() && self.messages.send(Message::Block(self.place, block)).is_err() {
-                return;
+            if !block.packets.is_empty() {
+                pause = SHORTEST_PAUSE;
+                if self.messages.send(Message::Block(self.place, block)).is_err() {
+                    return;
+                }
+            } else if self.is_one_of_several {
+                let up_to = asked.after(Span::from_millis(COLLECTED_MILLIS.saturating_neg()));
+                if self.messages.send(Message::UpTo(self.place, up_to)).is_err() {
+                    return;
+                }
+                std::thread::sleep(pause);
+                pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
             }
             let is_asked = self.stop.load(Ordering::Relaxed);
             match filled {
@@ -135,3 +152,13 @@ fn now() -> Instant {
 const AT_ONCE: usize = 128;
 
 const COUNTING: Duration = Duration::from_secs(1);
+
+/// So old may a packet be that the kernel has and did not hand over though it was asked: it looks every
+/// [`BATCH_MILLIS`] whether a batch was there before, and clocks tick.
+const COLLECTED_MILLIS: i64 = 2 * BATCH_MILLIS as i64 + 20;
+
+/// How long to wait until an interface that had nothing is asked again; twice as long each time.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+
+/// The longest of these waits. What comes in this time must have room in the kernel's buffer.
+const LONGEST_PAUSE: Duration = Duration::from_millis(10);
