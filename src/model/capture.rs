@@ -66,6 +66,10 @@ pub struct Totals {
     pub opaque: BTreeMap<OpaqueReason, u64>,
     /// Bytes that the capture lacks, in all connections.
     pub missing_bytes: u64,
+    /// Those of them that a snap length cut off.
+    pub missing_cut_bytes: u64,
+    /// Those of them that their receiver acknowledged: the capture dropped them.
+    pub missing_acknowledged_bytes: u64,
     /// What the reader of the file has to say, in words.
     pub warnings: Vec<String>,
 }

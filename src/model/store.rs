@@ -167,7 +167,11 @@ impl Store {
 /// Counts what does not depend on how the capture goes on.
 fn count(totals: &mut Totals, connection: &Connection) {
     for role in [Role::Client, Role::Server] {
-        totals.missing_bytes = totals.missing_bytes.saturating_add(connection.half(role).missing_bytes);
+        let half = connection.half(role);
+        totals.missing_bytes = totals.missing_bytes.saturating_add(half.missing_bytes);
+        totals.missing_cut_bytes = totals.missing_cut_bytes.saturating_add(half.missing_cut_bytes);
+        totals.missing_acknowledged_bytes =
+            totals.missing_acknowledged_bytes.saturating_add(half.missing_acknowledged_bytes);
     }
     if let Spoken::Opaque(reason) = connection.spoken {
         let counter = totals.opaque.entry(reason).or_default();

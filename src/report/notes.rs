@@ -79,6 +79,28 @@ fn skip_reason(reason: Skip) -> String {
     }
 }
 
+/// Bytes that the capture lacks, and whose doing that is.
+pub(crate) fn missing(totals: &Totals) -> Option<String> {
+    let Totals { missing_bytes, missing_cut_bytes, missing_acknowledged_bytes, .. } = *totals;
+    let rest = missing_bytes.saturating_sub(missing_cut_bytes).saturating_sub(missing_acknowledged_bytes);
+    let told = [
+        (missing_cut_bytes, "cut off by its snap length"),
+        (missing_acknowledged_bytes, "dropped by it, since their receivers acknowledged them"),
+        (rest, "lost by it or by the network"),
+    ];
+    let told: Vec<(u64, &str)> = told.into_iter().filter(|(bytes, _)| *bytes > 0).collect();
+    let all = count(missing_bytes, "byte");
+    match told[..] {
+        [] => None,
+        [(_, why)] => Some(format!("the capture lacks {all} of the streams: {why}")),
+        _ => {
+            let parts: Vec<String> =
+                told.iter().map(|(bytes, why)| format!("{} {why}", number(*bytes))).collect();
+            Some(format!("the capture lacks {all} of the streams: {}", parts.join("; ")))
+        }
+    }
+}
+
 /// Packets that were captured more than once.
 fn copies(totals: &Totals) -> Option<String> {
     let (packets, are) = (count(totals.copies, "packet"), verb(totals.copies, "is a copy", "are copies"));

@@ -385,8 +385,8 @@ impl Course {
     fn halves(&self) -> [(HalfState, Rare); 2] {
         self.halves.map(|side| {
             let mut half = HalfState::without_payload(side.packets, side.next);
-            let after_reset = side.after_reset.map(u32::from);
-            let rare = Rare { anchored: side.syn, after_reset, ..Rare::default() };
+            let (is_reset, after_reset) = (side.after_reset.is_some(), side.after_reset.map_or(0, u32::from));
+            let rare = Rare { anchored: side.syn, is_reset, after_reset, ..Rare::default() };
             half.hop_limit = side.hop_limit;
             half.set_disordered(false, &rare);
             (half, rare)

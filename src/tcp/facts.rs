@@ -93,8 +93,14 @@ pub struct HalfFacts {
     pub retransmitted: u32,
     /// Segments that came after a later one of this half and filled the hole before it.
     pub out_of_order: u32,
-    /// Bytes that the capture lacks: lost by it, or cut off by its snap length.
+    /// Bytes that the capture lacks, for whatever reason.
     pub missing_bytes: u64,
+    /// Those of them that its snap length cut off.
+    pub missing_cut_bytes: u64,
+    /// Those of them that the other side acknowledged (RFC 9293 section 3.4): they reached it, so the capture dropped
+    /// them. Of the rest nobody in the capture says that they arrived: the network may have lost them and nobody sent
+    /// them again, or the capture lacks the acknowledgment too.
+    pub missing_acknowledged_bytes: u64,
     /// Segments that repeat bytes with other contents. The first ones count.
     pub conflicting_overlaps: u32,
     /// Keep-alive probes: at most one byte, just before what is due (RFC 9293 section 3.8.4).

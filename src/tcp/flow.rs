@@ -172,7 +172,7 @@ impl<R: Receiver> Flow<R> {
             let captured = segment.payload.len() as u64;
             let cut = half.deliver(segment.half, chunk, length, captured, &mut self.receiver, context);
             if cut > 0 {
-                self.rare.of_mut(segment.half).lose(cut);
+                self.rare.of_mut(segment.half).lose_cut(cut);
             }
         }
         if segment.flags.has(Flags::FIN) {
@@ -393,7 +393,7 @@ impl<R: Receiver> Flow<R> {
                 let Some(piece) = lane.pop() else { break };
                 let chunk = Chunk { bytes: &piece.bytes, origin: piece.origin };
                 let cut = half.deliver(of, chunk, piece.length, piece.captured, &mut self.receiver, context);
-                self.rare.of_mut(of).lose(cut);
+                self.rare.of_mut(of).lose_cut(cut);
                 moved = true;
             }
             if lane.fin.is_some_and(|at| at <= half.position) {
@@ -431,11 +431,14 @@ impl<R: Receiver> Flow<R> {
         if missing == 0 {
             return false;
         }
+        // What the other side has acknowledged reached it: the capture dropped it, not the network.
+        let received_to = lane.acknowledged.map_or(0, |(position, _)| position.min(hole_end));
+        let known_received = received_to.saturating_sub(half.position);
         let at = lane.first().map_or_else(|| origin_of(self.last), |(_, piece)| piece.origin);
         half.advance(missing);
         // A single number at the end of what is known is a FIN that the capture lacks, not a byte.
         if missing > 1 || next.is_some() {
-            self.rare.of_mut(of).lose(missing);
+            self.rare.of_mut(of).lose(missing, known_received);
             self.receiver.gap(context, of, missing, at);
         }
         true

@@ -53,36 +53,42 @@ pub(super) struct Rare {
     /// Whether `next` was counted from a SYN, so that it is sure where the half begins.
     pub(super) anchored: bool,
     pub(super) hole_limit_hit: bool,
-    /// Segments other than RST after the first RST, which makes them go the long way; none before it.
-    pub(super) after_reset: Option<u32>,
+    /// There was a RST, which makes later segments go the long way.
+    pub(super) is_reset: bool,
+    /// Segments other than RST after the first RST.
+    pub(super) after_reset: u32,
     pub(super) retransmitted: u32,
     pub(super) out_of_order: u32,
     pub(super) conflicting_overlaps: u32,
     pub(super) keep_alives: u32,
     pub(super) stray: u32,
     pub(super) missing_bytes: u64,
+    pub(super) missing_cut_bytes: u64,
+    pub(super) missing_acknowledged_bytes: u64,
     pub(super) copies: u32,
 }
 
 impl Rare {
-    /// Counts bytes that the capture lacks.
-    pub(super) fn lose(&mut self, bytes: u64) {
+    /// Counts bytes that the capture lacks, of which the other side has acknowledged so many.
+    pub(super) fn lose(&mut self, bytes: u64, acknowledged: u64) {
         self.missing_bytes = self.missing_bytes.saturating_add(bytes);
+        self.missing_acknowledged_bytes = self.missing_acknowledged_bytes.saturating_add(acknowledged);
+    }
+
+    /// Counts bytes that a snap length cut off.
+    pub(super) fn lose_cut(&mut self, bytes: u64) {
+        self.missing_bytes = self.missing_bytes.saturating_add(bytes);
+        self.missing_cut_bytes = self.missing_cut_bytes.saturating_add(bytes);
     }
 
     /// Notes a RST.
     pub(super) fn reset(&mut self) {
-        self.after_reset = self.after_reset.or(Some(0));
+        self.is_reset = true;
     }
 
     /// Counts a segment that is no RST and goes the long way.
     pub(super) fn count_after_reset(&mut self) {
-        self.after_reset = self.after_reset.map(|segments| segments.saturating_add(1));
-    }
-
-    /// Whether there was a RST.
-    pub(super) const fn is_reset(&self) -> bool {
-        self.after_reset.is_some()
+        self.after_reset = self.after_reset.saturating_add(u32::from(self.is_reset));
     }
 }
 
@@ -105,12 +111,14 @@ impl HalfState {
             retransmitted,
             out_of_order,
             missing_bytes: rare.missing_bytes,
+            missing_cut_bytes: rare.missing_cut_bytes,
+            missing_acknowledged_bytes: rare.missing_acknowledged_bytes,
             conflicting_overlaps,
             keep_alives,
             stray,
             hole_limit_hit: rare.hole_limit_hit,
             hop_limit: Some(self.hop_limit).filter(|hop_limit| *hop_limit > 0),
-            after_reset: rare.after_reset.unwrap_or_default(),
+            after_reset: rare.after_reset,
             copies: rare.copies,
             last_payload: Some(self.last_payload).filter(|_| self.payload_bytes > 0),
         }
@@ -140,7 +148,7 @@ impl HalfState {
 
     /// Says whether something waits on the connection.
     pub(super) fn set_disordered(&mut self, disordered: bool, rare: &Rare) {
-        self.disordered = disordered || rare.is_reset();
+        self.disordered = disordered || rare.is_reset;
     }
 
     /// Moves on by `length` of sequence space.

@@ -7,6 +7,8 @@ use crate::decode::{Flags, FlowKey, Half, Segment};
 use crate::limits::Limits;
 use crate::units::{Origin, PacketNumber, Timestamp};
 
+mod missing;
+
 /// What came up from a connection, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Up {
@@ -190,35 +192,6 @@ fn a_retransmission_with_other_contents_is_told_and_the_first_bytes_stay() {
 }
 
 #[test]
-fn a_hole_is_given_up_once_the_other_side_has_the_bytes() {
-    let mut wire = Wire::new();
-    wire.handshake(100, 900);
-    wire.send(Half::Lo, 100, 900, Flags::ACK, b"ab");
-    wire.send(Half::Lo, 106, 900, Flags::ACK, b"ef");
-    wire.send(Half::Hi, 900, 108, Flags::ACK, b"");
-    wire.time_ns += 200_000_000;
-    wire.send(Half::Lo, 108, 900, Flags::ACK, b"gh");
-    wire.send(Half::Lo, 102, 900, Flags::ACK, b"cdXX");
-    let (facts, up) = wire.only();
-    assert_eq!(up, [data(Half::Lo, b"ab"), Up::Gap(Half::Lo, 4), data(Half::Lo, b"efgh")]);
-    assert_eq!(facts.half(Half::Lo).missing_bytes, 4);
-    assert_eq!(facts.half(Half::Lo).retransmitted, 1, "what comes after all comes too late");
-}
-
-#[test]
-fn a_hole_that_nobody_acknowledged_waits_for_the_retransmission() {
-    let mut wire = Wire::new();
-    wire.handshake(100, 900);
-    wire.send(Half::Lo, 103, 900, Flags::ACK, b"def");
-    wire.send(Half::Hi, 900, 100, Flags::ACK, b"");
-    wire.time_ns += 3_000_000_000;
-    wire.send(Half::Lo, 100, 900, Flags::ACK, b"abc");
-    let (facts, up) = wire.only();
-    assert_eq!(up, [data(Half::Lo, b"abcdef")]);
-    assert_eq!(facts.half(Half::Lo).missing_bytes, 0);
-}
-
-#[test]
 fn an_answer_does_not_overtake_its_question() {
     let mut wire = Wire::new();
     wire.handshake(100, 900);
@@ -238,70 +211,6 @@ fn an_acknowledgment_that_overtakes_the_first_bytes_hides_none_of_them() {
     let (facts, up) = wire.only();
     assert_eq!(up, [data(Half::Lo, b"ask"), data(Half::Hi, b"answer")]);
     assert_eq!((facts.half(Half::Lo).retransmitted, facts.half(Half::Lo).missing_bytes), (0, 0));
-}
-
-#[test]
-fn a_question_that_the_capture_lost_is_a_gap_before_its_answer() {
-    for wait_ns in [0, 200_000_000] {
-        let mut wire = Wire::new();
-        wire.handshake(100, 900);
-        wire.send(Half::Hi, 900, 103, Flags::ACK, b"answer");
-        wire.time_ns += wait_ns;
-        wire.send(Half::Hi, 906, 103, Flags::ACK, b"!");
-        let (facts, up) = wire.only();
-        assert_eq!(up, [Up::Gap(Half::Lo, 3), data(Half::Hi, b"answer!")]);
-        assert_eq!(facts.half(Half::Lo).missing_bytes, 3);
-    }
-}
-
-#[test]
-fn a_lost_fin_is_no_missing_byte() {
-    let mut wire = Wire::new();
-    wire.handshake(100, 900);
-    wire.send(Half::Lo, 100, 900, Flags::ACK, b"ask");
-    wire.send(Half::Hi, 900, 104, Flags::ACK.with(Flags::FIN), b"");
-    let (facts, up) = wire.only();
-    assert_eq!(up, [data(Half::Lo, b"ask")]);
-    assert_eq!(facts.half(Half::Lo).missing_bytes, 0);
-}
-
-#[test]
-fn two_halves_that_each_acknowledge_what_is_missing_of_the_other_still_end() {
-    let mut wire = Wire::new();
-    wire.handshake(100, 900);
-    wire.send(Half::Lo, 100, 950, Flags::ACK, b"lo");
-    wire.send(Half::Hi, 900, 150, Flags::ACK, b"hi");
-    let (facts, up) = wire.only();
-    assert_eq!(up.iter().filter(|up| matches!(up, Up::Data(..))).count(), 2, "{up:?}");
-    assert_eq!(facts.half(Half::Lo).missing_bytes, 48);
-    assert_eq!(facts.half(Half::Hi).missing_bytes, 48);
-}
-
-#[test]
-fn what_a_snap_length_cut_is_a_gap() {
-    let mut wire = Wire::new();
-    wire.handshake(100, 900);
-    let flow = FlowKey::ipv4(([10, 0, 0, 1], 40_000), ([10, 0, 0, 2], 80)).0;
-    let segment = Segment {
-        flow,
-        half: Half::Lo,
-        sequence: 100,
-        acknowledgment: 900,
-        flags: Flags::ACK,
-        hop_limit: 64,
-        identification: 0,
-        header: &[],
-        payload: b"GET /",
-        payload_length: 300,
-        origin: Origin { packet: PacketNumber(4), ..Origin::default() },
-    };
-    let place = wire.place(&segment);
-    let ended = &mut wire.ended;
-    wire.table.segment(place, &segment, &mut (), &mut |connection, ()| ended.push(connection));
-    wire.send(Half::Lo, 400, 900, Flags::ACK, b"next");
-    let (facts, up) = wire.only();
-    assert_eq!(up, [data(Half::Lo, b"GET /"), Up::Gap(Half::Lo, 295), data(Half::Lo, b"next")]);
-    assert_eq!(facts.half(Half::Lo).missing_bytes, 295);
 }
 
 #[test]

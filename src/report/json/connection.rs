@@ -63,6 +63,10 @@ struct HalfView {
     retransmitted: u32,
     out_of_order: u32,
     missing_bytes: u64,
+    #[serde(skip_serializing_if = "super::is_zero")]
+    missing_cut_bytes: u64,
+    #[serde(skip_serializing_if = "super::is_zero")]
+    missing_acknowledged_bytes: u64,
     conflicting_overlaps: u32,
     keep_alives: u32,
     stray: u32,
@@ -145,6 +149,8 @@ fn half(facts: &HalfFacts) -> HalfView {
         retransmitted: facts.retransmitted,
         out_of_order: facts.out_of_order,
         missing_bytes: facts.missing_bytes,
+        missing_cut_bytes: facts.missing_cut_bytes,
+        missing_acknowledged_bytes: facts.missing_acknowledged_bytes,
         conflicting_overlaps: facts.conflicting_overlaps,
         keep_alives: facts.keep_alives,
         stray: facts.stray,

@@ -29,6 +29,10 @@ pub(super) struct SummaryLine<'a> {
     copies: u64,
     cut_packets: u64,
     missing_bytes: u64,
+    #[serde(skip_serializing_if = "super::is_zero")]
+    missing_cut_bytes: u64,
+    #[serde(skip_serializing_if = "super::is_zero")]
+    missing_acknowledged_bytes: u64,
     connections: u64,
     unopened: UnopenedView,
     opaque: BTreeMap<&'static str, u64>,
@@ -75,6 +79,8 @@ pub(super) fn line<'a>(capture: &'a Capture, diagnosis: &'a Diagnosis, clock: &m
         copies: totals.copies,
         cut_packets: totals.cut_packets,
         missing_bytes: totals.missing_bytes,
+        missing_cut_bytes: totals.missing_cut_bytes,
+        missing_acknowledged_bytes: totals.missing_acknowledged_bytes,
         connections: totals.tcp.connections,
         unopened: UnopenedView { refused: totals.tcp.refused, unanswered: totals.tcp.unanswered },
         opaque: totals.opaque.iter().map(|(reason, number)| (reason.name(), *number)).collect(),

@@ -177,11 +177,20 @@ fn field(label: &str, name: &str, fields: &Fields<'_>, wire: Wire, page: &mut Pa
 
 /// What the capture lacks of the connection.
 fn gaps(connection: &Connection, page: &mut Page<'_>) {
-    let of = |role| (connection.half(role).missing_bytes, role);
-    let lacks: Vec<String> = [of(Role::Client), of(Role::Server)]
+    let lacks: Vec<String> = [Role::Client, Role::Server]
         .into_iter()
-        .filter(|(bytes, _)| *bytes > 0)
-        .map(|(bytes, role)| format!("{} from the {}", count(bytes, "byte"), role.name()))
+        .map(|role| (connection.half(role), role))
+        .filter(|(half, _)| half.missing_bytes > 0)
+        .map(|(half, role)| {
+            let bytes = format!("{} from the {}", count(half.missing_bytes, "byte"), role.name());
+            // Otherwise somebody on the way may have lost them.
+            match half.missing_acknowledged_bytes {
+                all if all == half.missing_bytes => {
+                    format!("{bytes}, which the {} received", role.other().name())
+                }
+                _ => bytes,
+            }
+        })
         .collect();
     if !lacks.is_empty() {
         page.row("gaps", &format!("the capture lacks {}", lacks.join(" and ")));

@@ -29,10 +29,7 @@ pub(crate) fn sentences(capture: &Capture, lists_all: bool) -> Vec<String> {
     notes.extend(rest(totals));
     notes.extend(unopened(totals));
     notes.extend(one_sided(capture, lists_all));
-    if totals.missing_bytes > 0 {
-        let bytes = count(totals.missing_bytes, "byte");
-        notes.push(format!("{bytes} of the streams are missing: lost by the capture, or cut off by it"));
-    }
+    notes.extend(notes::missing(totals));
     notes.extend(skipped(totals));
     notes.extend(notes::warnings(capture));
     notes
@@ -144,6 +141,8 @@ mod tests {
         totals.skipped = [(Skip::NotIp, 1_000), (Skip::UnknownLink(147), 1)].into();
         totals.filtered = 5;
         totals.missing_bytes = 12_000;
+        totals.missing_cut_bytes = 1_500;
+        totals.missing_acknowledged_bytes = 10_000;
         totals.warnings = vec!["x.pcap: odd\u{1b}".to_owned()];
         assert_eq!(
             sentences(&capture, false),
@@ -153,7 +152,8 @@ mod tests {
                 "1 connection carries HTTP without any sign of a WebSocket, or no payload",
                 "1 connection was refused by RST",
                 "2 connections were never answered",
-                "12,000 bytes of the streams are missing: lost by the capture, or cut off by it",
+                "the capture lacks 12,000 bytes of the streams: 1,500 cut off by its snap length; 10,000 dropped by it, \
+                 since their receivers acknowledged them; 500 lost by it or by the network",
                 "1,006 packets skipped: 1,000 not IP, 1 link type 147, 5 left out by the filter",
                 "x.pcap: odd\u{1b}",
             ]
