@@ -21,6 +21,15 @@ pub struct RequestHead<'a> {
     pub fields: Fields<'a>,
 }
 
+/// What the first line of a request says of a handshake.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RequestLine<'a> {
+    /// The method; empty if the capture lacks it.
+    pub(crate) method: &'a [u8],
+    /// The minor version of HTTP/1: 0 or 1; none if the capture lacks it.
+    pub(crate) version: Option<u8>,
+}
+
 /// A response's head, borrowed from its bytes.
 #[derive(Clone, Debug, Default)]
 pub struct ResponseHead<'a> {
@@ -48,6 +57,10 @@ pub enum HeadError {
 }
 
 impl<'a> RequestHead<'a> {
+    pub(crate) const fn line(&self) -> RequestLine<'a> {
+        RequestLine { method: self.method.as_bytes(), version: self.version }
+    }
+
     /// Reads a whole head, the empty line included.
     ///
     /// # Errors

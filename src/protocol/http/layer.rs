@@ -2,8 +2,9 @@
 
 use smallvec::SmallVec;
 
-use super::head::{HeadError, RequestHead, ResponseHead, may_start_request, may_start_response};
-use super::message::{Framing, MessageReader, Step};
+use super::framing::{Method, request_framing, response_framing};
+use super::head::{HeadError, RequestHead, RequestLine, ResponseHead, may_start_request, may_start_response};
+use super::message::{MessageReader, Step, WholeHead};
 use super::relevant::Relevant;
 use crate::limits;
 use crate::protocol::attempt::{Attempt, RequestFacts, ResponseFacts};
@@ -54,13 +55,6 @@ struct Pending {
     exchange: Option<u32>,
     /// Answers to HEAD and to CONNECT have bodies of their own kind (RFC 9112 section 6.3).
     method: Method,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Method {
-    Head,
-    Connect,
-    Other,
 }
 
 #[derive(Debug, Default)]
@@ -120,14 +114,10 @@ impl Http {
                 let part = self.server.gap(length);
                 let mut answered = false;
                 if let Some((part, origin)) = part {
-                    let head = ResponseHead::parse_kept(&part);
-                    if let Some(status) = head.status {
-                        answered = true;
-                        if let Next::Switch { to, .. } =
-                            self.response(context, &head, status, &part, false, origin)
-                        {
-                            return Next::Switch { to, consumed: 0 };
-                        }
+                    match self.partial_response(context, &part, origin) {
+                        Some(Next::Switch { to, .. }) => return Next::Switch { to, consumed: 0 },
+                        Some(Next::Continue) => answered = true,
+                        None => {}
                     }
                 }
                 if self.server.is_seeking() && !answered {
@@ -149,11 +139,8 @@ impl Http {
             self.partial_request(context, &part, origin);
         }
         if let Some((part, origin)) = self.server.unfinished() {
-            let head = ResponseHead::parse_kept(&part);
-            if let Some(status) = head.status {
-                // What it would switch to has nothing left to read.
-                let _ = self.response(context, &head, status, &part, false, origin);
-            }
+            // What it would switch to has nothing left to read.
+            let _ = self.partial_response(context, &part, origin);
         }
         // A capture of one side only: frames after the request say that it was accepted.
         if self.frames_held() {
@@ -200,10 +187,7 @@ impl Http {
             chunk = chunk.without_first(used);
             let next = match step {
                 Step::More | Step::Body(_) => Next::Continue,
-                Step::Head(head, origin) => match RequestHead::parse(&head) {
-                    Ok(request) => self.request(context, &request, &head, origin),
-                    Err(error) => Next::opaque(OpaqueReason::of(error, &head)),
-                },
+                Step::Head(head, origin) => self.request_head(context, &head, origin),
                 Step::TooLong => Next::opaque(OpaqueReason::HeadTooLong),
                 Step::Malformed => Next::opaque(self.malformed_reason()),
             };
@@ -237,13 +221,7 @@ impl Http {
             let next = match step {
                 Step::More => Next::Continue,
                 Step::Body(bytes) => self.response_body(bytes),
-                Step::Head(head, origin) => match ResponseHead::parse(&head) {
-                    Ok(response) => {
-                        let status = response.status.unwrap_or_default();
-                        self.response(context, &response, status, &head, true, origin)
-                    }
-                    Err(error) => Next::opaque(OpaqueReason::of(error, &head)),
-                },
+                Step::Head(head, origin) => self.response_head(context, &head, origin),
                 Step::TooLong => Next::opaque(OpaqueReason::HeadTooLong),
                 Step::Malformed => Next::opaque(self.malformed_reason()),
             };
@@ -258,28 +236,40 @@ impl Http {
     }
 
     /// A whole request head.
+    fn request_head(&mut self, context: &mut Context, head: &WholeHead<'_>, origin: Origin) -> Next {
+        if let Some(ordinary) = &head.ordinary
+            && let Some(line) = ordinary.request_line()
+        {
+            return self.request(context, line, &ordinary.fields, &head.bytes, origin);
+        }
+        match RequestHead::parse(&head.bytes) {
+            Ok(request) => {
+                let fields = Relevant::of(&request.fields);
+                self.request(context, request.line(), &fields, &head.bytes, origin)
+            }
+            Err(error) => Next::opaque(OpaqueReason::of(error, &head.bytes)),
+        }
+    }
+
+    /// A whole request head, read.
     fn request(
         &mut self,
         context: &mut Context,
-        request: &RequestHead<'_>,
+        line: RequestLine<'_>,
+        fields: &Relevant<'_>,
         bytes: &[u8],
         origin: Origin,
     ) -> Next {
-        let fields = Relevant::of(&request.fields);
-        let framing = request_framing(&fields);
+        let framing = request_framing(fields);
         self.client.body(framing);
-        let handshake = read_request(request, &fields, bytes, true);
+        let handshake = read_request(line, fields, bytes, true);
         let is_attempt = handshake.is_some();
         if is_attempt && self.trail.attempts.len() >= limits::ATTEMPTS_OF_CONNECTION {
             return Next::opaque(OpaqueReason::TooManyAttempts);
         }
         let attempt = self.note(context, handshake, bytes, true, origin);
-        let exchange = if is_attempt { None } else { self.exchange(context, request, true, origin) };
-        let method = match request.method {
-            "HEAD" => Method::Head,
-            "CONNECT" => Method::Connect,
-            _ => Method::Other,
-        };
+        let exchange = if is_attempt { None } else { self.exchange(context, bytes, true, origin) };
+        let method = Method::of(line.method);
         self.pending.push(Pending { attempt, exchange, method });
         if (is_attempt || method == Method::Connect) && framing.is_none() {
             self.held = Some(Held::default());
@@ -293,10 +283,10 @@ impl Http {
     /// What the capture has of a request whose head it lacks in part.
     fn partial_request(&mut self, context: &mut Context, part: &[u8], origin: Origin) {
         let request = RequestHead::parse_kept(part);
-        let handshake = read_request(&request, &Relevant::of(&request.fields), part, false);
+        let handshake = read_request(request.line(), &Relevant::of(&request.fields), part, false);
         let is_attempt = handshake.is_some();
         let attempt = self.note(context, handshake, part, false, origin);
-        let exchange = if is_attempt { None } else { self.exchange(context, &request, false, origin) };
+        let exchange = if is_attempt { None } else { self.exchange(context, part, false, origin) };
         self.pending.push(Pending { attempt, exchange, method: Method::Other });
     }
 
@@ -304,7 +294,7 @@ impl Http {
     fn exchange(
         &mut self,
         context: &mut Context,
-        request: &RequestHead<'_>,
+        bytes: &[u8],
         complete: bool,
         origin: Origin,
     ) -> Option<u32> {
@@ -312,7 +302,8 @@ impl Http {
             return None;
         }
         let exchanges = self.trail.exchanges.get_or_insert_default();
-        exchanges.request(request, complete, origin, context.exchange_room())
+        let request = RequestHead::parse_kept(bytes);
+        exchanges.request(&request, complete, origin, context.exchange_room())
     }
 
     /// Keeps a request: if it shows a handshake among the attempts, and then where it stands there; else until
@@ -359,12 +350,34 @@ impl Http {
         self.note(context, Some(handshake), &bytes, complete, origin)
     }
 
-    /// A response head; `complete` unless the capture has only a part of it.
+    /// A whole response head.
+    fn response_head(&mut self, context: &mut Context, head: &WholeHead<'_>, origin: Origin) -> Next {
+        if let Some(ordinary) = &head.ordinary
+            && let Some(status) = ordinary.status()
+        {
+            return self.response(context, status, &ordinary.fields, &head.bytes, true, origin);
+        }
+        match ResponseHead::parse(&head.bytes) {
+            Ok(response) => {
+                let (status, fields) = (response.status.unwrap_or_default(), Relevant::of(&response.fields));
+                self.response(context, status, &fields, &head.bytes, true, origin)
+            }
+            Err(error) => Next::opaque(OpaqueReason::of(error, &head.bytes)),
+        }
+    }
+
+    /// A response head, if the capture has enough of it to say which.
+    fn partial_response(&mut self, context: &mut Context, part: &[u8], origin: Origin) -> Option<Next> {
+        let head = ResponseHead::parse_kept(part);
+        Some(self.response(context, head.status?, &Relevant::of(&head.fields), part, false, origin))
+    }
+
+    /// A response head, read; `complete` unless the capture has only a part of it.
     fn response(
         &mut self,
         context: &mut Context,
-        response: &ResponseHead<'_>,
         status: u16,
+        fields: &Relevant<'_>,
         bytes: &[u8],
         complete: bool,
         origin: Origin,
@@ -385,7 +398,6 @@ impl Http {
         let mut place = request.and_then(|request| request.attempt);
         let exchange = request.and_then(|request| request.exchange);
         let switches = status == SWITCHING_PROTOCOLS;
-        let fields = Relevant::of(&response.fields);
         let is_websocket = fields.upgrades || fields.accept.is_some();
         if switches && place.is_none() && (!complete || is_websocket) {
             let request_was_seen = request.is_some() && self.pending.is_empty();
@@ -397,12 +409,12 @@ impl Http {
             }
         }
         if let (Some(number), Some(exchanges)) = (exchange, &mut self.trail.exchanges) {
-            exchanges.answer(number, response, status, origin);
+            exchanges.answer(number, &ResponseHead::parse_kept(bytes), status, origin);
         }
-        let deflate = agreed_deflate(&fields);
+        let deflate = agreed_deflate(fields);
         if let Some(attempt) = place.and_then(|place| self.trail.attempts.get_mut(place)) {
             let (problems, accept) = if switches {
-                read_response(attempt.request.as_ref(), &fields, complete)
+                read_response(attempt.request.as_ref(), fields, complete)
             } else {
                 Default::default()
             };
@@ -427,7 +439,7 @@ impl Http {
             return self.enter_tunnel(0);
         }
         if complete {
-            self.server.body(response_framing(&fields, status, method));
+            self.server.body(response_framing(fields, status, method));
         }
         self.answered = place;
         self.release_held(context)
@@ -547,34 +559,6 @@ pub(crate) enum Finished {
     Frames(Upgrade),
     /// The same, and what the client sent through a tunnel.
     Tunnel(Trail, Vec<HeldPiece>),
-}
-
-/// RFC 9112 section 6.3: a request without a length has no body.
-fn request_framing(request: &Relevant<'_>) -> Option<Framing> {
-    if request.is_chunked {
-        return Some(Framing::Chunked(super::chunked::Chunked::default()));
-    }
-    content_length(request).filter(|length| *length > 0).map(Framing::Length)
-}
-
-/// RFC 9112 section 6.3: a response without a length goes on until the connection ends.
-fn response_framing(response: &Relevant<'_>, status: u16, method: Method) -> Option<Framing> {
-    if method == Method::Head || matches!(status, 204 | 304) {
-        return None;
-    }
-    if response.is_chunked {
-        return Some(Framing::Chunked(super::chunked::Chunked::default()));
-    }
-    let length = content_length(response).filter(|_| !response.has_transfer_coding);
-    Some(length.map_or(Framing::UntilEnd, Framing::Length))
-}
-
-/// The first of the lengths; `7, 7` is what some proxies make of two fields.
-fn content_length(fields: &Relevant<'_>) -> Option<u64> {
-    let first = fields.content_length?.split(|byte| *byte == b',').next()?.trim_ascii();
-    // Digits only (RFC 9110 section 8.6): no sign.
-    let digits = first.iter().all(u8::is_ascii_digit).then_some(first)?;
-    str::from_utf8(digits).ok()?.parse().ok()
 }
 
 impl OpaqueReason {

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::chunked::{Chunked, Piece};
+use super::chunked::Piece;
+use super::framing::Framing;
 use super::head::{find_end, mend};
+use super::ordinary::Ordinary;
 use crate::limits;
 use crate::units::Origin;
 
@@ -32,30 +34,27 @@ impl Default for State {
     }
 }
 
-/// How a body is framed (RFC 9112 section 6.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Framing {
-    /// So many bytes.
-    Length(u64),
-    /// In chunks.
-    Chunked(Chunked),
-    /// Until the connection ends.
-    UntilEnd,
-}
-
 /// What came of some bytes.
 #[derive(Debug)]
 pub(super) enum Step<'a> {
     /// Nothing yet.
     More,
     /// A whole head; how its body is framed is to be told with [`MessageReader::body`].
-    Head(Cow<'a, [u8]>, Origin),
+    Head(WholeHead<'a>, Origin),
     /// Some of a body.
     Body(&'a [u8]),
     /// The head is longer than [`limits::HEAD_BYTES`].
     TooLong,
     /// This is no HTTP.
     Malformed,
+}
+
+/// The bytes of a head, the empty line included.
+#[derive(Debug)]
+pub(super) struct WholeHead<'a> {
+    pub(super) bytes: Cow<'a, [u8]>,
+    /// What was read of them already, if they are in one piece and what nearly all are.
+    pub(super) ordinary: Option<Ordinary<'a>>,
 }
 
 impl MessageReader {
@@ -167,10 +166,13 @@ impl MessageReader {
         if !may_start(start) {
             return (bytes.len(), Step::Malformed);
         }
-        if let Some(end) = find_end(start, 0) {
-            let head = start.get(..end).unwrap_or_default();
+        let ordinary = Ordinary::read(start);
+        let end = ordinary.as_ref().map(|ordinary| ordinary.length).or_else(|| find_end(start, 0));
+        if let Some(end) = end {
+            let bytes = Cow::Borrowed(start.get(..end).unwrap_or_default());
+            let is_too_long = end > limits::HEAD_BYTES;
             let step =
-                if end > limits::HEAD_BYTES { Step::TooLong } else { Step::Head(Cow::Borrowed(head), at) };
+                if is_too_long { Step::TooLong } else { Step::Head(WholeHead { bytes, ordinary }, at) };
             return (blank.saturating_add(end), step);
         }
         if start.len() > limits::HEAD_BYTES {
@@ -199,7 +201,8 @@ impl MessageReader {
             let origin = *origin;
             let mut head = std::mem::take(part);
             head.truncate(end);
-            return (end.saturating_sub(before), Step::Head(Cow::Owned(head), origin));
+            let head = WholeHead { bytes: Cow::Owned(head), ordinary: None };
+            return (end.saturating_sub(before), Step::Head(head, origin));
         }
         if part.len() > limits::HEAD_BYTES {
             return (bytes.len(), Step::TooLong);

@@ -2,16 +2,18 @@
 
 mod chunked;
 mod exchange;
+mod framing;
 mod head;
 mod layer;
 mod list;
 mod loose;
 mod message;
+mod ordinary;
 mod relevant;
 
 pub use exchange::{Exchange, ExchangeAnswer, Exchanges};
 pub use head::{Fields, HeadError, RequestHead, ResponseHead};
-pub(super) use head::{may_start_request, may_start_response};
+pub(super) use head::{RequestLine, may_start_request, may_start_response};
 pub(super) use layer::{Finished, HeldPiece, Http};
 pub(super) use list::split_list;
 pub(super) use relevant::{Lines, Relevant};

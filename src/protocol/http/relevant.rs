@@ -44,43 +44,48 @@ impl<'a> Relevant<'a> {
     pub(crate) fn of(fields: &Fields<'a>) -> Self {
         let mut found = Self::default();
         for (name, value) in fields.iter() {
-            // The length and the first letter leave few names to compare with.
-            let initial = name.as_bytes().first().map(u8::to_ascii_lowercase);
-            match (name.len(), initial) {
-                (7, Some(b'u')) if is(name, "Upgrade") => {
-                    found.upgrades |= has_token(value, "websocket");
-                }
-                (10, Some(b'c')) if is(name, "Connection") => {
-                    found.connection_upgrades |= has_token(value, "upgrade");
-                }
-                (14, Some(b'c')) if is(name, "Content-Length") => {
-                    let value = value.trim_ascii();
-                    found.content_length = found.content_length.or(Some(value));
-                    found.announces_body |= value.iter().any(|digit| *digit != b'0');
-                }
-                (17, Some(b't')) if is(name, "Transfer-Encoding") => {
-                    let last = value.rsplit(|byte| *byte == b',').next().unwrap_or_default().trim_ascii();
-                    if !last.eq_ignore_ascii_case(b"identity") {
-                        found.announces_body = true;
-                        found.has_transfer_coding = true;
-                        found.is_chunked = last.eq_ignore_ascii_case(b"chunked");
-                    }
-                }
-                (15.., Some(b's')) => {
-                    if let Some((prefix, rest)) = name.split_at_checked(PREFIX.len())
-                        && is(prefix, PREFIX)
-                    {
-                        found.handshake_field(rest, value.trim_ascii());
-                    }
-                }
-                _ => {}
-            }
+            found.field(name.as_bytes(), value.trim_ascii());
         }
         found
     }
 
+    /// Takes the next field; the value is trimmed.
+    #[inline]
+    pub(super) fn field(&mut self, name: &[u8], value: &'a [u8]) {
+        // The length and the first letter leave few names to compare with.
+        let initial = name.first().map(u8::to_ascii_lowercase);
+        match (name.len(), initial) {
+            (7, Some(b'u')) if is(name, "Upgrade") => {
+                self.upgrades |= has_token(value, "websocket");
+            }
+            (10, Some(b'c')) if is(name, "Connection") => {
+                self.connection_upgrades |= has_token(value, "upgrade");
+            }
+            (14, Some(b'c')) if is(name, "Content-Length") => {
+                self.content_length = self.content_length.or(Some(value));
+                self.announces_body |= value.iter().any(|digit| *digit != b'0');
+            }
+            (17, Some(b't')) if is(name, "Transfer-Encoding") => {
+                let last = value.rsplit(|byte| *byte == b',').next().unwrap_or_default().trim_ascii();
+                if !last.eq_ignore_ascii_case(b"identity") {
+                    self.announces_body = true;
+                    self.has_transfer_coding = true;
+                    self.is_chunked = last.eq_ignore_ascii_case(b"chunked");
+                }
+            }
+            (15.., Some(b's')) => {
+                if let Some((prefix, rest)) = name.split_at_checked(PREFIX.len())
+                    && is(prefix, PREFIX)
+                {
+                    self.handshake_field(rest, value);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// A field whose name goes on like this after the prefix.
-    fn handshake_field(&mut self, name: &str, value: &'a [u8]) {
+    fn handshake_field(&mut self, name: &[u8], value: &'a [u8]) {
         self.has_handshake_field = true;
         match name.len() {
             3 if is(name, "Key") => self.keys.push(value),
@@ -95,8 +100,8 @@ impl<'a> Relevant<'a> {
 
 /// Whether a name is this one, in any case; most write it as the standards do, and that is one comparison.
 #[inline]
-fn is(name: &str, known: &str) -> bool {
-    name == known || name.eq_ignore_ascii_case(known)
+fn is(name: &[u8], known: &str) -> bool {
+    name == known.as_bytes() || name.eq_ignore_ascii_case(known.as_bytes())
 }
 
 const PREFIX: &str = "Sec-WebSocket-";

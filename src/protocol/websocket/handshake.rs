@@ -12,7 +12,7 @@ use smallvec::smallvec;
 
 use super::extensions::{self, DeflateParameters, Extension};
 use crate::protocol::attempt::RequestFacts;
-use crate::protocol::http::{Lines, Relevant, RequestHead, split_list};
+use crate::protocol::http::{Lines, Relevant, RequestHead, RequestLine, split_list};
 
 /// What is wrong with a request (RFC 6455 section 4.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -170,13 +170,13 @@ fn place_of(part: &[u8], bytes: &[u8]) -> Option<Range<u32>> {
 /// the head; `complete` says whether the capture has the whole of it.
 #[must_use]
 pub(crate) fn read_request(
-    request: &RequestHead<'_>,
+    line: RequestLine<'_>,
     fields: &Relevant<'_>,
     bytes: &[u8],
     complete: bool,
 ) -> Option<(Vec<RequestProblem>, Offer)> {
     let has_intent = fields.upgrades || fields.has_handshake_field;
-    has_intent.then(|| (request_problems(request, fields, complete), Offer::of(fields, bytes)))
+    has_intent.then(|| (request_problems(line, fields, complete), Offer::of(fields, bytes)))
 }
 
 /// The same for a request without intent that was answered as if it had some.
@@ -187,10 +187,10 @@ pub(crate) fn read_unasked(
     complete: bool,
 ) -> (Vec<RequestProblem>, Offer) {
     let fields = Relevant::of(&request.fields);
-    (request_problems(request, &fields, complete), Offer::of(&fields, bytes))
+    (request_problems(request.line(), &fields, complete), Offer::of(&fields, bytes))
 }
 
-fn request_problems(request: &RequestHead<'_>, fields: &Relevant<'_>, complete: bool) -> Vec<RequestProblem> {
+fn request_problems(line: RequestLine<'_>, fields: &Relevant<'_>, complete: bool) -> Vec<RequestProblem> {
     let missing = |is_missing: bool| complete && is_missing;
     let found = [
         (missing(!fields.upgrades), RequestProblem::UpgradeMissing),
@@ -200,8 +200,8 @@ fn request_problems(request: &RequestHead<'_>, fields: &Relevant<'_>, complete: 
         (fields.keys.len() > 1, RequestProblem::KeyRepeated),
         (missing(fields.version.is_none()), RequestProblem::VersionMissing),
         (fields.version.is_some_and(|version| version != b"13"), RequestProblem::VersionUnsupported),
-        (request.version == Some(0), RequestProblem::HttpVersionTooLow),
-        (!request.method.is_empty() && request.method != "GET", RequestProblem::MethodNotGet),
+        (line.version == Some(0), RequestProblem::HttpVersionTooLow),
+        (!line.method.is_empty() && line.method != b"GET", RequestProblem::MethodNotGet),
         (fields.announces_body, RequestProblem::BodyPresent),
     ];
     found.into_iter().filter(|(is_found, _)| *is_found).map(|(_, problem)| problem).collect()
