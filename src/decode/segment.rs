@@ -110,6 +110,9 @@ impl PartialEq for FlowKey {
 }
 
 impl FlowKey {
+    /// The key of no connection: no packet has it.
+    pub const NONE: Self = Self { words: [u64::MAX; 5] };
+
     /// The key of a segment between two IPv4 endpoints, and the half it belongs to.
     #[inline]
     #[must_use]

@@ -60,7 +60,7 @@ impl<'a> OpenConnection<'a> {
 
     /// Its latest packet, and when that was.
     #[must_use]
-    pub const fn last(&self) -> (PacketNumber, Timestamp) {
+    pub fn last(&self) -> (PacketNumber, Timestamp) {
         self.0.last()
     }
 

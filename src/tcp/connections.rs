@@ -51,8 +51,8 @@ impl<'a, R: Receiver> Open<'a, R> {
 
     /// Its latest packet, and when that was.
     #[must_use]
-    pub const fn last(&self) -> (PacketNumber, Timestamp) {
-        self.0.last
+    pub fn last(&self) -> (PacketNumber, Timestamp) {
+        self.0.last()
     }
 
     /// Whether it is over, and only kept for late packets.
@@ -197,12 +197,12 @@ impl<R: Receiver> Connections<R> {
             }
             self.release_earliest_closed(closed, context, ended);
         }
-        let is_silent = |flow: &Flow<R>| flow.last.1 < heard;
+        let is_silent = |flow: &Flow<R>| flow.last().1 < heard;
         let mut silent: Vec<(PacketNumber, u32)> = self
             .slots
             .iter()
             .filter(|(_, flow)| is_silent(flow))
-            .map(|(place, flow)| (flow.last.0, place))
+            .map(|(place, flow)| (flow.last_packet(), place))
             .collect();
         silent.sort_unstable();
         for (_, place) in silent {
@@ -213,7 +213,7 @@ impl<R: Receiver> Connections<R> {
 
     /// Ends all connections: the capture is over.
     pub fn finish(&mut self, context: &mut R::Context, ended: &mut impl FnMut(Ended<R>, &mut R::Context)) {
-        for flow in self.slots.drain() {
+        for mut flow in self.slots.drain() {
             let (facts, receiver) = flow.end(false, context);
             ended(Ended::Connection(facts, receiver), context);
         }
@@ -336,9 +336,10 @@ impl<R: Receiver> Connections<R> {
         context: &mut R::Context,
         ended: &mut impl FnMut(Ended<R>, &mut R::Context),
     ) {
-        let Some(flow) = self.slots.remove(place) else { return };
-        self.budget.set(place, 0);
+        let Some(flow) = self.slots.get_mut(place).filter(|flow| !flow.is_vacant()) else { return };
         let (facts, receiver) = flow.end(evicted, context);
+        self.slots.free(place);
+        self.budget.set(place, 0);
         ended(Ended::Connection(facts, receiver), context);
     }
 
@@ -355,7 +356,7 @@ impl<R: Receiver> Connections<R> {
         if self.slots.generation(closed.place) != closed.generation {
             return;
         }
-        let (_, last) = flow.last;
+        let (_, last) = flow.last();
         let is_active = last > closed.time && now.since(last) <= CLOSED_LINGER;
         if is_active && self.closed.len() < self.limits.closed_connections {
             self.next_release = self.next_release.min(last.after(CLOSED_LINGER));
@@ -373,7 +374,7 @@ impl<R: Receiver> Connections<R> {
         ended: &mut impl FnMut(Ended<R>, &mut R::Context),
     ) {
         let mut by_age: Vec<(PacketNumber, u32)> =
-            self.slots.iter().map(|(place, flow)| (flow.last.0, place)).collect();
+            self.slots.iter().map(|(place, flow)| (flow.last_packet(), place)).collect();
         let count = (by_age.len() / EVICTED_FRACTION).max(1);
         if count < by_age.len() {
             by_age.select_nth_unstable(count);

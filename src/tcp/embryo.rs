@@ -7,8 +7,8 @@
 use std::hash::BuildHasher;
 
 use super::facts::{ConnectionFacts, EndedBy, Ending, Opened, Opening};
-use super::flow::Flow;
-use super::half::{HalfState, Rare};
+use super::flow::{Begun, Flow};
+use super::half::{Edge, HalfState, Rare};
 use super::receiver::Receiver;
 use super::sequence::SequenceNumber;
 use crate::decode::{Flags, FlowKey, Half, Segment};
@@ -281,7 +281,9 @@ impl Embryo {
             opening: course.opening(self.first.origin, course.opened()),
             last: course.last,
             ending: course.ending,
-            halves: course.halves().map(|(half, rare)| half.facts(&rare)),
+            halves: course
+                .halves()
+                .map(|begun| begun.state.facts(begun.edge, &begun.rare.unwrap_or_default())),
             evicted: false,
         }
     }
@@ -382,14 +384,19 @@ impl Course {
         Opening { first, opened, opener: self.opener, connect }
     }
 
-    fn halves(&self) -> [(HalfState, Rare); 2] {
+    fn halves(&self) -> [Begun; 2] {
         self.halves.map(|side| {
-            let mut half = HalfState::without_payload(side.packets, side.next);
-            let (is_reset, after_reset) = (side.after_reset.is_some(), side.after_reset.map_or(0, u32::from));
-            let rare = Rare { anchored: side.syn, is_reset, after_reset, ..Rare::default() };
-            half.hop_limit = side.hop_limit;
-            half.set_disordered(false, &rare);
-            (half, rare)
+            let rare = side.after_reset.map(|segments| Rare {
+                is_reset: true,
+                after_reset: u32::from(segments),
+                ..Rare::default()
+            });
+            Begun {
+                edge: Edge::without_payload(side.next, side.hop_limit, rare.is_some()),
+                state: HalfState::without_payload(side.packets),
+                rare,
+                anchored: side.syn,
+            }
         })
     }
 

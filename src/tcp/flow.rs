@@ -5,8 +5,9 @@
 //! [`Disorder`], which exists only while there is disorder.
 
 use super::facts::{ConnectionFacts, EndedBy, Ending, Opening};
-use super::half::{HalfState, Rare};
-use super::lane::{Lane, Piece};
+use super::half::{Edge, HalfState, Rare};
+use super::halves::{Halves, Pair, Sender};
+use super::lane::{Inserted, Lane, Piece};
 use super::receiver::{Chunk, Receiver};
 use super::sequence::SequenceNumber;
 use crate::decode::{Flags, FlowKey, Half, Segment};
@@ -20,27 +21,35 @@ use crate::units::{Origin, PacketNumber, Timestamp};
 #[repr(C, align(64))]
 #[derive(Debug)]
 pub(super) struct Flow<R> {
-    /// The number and time of the latest packet.
-    pub(super) last: (PacketNumber, Timestamp),
     pub(super) key: FlowKey,
-    /// What no flow has here stands for `None` in an `Option`, so that nothing else need be read to tell.
-    alive: Alive,
-    halves: Pair<HalfState>,
+    halves: Halves,
     receiver: R,
     opening: Opening,
-    disorder: Option<Box<Disorder>>,
-    rare: Pair<Rare>,
     ending: Option<Ending>,
+    disorder: Option<Box<Disorder>>,
+    rare: Option<Box<Pair<Rare>>>,
+    marks: Pair<Marks>,
     /// Whether the connection is over: a RST, or a FIN each way.
     pub(super) closed: bool,
 }
 
-/// The only value of 64 bits that a flow can have in some place: the compiler tells by the others that there is no flow,
-/// since no other field leaves so many unused.
-#[repr(u64)]
-#[derive(Clone, Copy, Debug)]
-enum Alive {
-    Yes = 1,
+/// What the packets of a half without payload showed, before the connection carried some.
+#[derive(Debug)]
+pub(super) struct Begun {
+    pub(super) edge: Edge,
+    pub(super) state: HalfState,
+    pub(super) rare: Option<Rare>,
+    /// See [`Marks::anchored`].
+    pub(super) anchored: bool,
+}
+
+/// What else is to be known of a half when something out of the ordinary comes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Marks {
+    /// `next` was counted from a SYN, so that it is sure where the half begins.
+    anchored: bool,
+    /// All of it has been seen, up to the FIN.
+    finished: bool,
 }
 
 /// What waits on a connection whose segments are not in order.
@@ -59,15 +68,27 @@ impl<R: Receiver> Flow<R> {
         &self.receiver
     }
 
+    /// The number and time of its latest packet.
+    pub(super) fn last(&self) -> (PacketNumber, Timestamp) {
+        self.halves.last()
+    }
+
+    /// The number of its latest packet.
+    pub(super) const fn last_packet(&self) -> PacketNumber {
+        self.halves.last_packet()
+    }
+
     /// What is known of it so far.
     pub(super) fn facts(&self) -> ConnectionFacts {
-        let Pair([lo, hi]) = &self.halves;
         ConnectionFacts {
             flow: self.key,
             opening: self.opening,
-            last: self.last,
+            last: self.last(),
             ending: self.ending,
-            halves: [lo.facts(self.rare.of(Half::Lo)), hi.facts(self.rare.of(Half::Hi))],
+            halves: [Half::Lo, Half::Hi].map(|half| {
+                let rare = self.rare.as_ref().map(|rare| *rare.of(half)).unwrap_or_default();
+                self.halves.state(half).facts(self.halves.edge(half), &rare)
+            }),
             evicted: false,
         }
     }
@@ -76,46 +97,45 @@ impl<R: Receiver> Flow<R> {
     pub(super) fn new(
         key: FlowKey,
         opening: Opening,
-        [lo, hi]: [(HalfState, Rare); 2],
+        [lo, hi]: [Begun; 2],
         ending: Option<Ending>,
         context: &mut R::Context,
     ) -> Self {
         let receiver = R::open(context, &opening);
-        let last = (opening.first.packet, opening.first.time);
+        let first = (opening.first.packet, opening.first.time);
+        let marks = |begun: &Begun| Marks { anchored: begun.anchored, finished: false };
         Self {
-            last,
             key,
-            alive: Alive::Yes,
-            halves: Pair([lo.0, hi.0]),
             receiver,
             opening,
-            disorder: None,
-            rare: Pair([lo.1, hi.1]),
             ending,
+            disorder: None,
+            rare: (lo.rare.is_some() || hi.rare.is_some())
+                .then(|| Box::new(Pair([lo.rare, hi.rare].map(Option::unwrap_or_default)))),
+            marks: Pair([marks(&lo), marks(&hi)]),
             closed: false,
+            halves: Halves::new([(lo.edge, lo.state), (hi.edge, hi.state)], first),
         }
     }
 
-    /// Reads what a segment of this half will need; whether there is a flow at all was read with its key.
-    ///
-    /// Both halves are read, since each acknowledges the other, and since choosing would be a branch that is guessed
-    /// wrong half of the time.
+    /// Reads what a segment of this half will need.
     #[inline]
     pub(super) fn warm(&self, half: Half) -> u64 {
-        let Pair([lo, hi]) = &self.halves;
-        lo.warm().wrapping_add(hi.warm()).wrapping_add(self.receiver.warm(half))
+        let key = self.last_packet().0;
+        key.wrapping_add(self.halves.warm(half)).wrapping_add(self.receiver.warm(half))
     }
 
     /// Reads what its end will need.
     pub(super) fn warm_all(&self) -> u64 {
         let own = u64::from(self.closed).wrapping_add(self.opening.first.packet.0);
-        own.wrapping_add(self.warm(Half::Lo)).wrapping_add(self.receiver.warm_all())
+        let halves = self.halves.warm(Half::Lo).wrapping_add(self.halves.warm(Half::Hi));
+        own.wrapping_add(halves).wrapping_add(self.receiver.warm_all())
     }
 
     /// Whether something waits, in either half, or may after a RST.
     #[inline]
     pub(super) fn is_disordered(&self, half: Half) -> bool {
-        self.halves.of(half).disordered
+        self.halves.edge(half).is_disordered()
     }
 
     /// What the out-of-order bytes keep alive.
@@ -126,9 +146,9 @@ impl<R: Receiver> Flow<R> {
     /// Whether a SYN opens another connection between the same endpoints (RFC 9293 section 3.6.1), rather
     /// than being this one's, sent again.
     pub(super) fn is_reused_by(&self, segment: &Segment<'_>) -> bool {
-        let half = self.halves.of(segment.half);
-        let same = half.is_known() && half.base() == SequenceNumber(segment.sequence).advanced(1);
-        segment.flags.has(Flags::SYN) && half.is_known() && !same
+        let (edge, state) = (self.halves.edge(segment.half), self.halves.state(segment.half));
+        let same = state.base(edge) == SequenceNumber(segment.sequence).advanced(1);
+        segment.flags.has(Flags::SYN) && edge.is_known() && !same
     }
 
     /// Takes a segment that continues its half exactly, was captured as a whole and neither opens nor ends anything.
@@ -136,15 +156,15 @@ impl<R: Receiver> Flow<R> {
     /// another one; then nothing has happened.
     #[inline]
     pub(super) fn take_ordinary(&mut self, segment: &Segment<'_>, context: &mut R::Context) -> bool {
-        let (half, other) = self.halves.both(segment.half);
+        let mut sender = self.halves.sender(segment.half);
         let special = segment.flags.has(Flags::SYN.with(Flags::FIN).with(Flags::RST));
         let whole = segment.payload.len() == segment.payload_length as usize;
-        if special || !whole || !half.is_due(segment) || other.is_unseen(segment) {
+        if special || !whole || !sender.half.edge.is_due(segment) || sender.other.is_unseen(segment) {
             return false;
         }
-        self.last = (segment.origin.packet, segment.origin.time);
-        half.count(segment);
-        half.hop_limit = segment.hop_limit;
+        sender.count(segment);
+        let mut half = sender.half;
+        half.edge.hop_limit = segment.hop_limit;
         if !segment.payload.is_empty() {
             half.remember(segment.payload);
             let chunk = Chunk { bytes: segment.payload, origin: segment.origin };
@@ -156,58 +176,58 @@ impl<R: Receiver> Flow<R> {
 
     /// Takes the next captured segment, whatever it is.
     pub(super) fn segment(&mut self, segment: &Segment<'_>, context: &mut R::Context) {
-        self.last = (segment.origin.packet, segment.origin.time);
-        let (half, other) = self.halves.both(segment.half);
-        half.count(segment);
+        let mut sender = self.halves.sender(segment.half);
+        sender.count(segment);
+        let Sender { mut half, other, .. } = sender;
         let acknowledges_unseen = other.is_unseen(segment);
         let special = segment.flags.has(Flags::SYN.with(Flags::RST));
-        if !half.is_due(segment) || special || acknowledges_unseen {
+        if !half.edge.is_due(segment) || special || acknowledges_unseen {
             self.out_of_the_ordinary(segment, acknowledges_unseen, context);
             return;
         }
-        half.hop_limit = segment.hop_limit;
+        half.edge.hop_limit = segment.hop_limit;
         if segment.payload_length > 0 {
             let chunk = Chunk { bytes: segment.payload, origin: segment.origin };
             let length = u64::from(segment.payload_length);
             let captured = segment.payload.len() as u64;
             let cut = half.deliver(segment.half, chunk, length, captured, &mut self.receiver, context);
             if cut > 0 {
-                self.rare.of_mut(segment.half).lose_cut(cut);
+                self.rare(segment.half).lose_cut(cut);
             }
         }
         if segment.flags.has(Flags::FIN) {
-            half.finish();
+            self.finish(segment.half);
             self.ended(EndedBy::Fin, segment);
         }
     }
 
     /// Counts copies of packets of a half.
     pub(super) fn count_copies(&mut self, half: Half, copies: u32) {
-        let rare = self.rare.of_mut(half);
-        rare.copies = rare.copies.saturating_add(copies);
+        if copies > 0 {
+            let rare = self.rare(half);
+            rare.copies = rare.copies.saturating_add(copies);
+        }
     }
 
-    /// Gives up what is still waited for and says what was seen.
-    pub(super) fn end(mut self, evicted: bool, context: &mut R::Context) -> (ConnectionFacts, R) {
+    /// Whether no connection lies here.
+    #[inline]
+    pub(super) fn is_vacant(&self) -> bool {
+        self.key == FlowKey::NONE
+    }
+
+    /// Gives up what is still waited for and says what was seen; what is left is of no use.
+    pub(super) fn end(&mut self, evicted: bool, context: &mut R::Context) -> (ConnectionFacts, R) {
         self.settle(Patience::AtAnEnd, context);
-        let last = self.last;
-        let Pair([lo, hi]) = self.halves;
-        let facts = ConnectionFacts {
-            flow: self.key,
-            opening: self.opening,
-            last,
-            ending: self.ending,
-            halves: [lo.facts(self.rare.of(Half::Lo)), hi.facts(self.rare.of(Half::Hi))],
-            evicted,
-        };
-        (facts, self.receiver)
+        let facts = ConnectionFacts { evicted, ..self.facts() };
+        (self.disorder, self.rare) = (None, None);
+        (facts, std::mem::take(&mut self.receiver))
     }
 
     /// Gives up the oldest holes until neither half holds more than `limit` bytes.
     pub(super) fn shrink(&mut self, limit: usize, context: &mut R::Context) {
         while let Some((fullest, _)) = self.fullest().filter(|(_, held_bytes)| *held_bytes > limit) {
             let Some(mut disorder) = self.disorder.take() else { return };
-            self.rare.of_mut(fullest).hole_limit_hit = true;
+            self.rare(fullest).hole_limit_hit = true;
             // What is held waits for a hole of its own half, or for bytes of the other that it acknowledges.
             let given_up = self.give_up_hole_of(&mut disorder, fullest, Patience::AtAnEnd, context)
                 || self.give_up_hole_of(&mut disorder, fullest.other(), Patience::AtAnEnd, context);
@@ -234,37 +254,38 @@ impl<R: Receiver> Flow<R> {
         context: &mut R::Context,
     ) {
         let now = segment.origin.time;
-        let (half, other) = self.halves.both(segment.half);
+        let anchored = self.marks.of(segment.half).anchored;
+        let Sender { half, other, .. } = self.halves.sender(segment.half);
         let syn = u32::from(segment.flags.has(Flags::SYN));
         let start = SequenceNumber(segment.sequence).advanced(syn);
         // A keep-alive probe stands one before what is due. If it was the first packet seen, the half begins
         // one later than it made believe.
-        let first_payload = half.payload_bytes == u64::from(segment.payload_length);
-        let began_with_probe =
-            !self.rare.of(segment.half).anchored && first_payload && start.ahead_of(half.next) == 1;
-        if !half.is_known() || began_with_probe {
-            half.begin(start);
+        let first_payload = half.state.payload_bytes == u64::from(segment.payload_length);
+        let began_with_probe = !anchored && first_payload && start.ahead_of(half.edge.next) == 1;
+        if !half.edge.is_known() || began_with_probe {
+            half.edge.begin(start);
         }
         if segment.flags.has(Flags::RST) {
-            self.rare.of_mut(segment.half).reset();
-            half.disordered = true;
+            half.edge.set_disordered(true);
+            self.rare(segment.half).is_reset = true;
             // Bytes in a RST are an explanation for people, not part of the stream (RFC 9293 section 3.10.7.4).
             self.ended(EndedBy::Reset, segment);
             self.settle(Patience::UntilNow(now), context);
             return;
         }
-        half.hop_limit = segment.hop_limit;
-        self.rare.of_mut(segment.half).count_after_reset();
+        half.edge.hop_limit = segment.hop_limit;
+        let beyond = SequenceNumber(segment.acknowledgment).ahead_of(other.next);
+        if let Some(rare) = &mut self.rare {
+            rare.of_mut(segment.half).count_after_reset();
+        }
         let mut after = 0;
-        if acknowledges_unseen {
-            let beyond = SequenceNumber(segment.acknowledgment).ahead_of(other.next);
-            if beyond <= SEQUENCE_JUMP_BYTES {
-                after = other.position.saturating_add(beyond.unsigned_abs());
-                let lane = self.disorder.get_or_insert_default().lanes.of_mut(segment.half.other());
-                let since = lane.acknowledged.map_or(now, |(_, since)| since);
-                let farthest = lane.acknowledged.map_or(0, |(position, _)| position);
-                lane.acknowledged = Some((farthest.max(after), since));
-            }
+        if acknowledges_unseen && beyond <= SEQUENCE_JUMP_BYTES {
+            let other = segment.half.other();
+            after = self.halves.state(other).position.saturating_add(beyond.unsigned_abs());
+            let lane = self.disorder.get_or_insert_default().lanes.of_mut(other);
+            let since = lane.acknowledged.map_or(now, |(_, since)| since);
+            let farthest = lane.acknowledged.map_or(0, |(position, _)| position);
+            lane.acknowledged = Some((farthest.max(after), since));
         }
         self.place(segment, start, after);
         if segment.flags.has(Flags::FIN) {
@@ -275,32 +296,28 @@ impl<R: Receiver> Flow<R> {
 
     /// Puts a segment's payload and FIN where they belong among what waits.
     fn place(&mut self, segment: &Segment<'_>, start: SequenceNumber, after: u64) {
-        let half = self.halves.of(segment.half);
-        let facts = self.rare.of_mut(segment.half);
-        let ahead = start.ahead_of(half.next);
+        let ahead = start.ahead_of(self.halves.edge(segment.half).next);
         let length = i64::from(segment.payload_length);
         let fin = segment.flags.has(Flags::FIN);
-        if length == 0 && !fin {
-            if ahead == -1 && !segment.flags.has(Flags::SYN) {
-                facts.keep_alives = facts.keep_alives.saturating_add(1);
-            }
+        let is_before_due = ahead == -1 && !fin && length <= 1;
+        if is_before_due && !(length == 0 && segment.flags.has(Flags::SYN)) {
+            let rare = self.rare(segment.half);
+            rare.keep_alives = rare.keep_alives.saturating_add(1);
             return;
         }
-        if ahead == -1 && length == 1 && !fin {
-            facts.keep_alives = facts.keep_alives.saturating_add(1);
+        if length == 0 && !fin {
             return;
         }
         if ahead > SEQUENCE_JUMP_BYTES && !self.is_believed(segment, start) {
             return;
         }
-        let half = self.halves.of(segment.half);
-        let facts = self.rare.of_mut(segment.half);
+        let (edge, state) = (self.halves.edge(segment.half), self.halves.state(segment.half));
         let lane = self.disorder.get_or_insert_default().lanes.of_mut(segment.half);
         let mut piece = Piece::new(segment, after, self.receiver.wants_bytes());
-        let mut position = half.position.saturating_add_signed(ahead);
+        let mut position = state.position.saturating_add_signed(ahead);
         if fin {
             let at = position.saturating_add(piece.length);
-            if at >= half.position && lane.fin.is_none() && !half.is_finished() {
+            if at >= state.position && lane.fin.is_none() && !self.marks.of(segment.half).finished {
                 lane.fin = Some(at);
             }
         }
@@ -308,24 +325,22 @@ impl<R: Receiver> Flow<R> {
             return;
         }
         let seen = u64::try_from(ahead.saturating_neg()).unwrap_or(0);
+        let mut found = Inserted { repeated: seen > 0, ..Inserted::default() };
         if seen > 0 {
-            facts.retransmitted = facts.retransmitted.saturating_add(1);
             // The position of a segment from before the first byte seen cannot be told.
-            if half.position >= seen && half.conflicts(position, segment.payload) {
-                facts.conflicting_overlaps = facts.conflicting_overlaps.saturating_add(1);
-            }
-            if seen >= piece.length {
-                return;
-            }
-            piece = piece.part(seen, piece.length);
-            position = half.position;
+            found.conflicting = state.position >= seen && state.conflicts(edge, position, segment.payload);
+            position = state.position;
         }
-        let inserted = lane.insert(position, &piece);
-        facts.retransmitted = facts.retransmitted.saturating_add(u32::from(inserted.repeated && seen == 0));
-        facts.conflicting_overlaps =
-            facts.conflicting_overlaps.saturating_add(u32::from(inserted.conflicting));
-        facts.out_of_order =
-            facts.out_of_order.saturating_add(u32::from(inserted.late && !inserted.repeated));
+        if seen < piece.length {
+            piece = piece.part(seen, piece.length);
+            let inserted = lane.insert(position, &piece);
+            found.late = inserted.late && !inserted.repeated;
+            found.repeated |= inserted.repeated;
+            found.conflicting |= inserted.conflicting;
+        }
+        if found != Inserted::default() {
+            self.rare(segment.half).count(found);
+        }
     }
 
     /// Whether a segment far ahead is to be believed: it continues the stray one before it. If not, it is
@@ -336,9 +351,20 @@ impl<R: Receiver> Flow<R> {
             return true;
         }
         lane.stray_end = Some(start.advanced(segment.payload_length).0);
-        let facts = self.rare.of_mut(segment.half);
-        facts.stray = facts.stray.saturating_add(1);
+        let rare = self.rare(segment.half);
+        rare.stray = rare.stray.saturating_add(1);
         false
+    }
+
+    /// Passes the FIN of a half.
+    fn finish(&mut self, half: Half) {
+        self.marks.of_mut(half).finished = true;
+        self.halves.of_mut(half).advance(1);
+    }
+
+    /// What is rare of a half.
+    fn rare(&mut self, half: Half) -> &mut Rare {
+        self.rare.get_or_insert_default().of_mut(half)
     }
 
     /// Notes how the connection ends; the first FIN or RST counts.
@@ -369,7 +395,8 @@ impl<R: Receiver> Flow<R> {
         let idle = disorder.lanes.of(Half::Lo).is_idle() && disorder.lanes.of(Half::Hi).is_idle();
         self.disorder = (!idle).then_some(disorder);
         for half in [Half::Lo, Half::Hi] {
-            self.halves.of_mut(half).set_disordered(!idle, self.rare.of(half));
+            let is_reset = self.rare.as_ref().is_some_and(|rare| rare.of(half).is_reset);
+            self.halves.of_mut(half).edge.set_disordered(!idle || is_reset);
         }
     }
 
@@ -384,24 +411,28 @@ impl<R: Receiver> Flow<R> {
         let mut moved = false;
         for of in [Half::Lo, Half::Hi] {
             let lane = disorder.lanes.of_mut(of);
-            let (half, other) = self.halves.both(of);
+            let other = self.halves.state(of.other()).position;
+            let mut half = self.halves.of_mut(of);
             while let Some((position, piece)) = lane.first() {
                 let overdue = patience.is_some_and(|patience| patience.is_over(piece.origin.time));
-                if position > half.position || (piece.after > other.position && !overdue) {
+                if position > half.state.position || (piece.after > other && !overdue) {
                     break;
                 }
                 let Some(piece) = lane.pop() else { break };
                 let chunk = Chunk { bytes: &piece.bytes, origin: piece.origin };
                 let cut = half.deliver(of, chunk, piece.length, piece.captured, &mut self.receiver, context);
-                self.rare.of_mut(of).lose_cut(cut);
+                if cut > 0 {
+                    self.rare.get_or_insert_default().of_mut(of).lose_cut(cut);
+                }
                 moved = true;
             }
-            if lane.fin.is_some_and(|at| at <= half.position) {
+            if lane.fin.is_some_and(|at| at <= half.state.position) {
                 lane.fin = None;
-                half.finish();
+                self.finish(of);
                 moved = true;
             }
-            if lane.acknowledged.is_some_and(|(position, _)| position <= half.position) {
+            let position_of_half = self.halves.state(of).position;
+            if lane.acknowledged.is_some_and(|(position, _)| position <= position_of_half) {
                 lane.acknowledged = None;
             }
         }
@@ -418,27 +449,27 @@ impl<R: Receiver> Flow<R> {
         context: &mut R::Context,
     ) -> bool {
         let lane = disorder.lanes.of_mut(of);
-        let half = self.halves.of_mut(of);
+        let position = self.halves.state(of).position;
         let next = lane.first_position().into_iter().chain(lane.fin).min();
         let acknowledged = lane.acknowledged.filter(|(_, since)| patience.is_over(*since));
         let hole_end = match (next, acknowledged) {
             (Some(next), _) if patience == Patience::AtAnEnd => next,
-            (Some(next), Some((position, _))) => next.min(position),
-            (None, Some((position, _))) => position,
+            (Some(next), Some((acknowledged, _))) => next.min(acknowledged),
+            (None, Some((acknowledged, _))) => acknowledged,
             (_, None) => return false,
         };
-        let missing = hole_end.saturating_sub(half.position);
+        let missing = hole_end.saturating_sub(position);
         if missing == 0 {
             return false;
         }
         // What the other side has acknowledged reached it: the capture dropped it, not the network.
-        let received_to = lane.acknowledged.map_or(0, |(position, _)| position.min(hole_end));
-        let known_received = received_to.saturating_sub(half.position);
-        let at = lane.first().map_or_else(|| origin_of(self.last), |(_, piece)| piece.origin);
-        half.advance(missing);
+        let received_to = lane.acknowledged.map_or(0, |(to, _)| to.min(hole_end));
+        let known_received = received_to.saturating_sub(position);
+        let at = lane.first().map_or_else(|| origin_of(self.last()), |(_, piece)| piece.origin);
+        self.halves.of_mut(of).advance(missing);
         // A single number at the end of what is known is a FIN that the capture lacks, not a byte.
         if missing > 1 || next.is_some() {
-            self.rare.of_mut(of).lose(missing, known_received);
+            self.rare(of).lose(missing, known_received);
             self.receiver.gap(context, of, missing, at);
         }
         true
@@ -475,50 +506,18 @@ fn origin_of((packet, time): (PacketNumber, Timestamp)) -> Origin {
     Origin { packet, time, file_offset: 0 }
 }
 
-/// One of something for each half.
-#[derive(Clone, Copy, Debug, Default)]
-struct Pair<T>([T; 2]);
-
-impl<T> Pair<T> {
-    const fn of(&self, half: Half) -> &T {
-        let Self([lo, hi]) = self;
-        match half {
-            Half::Lo => lo,
-            Half::Hi => hi,
-        }
-    }
-
-    const fn of_mut(&mut self, half: Half) -> &mut T {
-        let Self([lo, hi]) = self;
-        match half {
-            Half::Lo => lo,
-            Half::Hi => hi,
-        }
-    }
-
-    /// The half asked for, and the other one.
-    const fn both(&mut self, half: Half) -> (&mut T, &mut T) {
-        let Self([lo, hi]) = self;
-        match half {
-            Half::Lo => (lo, hi),
-            Half::Hi => (hi, lo),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// Stands for what is above: as large as the stack that is there in earnest.
-    type Above = [u64; 29];
+    type Above = [u64; 24];
 
     #[test]
     fn what_every_segment_needs_begins_on_a_cache_line() {
-        assert_eq!(std::mem::offset_of!(Flow<Above>, last), 0);
-        assert_eq!(std::mem::offset_of!(Flow<Above>, alive), 56);
-        assert_eq!(std::mem::offset_of!(Flow<Above>, halves), 64);
+        assert_eq!(std::mem::offset_of!(Flow<Above>, key), 0);
+        assert_eq!(std::mem::offset_of!(Flow<Above>, halves), 40);
         assert_eq!(std::mem::offset_of!(Flow<Above>, receiver), 192);
-        assert_eq!(size_of::<Option<Flow<Above>>>(), 640, "that there is none takes no room");
+        assert_eq!(size_of::<Flow<Above>>(), 512);
     }
 }

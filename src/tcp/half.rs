@@ -1,26 +1,45 @@
 //! One half of a live connection: where it is in its sequence space, and its counters.
 
 use super::facts::HalfFacts;
+use super::lane::Inserted;
 use super::receiver::{Chunk, Receiver};
 use super::sequence::SequenceNumber;
 use crate::decode::{Flags, Half, Segment};
 use crate::limits;
 use crate::units::{PacketNumber, Timestamp};
 
-/// The state of one half: what every segment needs. It fills one cache line, since tens of thousands of connections are
+/// What a segment of either half needs to know of a half: it acknowledges the other one. Both edges of a connection lie in
+/// one cache line with its key.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Edge {
+    /// The sequence number that is due next; meaningless until [`Edge::is_known`].
+    pub(super) next: SequenceNumber,
+    standing: Standing,
+    /// How many bytes of [`HalfState::recent`] mean something.
+    recent_length: u8,
+    /// That of the latest segment that is no RST; 0 if there is none.
+    pub(super) hop_limit: u8,
+    /// Whether it sent the connection's latest packet.
+    pub(super) is_latest: bool,
+}
+
+/// Whether it is known what is due in a half.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Standing {
+    /// No packet was seen.
+    #[default]
+    Unknown,
+    /// It is.
+    Orderly,
+    /// It is, but something waits on this connection, in either half, or this one was reset: segments go the long way.
+    Disordered,
+}
+
+/// The rest of what every segment of one half needs. It fills one cache line, since tens of thousands of connections are
 /// touched at random, and waiting for memory is a good part of the work.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct HalfState {
-    /// The sequence number that is due next; meaningless until [`HalfState::is_known`].
-    pub(super) next: SequenceNumber,
-    progress: Progress,
-    /// Whether something waits on this connection, in either half, or this one was reset: segments go the long way.
-    pub(super) disordered: bool,
-    /// How many bytes of `recent` mean something.
-    recent_length: u8,
-    /// That of the latest segment that is no RST; 0 if there is none.
-    pub(super) hop_limit: u8,
     /// How far it is: sequence space passed since its first byte, FIN included.
     pub(super) position: u64,
     packets: u32,
@@ -28,6 +47,8 @@ pub(super) struct HalfState {
     since_recent: u32,
     pub(super) payload_bytes: u64,
     last_payload: (PacketNumber, Timestamp),
+    /// The time of its latest packet.
+    pub(super) last: Timestamp,
     /// The first bytes of the latest delivered segment, to notice a retransmission that differs.
     ///
     /// Whoever injects an answer before the real one makes the real one look like a retransmission with
@@ -35,23 +56,16 @@ pub(super) struct HalfState {
     recent: [u8; limits::OVERLAP_MEMORY_BYTES],
 }
 
-/// How much of a half has been seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Progress {
-    /// No packet.
-    #[default]
-    Nothing,
-    /// Some, so that it is known which sequence number is due.
-    Some,
-    /// All, up to the FIN.
-    Finished,
+/// Both parts of one half.
+#[derive(Debug)]
+pub(super) struct HalfMut<'a> {
+    pub(super) edge: &'a mut Edge,
+    pub(super) state: &'a mut HalfState,
 }
 
-/// The rest of the state of one half, which ordinary segments do not touch.
+/// What most connections have nothing of.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Rare {
-    /// Whether `next` was counted from a SYN, so that it is sure where the half begins.
-    pub(super) anchored: bool,
     pub(super) hole_limit_hit: bool,
     /// There was a RST, which makes later segments go the long way.
     pub(super) is_reset: bool,
@@ -81,9 +95,12 @@ impl Rare {
         self.missing_cut_bytes = self.missing_cut_bytes.saturating_add(bytes);
     }
 
-    /// Notes a RST.
-    pub(super) fn reset(&mut self) {
-        self.is_reset = true;
+    /// Counts a segment that repeats something, or that filled a hole.
+    pub(super) fn count(&mut self, inserted: Inserted) {
+        let Inserted { repeated, conflicting, late } = inserted;
+        self.retransmitted = self.retransmitted.saturating_add(u32::from(repeated));
+        self.conflicting_overlaps = self.conflicting_overlaps.saturating_add(u32::from(conflicting));
+        self.out_of_order = self.out_of_order.saturating_add(u32::from(late));
     }
 
     /// Counts a segment that is no RST and goes the long way.
@@ -92,18 +109,67 @@ impl Rare {
     }
 }
 
-impl HalfState {
-    /// The state after `packets` packets without payload, the latest of which left off at `next`, if any did.
-    pub(super) fn without_payload(packets: u32, next: Option<SequenceNumber>) -> Self {
-        let mut half = Self { packets, ..Self::default() };
+impl Edge {
+    /// That of a half of which packets without payload were seen, the latest of which left off at `next`, if any did.
+    pub(super) fn without_payload(next: Option<SequenceNumber>, hop_limit: u8, is_reset: bool) -> Self {
+        let mut edge = Self { hop_limit, ..Self::default() };
         if let Some(next) = next {
-            half.begin(next);
+            edge.begin(next);
         }
-        half
+        edge.set_disordered(is_reset);
+        edge
+    }
+
+    /// Whether a packet of it has been seen.
+    #[inline]
+    pub(super) fn is_known(self) -> bool {
+        self.standing != Standing::Unknown
+    }
+
+    /// Whether something waits on the connection, in either half, or this one was reset.
+    #[inline]
+    pub(super) fn is_disordered(self) -> bool {
+        self.standing == Standing::Disordered
+    }
+
+    /// Whether a segment of it begins with what is due, and nothing waits.
+    #[inline]
+    pub(super) fn is_due(self, segment: &Segment<'_>) -> bool {
+        self.standing == Standing::Orderly && self.next.0 == segment.sequence
+    }
+
+    /// Whether a segment of the other half acknowledges more of this one than was seen.
+    #[inline]
+    pub(super) fn is_unseen(self, segment: &Segment<'_>) -> bool {
+        segment.flags.has(Flags::ACK)
+            && self.is_known()
+            && SequenceNumber(segment.acknowledgment).ahead_of(self.next) > 0
+    }
+
+    /// Says which sequence number is due.
+    pub(super) fn begin(&mut self, next: SequenceNumber) {
+        self.next = next;
+        if !self.is_known() {
+            self.standing = Standing::Orderly;
+        }
+    }
+
+    /// Says whether segments are to go the long way. Where no packet was seen, they do anyway.
+    pub(super) fn set_disordered(&mut self, disordered: bool) {
+        if self.is_known() {
+            self.standing = if disordered { Standing::Disordered } else { Standing::Orderly };
+        }
+    }
+}
+
+impl HalfState {
+    /// The state after `packets` packets without payload.
+    pub(super) fn without_payload(packets: u32) -> Self {
+        Self { packets, ..Self::default() }
     }
 
     /// What was seen.
-    pub(super) fn facts(&self, rare: &Rare) -> HalfFacts {
+    pub(super) fn facts(&self, edge: Edge, rare: &Rare) -> HalfFacts {
         let Rare { retransmitted, out_of_order, conflicting_overlaps, keep_alives, stray, .. } = *rare;
         HalfFacts {
             packets: u64::from(self.packets),
@@ -117,7 +183,7 @@ impl HalfState {
             keep_alives,
             stray,
             hole_limit_hit: rare.hole_limit_hit,
-            hop_limit: Some(self.hop_limit).filter(|hop_limit| *hop_limit > 0),
+            hop_limit: Some(edge.hop_limit).filter(|hop_limit| *hop_limit > 0),
             after_reset: rare.after_reset,
             copies: rare.copies,
             last_payload: Some(self.last_payload).filter(|_| self.payload_bytes > 0),
@@ -125,79 +191,45 @@ impl HalfState {
     }
 
     /// Where the sequence space begins: the byte after the SYN, or the first seen.
-    pub(super) fn base(&self) -> SequenceNumber {
+    pub(super) fn base(&self, edge: Edge) -> SequenceNumber {
         #[expect(clippy::cast_possible_truncation, reason = "sequence numbers count modulo 2^32")]
-        SequenceNumber(self.next.0.wrapping_sub(self.position as u32))
+        SequenceNumber(edge.next.0.wrapping_sub(self.position as u32))
     }
 
     /// Reads some of it, so that the rest comes with it.
     #[inline]
     pub(super) fn warm(&self) -> u64 {
-        u64::from(self.next.0)
+        self.position
     }
 
     /// Counts a packet.
     #[inline]
     pub(super) fn count(&mut self, segment: &Segment<'_>) {
         self.packets = self.packets.saturating_add(1);
+        self.last = segment.origin.time;
         if segment.payload_length > 0 {
             self.payload_bytes = self.payload_bytes.saturating_add(u64::from(segment.payload_length));
             self.last_payload = (segment.origin.packet, segment.origin.time);
         }
     }
 
-    /// Says whether something waits on the connection.
-    pub(super) fn set_disordered(&mut self, disordered: bool, rare: &Rare) {
-        self.disordered = disordered || rare.is_reset;
+    /// Whether `bytes`, said to stand at `position`, differ from what was delivered there.
+    pub(super) fn conflicts(&self, edge: Edge, position: u64, bytes: &[u8]) -> bool {
+        let known = self.recent.get(..usize::from(edge.recent_length)).unwrap_or_default();
+        let known_position = self.position.saturating_sub(u64::from(self.since_recent));
+        self.since_recent < u32::MAX && differ(known_position, known, position, bytes)
     }
+}
 
+impl HalfMut<'_> {
     /// Moves on by `length` of sequence space.
     #[inline]
     pub(super) fn advance(&mut self, length: u64) {
         #[expect(clippy::cast_possible_truncation, reason = "sequence numbers count modulo 2^32")]
         let step = length as u32;
-        self.next = self.next.advanced(step);
-        self.position = self.position.saturating_add(length);
-        self.since_recent = self.since_recent.saturating_add(step);
-    }
-
-    /// Whether a packet of it has been seen.
-    #[inline]
-    pub(super) fn is_known(&self) -> bool {
-        self.progress != Progress::Nothing
-    }
-
-    /// Whether a segment of it begins with what is due, and nothing waits.
-    #[inline]
-    pub(super) fn is_due(&self, segment: &Segment<'_>) -> bool {
-        self.is_known() && self.next.0 == segment.sequence && !self.disordered
-    }
-
-    /// Whether a segment of the other half acknowledges more of this one than was seen.
-    #[inline]
-    pub(super) fn is_unseen(&self, segment: &Segment<'_>) -> bool {
-        segment.flags.has(Flags::ACK)
-            && self.is_known()
-            && SequenceNumber(segment.acknowledgment).ahead_of(self.next) > 0
-    }
-
-    /// Whether its FIN has been reached.
-    pub(super) fn is_finished(&self) -> bool {
-        self.progress == Progress::Finished
-    }
-
-    /// Says which sequence number is due.
-    pub(super) fn begin(&mut self, next: SequenceNumber) {
-        self.next = next;
-        if !self.is_known() {
-            self.progress = Progress::Some;
-        }
-    }
-
-    /// Passes the FIN.
-    pub(super) fn finish(&mut self) {
-        self.progress = Progress::Finished;
-        self.advance(1);
+        self.edge.next = self.edge.next.advanced(step);
+        self.state.position = self.state.position.saturating_add(length);
+        self.state.since_recent = self.state.since_recent.saturating_add(step);
     }
 
     /// Hands the next bytes up: `length` on the wire, of which the first `captured` were captured. The chunk is
@@ -227,21 +259,14 @@ impl HalfState {
     /// Keeps the first bytes of what is delivered, to compare a retransmission with.
     #[inline]
     pub(super) fn remember(&mut self, bytes: &[u8]) {
-        self.since_recent = 0;
+        self.state.since_recent = 0;
         if let Some(start) = bytes.first_chunk() {
-            self.recent = *start;
-            self.recent_length = limits::OVERLAP_MEMORY_BYTES_U8;
+            self.state.recent = *start;
+            self.edge.recent_length = limits::OVERLAP_MEMORY_BYTES_U8;
         } else {
-            self.recent.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-            self.recent_length = u8::try_from(bytes.len()).unwrap_or_default();
+            self.state.recent.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+            self.edge.recent_length = u8::try_from(bytes.len()).unwrap_or_default();
         }
-    }
-
-    /// Whether `bytes`, said to stand at `position`, differ from what was delivered there.
-    pub(super) fn conflicts(&self, position: u64, bytes: &[u8]) -> bool {
-        let known = self.recent.get(..usize::from(self.recent_length)).unwrap_or_default();
-        let known_position = self.position.saturating_sub(u64::from(self.since_recent));
-        self.since_recent < u32::MAX && differ(known_position, known, position, bytes)
     }
 }
 
@@ -273,14 +298,15 @@ mod tests {
 
     #[test]
     fn what_every_segment_needs_fills_one_cache_line() {
-        assert_eq!(size_of::<HalfState>(), 64);
+        assert_eq!((size_of::<HalfState>(), size_of::<Edge>()), (64, 8));
     }
 
     #[test]
     fn the_base_is_found_again_after_a_wrap() {
-        let mut half = HalfState::without_payload(1, Some(SequenceNumber(u32::MAX - 1)));
-        half.advance(10);
-        assert_eq!(half.next, SequenceNumber(8));
-        assert_eq!(half.base(), SequenceNumber(u32::MAX - 1));
+        let mut edge = Edge::without_payload(Some(SequenceNumber(u32::MAX - 1)), 64, false);
+        let mut state = HalfState::without_payload(1);
+        HalfMut { edge: &mut edge, state: &mut state }.advance(10);
+        assert_eq!(edge.next, SequenceNumber(8));
+        assert_eq!(state.base(edge), SequenceNumber(u32::MAX - 1));
     }
 }

@@ -10,6 +10,7 @@ mod embryo;
 mod facts;
 mod flow;
 mod half;
+mod halves;
 mod happenings;
 mod lane;
 mod receiver;

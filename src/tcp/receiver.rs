@@ -46,8 +46,9 @@ impl Kept {
     }
 }
 
-/// What stands above a connection: it gets both halves' bytes in order, and the lengths of what is missing.
-pub trait Receiver: Sized {
+/// What stands above a connection: it gets both halves' bytes in order, and the lengths of what is missing. One by default
+/// lies where there is no connection.
+pub trait Receiver: Default {
     /// What all connections share.
     type Context;
 

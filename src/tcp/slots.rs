@@ -15,8 +15,9 @@ pub(super) struct Slots<R> {
     index: HashTable<u32>,
     /// Seeded, since the keys come from the network.
     hasher: foldhash::fast::RandomState,
-    /// The flows in blocks of [`BLOCK`]: they never move, and begin on a cache line whatever the allocator does.
-    blocks: Vec<Vec<Option<Flow<R>>>>,
+    /// The flows in blocks of [`BLOCK`]: they never move, and begin on a cache line whatever the allocator does. In places
+    /// that are free lie [vacant](Flow::is_vacant) ones, so that nothing but a key has to be read to tell.
+    blocks: Vec<Vec<Flow<R>>>,
     /// Distinguishes the flows that use a place one after the other.
     generations: Vec<u32>,
     free: Vec<u32>,
@@ -58,27 +59,22 @@ impl<R: Receiver> Slots<R> {
         self.get(place).is_some_and(|flow| flow.key == *key)
     }
 
-    /// The connection at a place.
+    /// What lies at a place.
     #[inline]
     pub(super) fn get(&self, place: u32) -> Option<&Flow<R>> {
-        self.blocks.get(place as usize / BLOCK)?.get(place as usize % BLOCK)?.as_ref()
+        self.blocks.get(place as usize / BLOCK)?.get(place as usize % BLOCK)
     }
 
-    /// The connection at a place, to be worked on.
+    /// What lies at a place, to be worked on.
     #[inline]
     pub(super) fn get_mut(&mut self, place: u32) -> Option<&mut Flow<R>> {
-        self.slot(place)?.as_mut()
+        self.blocks.get_mut(place as usize / BLOCK)?.get_mut(place as usize % BLOCK)
     }
 
     /// The connection between these endpoints, if it lies here, to be worked on.
     #[inline]
     pub(super) fn get_mut_if(&mut self, place: u32, key: &FlowKey) -> Option<&mut Flow<R>> {
         self.get_mut(place).filter(|flow| flow.key == *key)
-    }
-
-    #[inline]
-    fn slot(&mut self, place: u32) -> Option<&mut Option<Flow<R>>> {
-        self.blocks.get_mut(place as usize / BLOCK)?.get_mut(place as usize % BLOCK)
     }
 
     /// The number of the flow at a place among those that have used it.
@@ -90,43 +86,43 @@ impl<R: Receiver> Slots<R> {
     pub(super) fn insert(&mut self, flow: Flow<R>) -> Option<u32> {
         let hash = self.hasher.hash_one(flow.key);
         let place = if let Some(place) = self.free.pop() {
-            *self.slot(place)? = Some(flow);
+            *self.get_mut(place)? = flow;
             place
         } else {
             let place = u32::try_from(self.generations.len()).ok()?;
             if self.generations.len().is_multiple_of(BLOCK) {
                 self.blocks.push(Vec::with_capacity(BLOCK));
             }
-            self.blocks.last_mut()?.push(Some(flow));
+            self.blocks.last_mut()?.push(flow);
             self.generations.push(0);
             place
         };
         let (blocks, hasher) = (&self.blocks, &self.hasher);
         self.index.insert_unique(hash, place, |other| {
             let block = blocks.get(*other as usize / BLOCK);
-            let flow = block.and_then(|block| block.get(*other as usize % BLOCK)?.as_ref());
+            let flow = block.and_then(|block| block.get(*other as usize % BLOCK));
             flow.map_or(0, |flow| hasher.hash_one(flow.key))
         });
         Some(place)
     }
 
-    /// Takes a connection out.
-    pub(super) fn remove(&mut self, place: u32) -> Option<Flow<R>> {
-        let flow = self.slot(place)?.take()?;
+    /// Frees the place of a connection that has ended.
+    pub(super) fn free(&mut self, place: u32) {
+        let Some(flow) = self.get_mut(place).filter(|flow| !flow.is_vacant()) else { return };
+        let key = std::mem::replace(&mut flow.key, FlowKey::NONE);
         if let Some(generation) = self.generations.get_mut(place as usize) {
             *generation = generation.wrapping_add(1);
         }
-        let hash = self.hasher.hash_one(flow.key);
+        let hash = self.hasher.hash_one(key);
         if let Ok(entry) = self.index.find_entry(hash, |other| *other == place) {
             entry.remove();
         }
         self.free.push(place);
-        Some(flow)
     }
 
     /// All of them with their places.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Flow<R>)> {
-        (0..).zip(self.blocks.iter().flatten()).filter_map(|(place, flow)| Some((place, flow.as_ref()?)))
+        (0..).zip(self.blocks.iter().flatten()).filter(|(_, flow)| !flow.is_vacant())
     }
 
     /// Takes all of them out.
@@ -134,7 +130,7 @@ impl<R: Receiver> Slots<R> {
         self.index.clear();
         self.free.clear();
         self.generations.clear();
-        std::mem::take(&mut self.blocks).into_iter().flatten().flatten()
+        std::mem::take(&mut self.blocks).into_iter().flatten().filter(|flow| !flow.is_vacant())
     }
 }
 

@@ -36,6 +36,10 @@ impl Default for State {
 
 /// What came of some bytes.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for one match, and a box would cost more than moving it"
+)]
 pub(super) enum Step<'a> {
     /// Nothing yet.
     More,

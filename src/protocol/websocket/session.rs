@@ -25,7 +25,7 @@ pub(crate) struct Session {
     server: Side,
     /// Whether permessage-deflate was agreed on; `None` if the capture does not show it.
     deflate: Option<bool>,
-    close: Option<CloseFact>,
+    close: Option<Box<CloseFact>>,
     pings: Option<Box<Pings>>,
     rare: Option<Box<Rare>>,
 }
@@ -228,7 +228,7 @@ impl Session {
         SessionFacts {
             client: self.client.facts(client_losses, other(Role::Client)),
             server: self.server.facts(server_losses, other(Role::Server)),
-            close: self.close,
+            close: self.close.map(|close| *close),
             pings: self.pings.map(|pings| pings.facts()).unwrap_or_default(),
             anomalies,
             frames,
@@ -433,7 +433,7 @@ impl Session {
         }
         self.side_mut(by).closed = true;
         if self.close.is_none() {
-            self.close = Some(CloseFact { by, code, reason: reason.into(), origin });
+            self.close = Some(Box::new(CloseFact { by, code, reason: reason.into(), origin }));
         }
     }
 
