@@ -94,7 +94,7 @@ struct Session<'a> {
     live: Live,
     signals: Signals,
     packets: u64,
-    /// Handshakes that failed.
+    /// Attempts that failed, each counted once, over however many connections it went.
     failed: u64,
     /// The worst that was found.
     worst: Option<Severity>,
@@ -187,8 +187,10 @@ impl Session<'_> {
         for event in events {
             match event {
                 Event::Handshake { connection, attempt, outcome } => {
-                    self.failed = self.failed.saturating_add(u64::from(outcome.is_failure()));
                     self.report.handshake((&connection, attempt), outcome, now, &mut *self.out)?;
+                }
+                Event::Attempted(attempted) => {
+                    self.failed = self.failed.saturating_add(u64::from(attempted.outcome.is_failure()));
                     self.stop_if(|stop, failed| matches!(stop, StopWhen::Failed(limit) if failed >= limit));
                 }
                 Event::Ended(connection) => {
@@ -242,6 +244,12 @@ impl Session<'_> {
         if dropped > 0 {
             totals.warnings.push(format!(
                 "{dropped} packets were dropped before this program saw them (--buffer-size, a narrower filter)"
+            ));
+        }
+        let unjudged = self.watch.unjudged();
+        if unjudged > 0 {
+            totals.warnings.push(format!(
+                "{unjudged} attempts were not judged, since there were too many at once (a narrower filter)"
             ));
         }
         let hurried = self.live.hurried();

@@ -53,7 +53,7 @@ pub struct LiveArgs {
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
 
-    /// Stop when this rule finds something, or after so many failed handshakes.
+    /// Stop when this rule finds something, or after so many failed attempts.
     #[arg(long, value_name = "RULE|N", value_parser = stop_when)]
     pub stop_when: Option<StopWhen>,
 
@@ -117,7 +117,7 @@ pub enum LiveFormat {
 pub enum StopWhen {
     /// When this rule finds something.
     Found(&'static Rule),
-    /// After so many failed handshakes.
+    /// After so many failed attempts, each counted once over all connections that it went.
     Failed(u64),
 }
 

@@ -79,7 +79,13 @@ impl<'a> OpenConnection<'a> {
     /// What is known of it so far, without the frames of a session that goes on.
     #[must_use]
     pub fn to_connection(&self) -> Connection {
-        Connection::new(self.0.facts(), self.0.receiver().so_far())
+        Connection::new(self.0.facts(), self.0.receiver().so_far(false))
+    }
+
+    /// The same with these frames, as far as they are kept.
+    #[must_use]
+    pub fn to_connection_with_frames(&self) -> Connection {
+        Connection::new(self.0.facts(), self.0.receiver().so_far(true))
     }
 }
 

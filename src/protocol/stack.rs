@@ -316,10 +316,19 @@ impl Stack {
         self.trail()?.exchanges.as_deref()
     }
 
-    /// The attempts and other requests so far, and who is the client.
+    /// The attempts and other requests so far, and who is the client. A session that goes on is there with its frames, as
+    /// far as these are kept, or without them.
     #[must_use]
-    pub fn so_far(&self) -> StreamFacts {
-        let attempts = self.attempts().to_vec();
+    pub fn so_far(&self, with_frames: bool) -> StreamFacts {
+        let mut attempts = self.attempts().to_vec();
+        let session = match &self.layer {
+            Layer::WebSocket(tunnel) => Some(&tunnel.session),
+            Layer::Messages(read) => Some(&read.tunnel.session),
+            _ => None,
+        };
+        if let (Some(attempt), Some(session)) = (attempts.last_mut(), session) {
+            attempt.session = Some(Box::new(session.so_far(with_frames)));
+        }
         let exchanges = self.exchanges().cloned().unwrap_or_default();
         StreamFacts { client: self.client, attempts, exchanges, ..StreamFacts::default() }
     }

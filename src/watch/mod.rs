@@ -5,17 +5,18 @@
 //! that ended lately, open ones with a young attempt or with the key of one that ended, and such without payload. Each
 //! finding is told once. An attempt that failed is judged when it is decided; a session when it is over.
 
+mod judgment;
 mod window;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::capture::Block;
-use crate::diagnosis::{About, Diagnosis, Finding, Selection, diagnose};
-use crate::limits::{LIVE_CONNECTIONS_TOLD, LIVE_FINDINGS_TOLD, LIVE_SETTLING};
+use crate::diagnosis::{Finding, Rule, Selection, diagnose};
+use crate::limits::LIVE_SETTLING;
 use crate::model::{Capture, Connection, Outcome, Totals};
 use crate::pipeline::{Following, Happened, Options};
-use crate::routes::Route;
 use crate::units::{PacketNumber, Span, Timestamp};
+use judgment::{Judgment, Told};
 use window::Window;
 
 /// Something to be told.
@@ -34,6 +35,26 @@ pub enum Event {
     Ended(Box<Connection>),
     /// A rule found something.
     Found(Box<Found>),
+    /// An attempt was judged, over all connections that it went: once each, as a user counts them. Findings on it that come
+    /// by then are told before it.
+    Attempted(Box<Attempted>),
+}
+
+/// What became of an attempt as its client sees it.
+#[derive(Debug)]
+pub struct Attempted {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The status of the answer; none if there was none.
+    pub status: Option<u16>,
+    /// The host that was asked for, as it was sent; empty if it is not known.
+    pub host: Vec<u8>,
+    /// The rule of the leading finding on it, if there is one.
+    pub rule: Option<&'static Rule>,
+    /// From the request to the answer.
+    pub latency: Option<Span>,
+    /// Its legs: connection, and place among its attempts. The client's side first.
+    pub legs: Vec<(PacketNumber, Option<usize>)>,
 }
 
 /// What a rule found, and on which attempts.
@@ -58,15 +79,7 @@ pub struct Watch {
     /// When something is judged again at the earliest.
     next_judgment: Timestamp,
     told: Told,
-}
-
-/// Findings that were told.
-#[derive(Debug, Default)]
-struct Told {
-    /// By connection, on which of its attempts which rule.
-    legs: BTreeMap<PacketNumber, BTreeSet<(Option<usize>, &'static str)>>,
-    /// On several routes, or on the capture: rule and sentence.
-    others: BTreeSet<(&'static str, String)>,
+    unjudged: u64,
 }
 
 impl Watch {
@@ -81,6 +94,7 @@ impl Watch {
             due: VecDeque::new(),
             next_judgment: Timestamp::MIN,
             told: Told::default(),
+            unjudged: 0,
         }
     }
 
@@ -106,6 +120,12 @@ impl Watch {
         self.following.totals()
     }
 
+    /// Attempts, by connection, that had to go before they were judged: there were too many at once.
+    #[must_use]
+    pub const fn unjudged(&self) -> u64 {
+        self.unjudged
+    }
+
     /// What happened, and what was found, since the last call.
     pub fn events(&mut self) -> Vec<Event> {
         let happened = self.following.happened();
@@ -119,9 +139,16 @@ impl Watch {
             self.next_judgment = self.now().after(Span::from_nanos(pause));
         }
         // Afterwards: where nobody looked for long, what is due may be old.
-        for forgotten in self.window.trim(self.now()) {
+        let forgotten = self.window.trim(self.now());
+        if !forgotten.is_empty() {
+            let due: BTreeSet<PacketNumber> = self.due.iter().map(|(_, connection)| *connection).collect();
+            let unjudged = forgotten.iter().filter(|connection| due.contains(&connection.id()));
+            let unjudged: u64 = unjudged.map(|connection| connection.attempts.len() as u64).sum();
+            self.unjudged = self.unjudged.saturating_add(unjudged);
+        }
+        for forgotten in forgotten {
             self.following.forget(&forgotten);
-            self.told.legs.remove(&forgotten.id());
+            self.told.forget(forgotten.id());
         }
         events
     }
@@ -172,99 +199,9 @@ impl Watch {
         let diagnosis = diagnose(&capture, &self.selection, self.shows_secrets);
         let judgment = Judgment { capture: &capture, diagnosis: &diagnosis, ready, waiting, open: &open };
         events.extend(judgment.findings(&mut self.told).map(|found| Event::Found(Box::new(found))));
+        let attempts = judgment.attempts(&mut self.told).into_iter();
+        events.extend(attempts.map(|attempted| Event::Attempted(Box::new(attempted))));
         self.window.take_back(capture.connections, &open);
-    }
-}
-
-/// What was judged.
-struct Judgment<'a> {
-    capture: &'a Capture,
-    diagnosis: &'a Diagnosis,
-    /// Connections of which something is to be told now.
-    ready: BTreeSet<PacketNumber>,
-    /// Connections of which something is to be told later.
-    waiting: BTreeSet<PacketNumber>,
-    /// Connections that are not over.
-    open: &'a BTreeSet<PacketNumber>,
-}
-
-impl Judgment<'_> {
-    /// What is new.
-    fn findings(&self, told: &mut Told) -> impl Iterator<Item = Found> {
-        let mut found = Vec::new();
-        for finding in &self.diagnosis.findings {
-            let legs = self.legs(&finding.about);
-            let is_new = match &finding.about {
-                About::Routes(routes) if routes.len() == 1 => {
-                    self.is_settled(&legs) && told.add_legs(&legs, finding.rule.code)
-                }
-                About::Connections(_) => self.is_settled(&legs) && told.add_legs(&legs, finding.rule.code),
-                About::Routes(_) => self.is_settled(&legs) && told.add_other(finding),
-                About::Capture => told.add_other(finding),
-            };
-            if is_new {
-                found.push(Found { finding: finding.clone(), legs });
-            }
-        }
-        found.into_iter()
-    }
-
-    /// Whether something of it is to be told now, nothing later, and whether what it is about is over or failed.
-    fn is_settled(&self, legs: &[(PacketNumber, Option<usize>)]) -> bool {
-        let is_ready = legs.iter().any(|(connection, _)| self.ready.contains(connection));
-        let is_waiting = legs.iter().any(|(connection, _)| self.waiting.contains(connection));
-        is_ready && !is_waiting && !legs.first().is_some_and(|leg| self.goes_on(leg))
-    }
-
-    /// Whether this is an attempt on an open connection that did not fail.
-    fn goes_on(&self, (name, attempt): &(PacketNumber, Option<usize>)) -> bool {
-        if !self.open.contains(name) {
-            return false;
-        }
-        let connections = &self.capture.connections;
-        let place = connections.binary_search_by_key(name, Connection::id);
-        let connection = place.ok().and_then(|place| connections.get(place));
-        let outcome = connection.zip(*attempt).and_then(|(connection, attempt)| {
-            let end = self.capture.totals.first_and_last.map_or(Timestamp::MIN, |(_, last)| last);
-            Some(Outcome::of(connection.attempts.get(attempt)?, connection, end))
-        });
-        outcome.is_none_or(|outcome| !outcome.is_failure())
-    }
-
-    fn legs(&self, about: &About) -> Vec<(PacketNumber, Option<usize>)> {
-        let name = |place: usize| self.capture.connections.get(place).map(Connection::id);
-        match about {
-            About::Capture => Vec::new(),
-            About::Connections(places) => places.iter().filter_map(|at| Some((name(*at)?, None))).collect(),
-            About::Routes(routes) => {
-                let legs = |route: &Route| -> Vec<(PacketNumber, Option<usize>)> {
-                    let legs = route.legs.iter();
-                    legs.filter_map(|leg| Some((name(leg.connection)?, Some(leg.attempt)))).collect()
-                };
-                routes.iter().filter_map(|route| self.diagnosis.routes.get(*route)).flat_map(legs).collect()
-            }
-        }
-    }
-}
-
-impl Told {
-    /// Whether nothing was told of these attempts by this rule.
-    fn add_legs(&mut self, legs: &[(PacketNumber, Option<usize>)], code: &'static str) -> bool {
-        let mut is_new = true;
-        if self.legs.len() >= LIVE_CONNECTIONS_TOLD {
-            self.legs.pop_first();
-        }
-        for (connection, attempt) in legs {
-            is_new &= self.legs.entry(*connection).or_default().insert((*attempt, code));
-        }
-        is_new
-    }
-
-    fn add_other(&mut self, finding: &Finding) -> bool {
-        if self.others.len() >= LIVE_FINDINGS_TOLD {
-            self.others.clear();
-        }
-        self.others.insert((finding.rule.code, finding.sentence()))
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is told of a capture that goes on is what is found in it afterwards.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::*;
@@ -73,6 +74,28 @@ fn every_shipped_capture_is_judged_the_same() {
         let found = shown(found);
         if found != expected {
             different.push(format!("{}\n  read {expected:#?}\n  live {found:#?}", path.display()));
+        }
+        let diagnosis = diagnose(&capture, &Selection::default(), false);
+        let end = capture.totals.first_and_last.unwrap().1;
+        let mut expected: Vec<(Outcome, Option<&str>)> = Vec::new();
+        for (place, route) in diagnosis.routes.iter().enumerate() {
+            let client = capture.connections.get(route.legs[0].connection).unwrap();
+            let outcome = Outcome::of(&client.attempts[route.legs[0].attempt], client, end);
+            let rule = diagnosis.on_route(place).next().map(|finding| finding.rule.name);
+            // What breaks a session is not known when the session begins.
+            expected.push((outcome, rule.filter(|_| outcome.is_failure())));
+        }
+        let mut attempted: Vec<(Outcome, Option<&str>)> = Vec::new();
+        for event in &events {
+            if let Event::Attempted(it) = event {
+                let rule = it.rule.map(|rule| rule.name);
+                attempted.push((it.outcome, rule.filter(|_| it.outcome.is_failure())));
+            }
+        }
+        expected.sort_unstable();
+        attempted.sort_unstable();
+        if attempted != expected {
+            different.push(format!("{}\n  read {expected:?}\n  live {attempted:?}", path.display()));
         }
         let handshakes = events.iter().filter(|event| matches!(event, Event::Handshake { .. })).count();
         assert_eq!(handshakes as u64, capture.totals.attempts_total(), "{}", path.display());

@@ -10,7 +10,7 @@ use crate::protocol::Role;
 use crate::units::{Span, Timestamp, median};
 
 /// The pings of a session and what became of them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Pings {
     client: Outstanding,
     server: Outstanding,
@@ -18,11 +18,11 @@ pub(super) struct Pings {
 }
 
 /// The pings that one side has sent and the other has not answered yet.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Outstanding(SmallVec<[(u64, Timestamp); 2]>);
 
 /// The measured times. Bounded: when full, every other one goes and from then on half as many are taken.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct RoundTrips {
     answered: u64,
     unanswered: u64,

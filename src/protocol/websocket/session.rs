@@ -218,9 +218,28 @@ impl Session {
 
     /// What was seen.
     #[must_use]
-    pub(crate) fn into_facts(self) -> SessionFacts {
-        let Rare { anomalies, frames, marks, client_losses, server_losses, early_client_bytes } =
-            self.rare.map(|rare| *rare).unwrap_or_default();
+    pub(crate) fn into_facts(mut self) -> SessionFacts {
+        let (rare, pings, close) = (self.rare.take(), self.pings.take(), self.close.take());
+        let rare = rare.map(|rare| *rare).unwrap_or_default();
+        self.facts(rare, pings.map(|pings| *pings), close.map(|close| *close))
+    }
+
+    /// What was seen so far.
+    pub(crate) fn so_far(&self, with_frames: bool) -> SessionFacts {
+        let mut rare = Rare::default();
+        if let Some(known) = &self.rare {
+            rare = Rare { anomalies: known.anomalies.clone(), marks: known.marks.clone(), ..rare };
+            (rare.client_losses, rare.server_losses) = (known.client_losses, known.server_losses);
+            rare.early_client_bytes = known.early_client_bytes;
+            if with_frames {
+                rare.frames = known.frames.clone();
+            }
+        }
+        self.facts(rare, self.pings.as_deref().cloned(), self.close.as_deref().cloned())
+    }
+
+    fn facts(&self, rare: Rare, pings: Option<Pings>, close: Option<CloseFact>) -> SessionFacts {
+        let Rare { anomalies, frames, marks, client_losses, server_losses, early_client_bytes } = rare;
         let other = |role| {
             let reserved = |fact: &&AnomalyFact| fact.kind == Anomaly::ReservedOpcode && fact.by == role;
             anomalies.iter().find(reserved).map_or(0, |fact| fact.count)
@@ -228,8 +247,8 @@ impl Session {
         SessionFacts {
             client: self.client.facts(client_losses, other(Role::Client)),
             server: self.server.facts(server_losses, other(Role::Server)),
-            close: self.close.map(|close| *close),
-            pings: self.pings.map(|pings| pings.facts()).unwrap_or_default(),
+            close,
+            pings: pings.map(Pings::facts).unwrap_or_default(),
             anomalies,
             frames,
             marks,

@@ -1,0 +1,176 @@
+//! What is new in a judgment, and what was told before.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Attempted, Found};
+use crate::diagnosis::{About, Diagnosis, Finding};
+use crate::limits::{LIVE_CONNECTIONS_TOLD, LIVE_FINDINGS_TOLD};
+use crate::model::{Capture, Connection, Outcome};
+use crate::protocol::{Attempt, RequestFacts};
+use crate::routes::Route;
+use crate::units::{PacketNumber, Timestamp};
+
+/// What was judged.
+pub(super) struct Judgment<'a> {
+    pub(super) capture: &'a Capture,
+    pub(super) diagnosis: &'a Diagnosis,
+    /// Connections of which something is to be told now.
+    pub(super) ready: BTreeSet<PacketNumber>,
+    /// Connections of which something is to be told later.
+    pub(super) waiting: BTreeSet<PacketNumber>,
+    /// Connections that are not over.
+    pub(super) open: &'a BTreeSet<PacketNumber>,
+}
+
+impl Judgment<'_> {
+    /// What is new.
+    pub(super) fn findings(&self, told: &mut Told) -> impl Iterator<Item = Found> {
+        let mut found = Vec::new();
+        for finding in &self.diagnosis.findings {
+            let legs = self.legs(&finding.about);
+            let is_new = match &finding.about {
+                About::Routes(routes) if routes.len() == 1 => {
+                    self.is_settled(&legs) && told.add_legs(&legs, finding.rule.code)
+                }
+                About::Connections(_) => self.is_settled(&legs) && told.add_legs(&legs, finding.rule.code),
+                About::Routes(_) => self.is_settled(&legs) && told.add_other(finding),
+                About::Capture => told.add_other(finding),
+            };
+            if is_new {
+                found.push(Found { finding: finding.clone(), legs });
+            }
+        }
+        found.into_iter()
+    }
+
+    /// Attempts that are decided and were not told yet, each over all of its legs.
+    pub(super) fn attempts(&self, told: &mut Told) -> Vec<Attempted> {
+        let mut attempts = Vec::new();
+        for (place, route) in self.diagnosis.routes.iter().enumerate() {
+            let legs = self.legs(&About::Routes(vec![place]));
+            let is_due = self.is_ready(&legs) && self.is_decided(route);
+            if is_due && told.add_legs(&legs, ATTEMPT) {
+                attempts.extend(self.attempted(place, route, legs));
+            }
+        }
+        attempts
+    }
+
+    fn attempted(
+        &self,
+        place: usize,
+        route: &Route,
+        legs: Vec<(PacketNumber, Option<usize>)>,
+    ) -> Option<Attempted> {
+        let (connection, attempt) = self.client_leg(route)?;
+        let head = attempt.request.as_ref().map(RequestFacts::head);
+        let host = head.and_then(|head| head.fields.values("Host").next().map(<[u8]>::to_vec));
+        let asked = attempt.request.as_ref().map(|request| request.origin.time);
+        let answered = attempt.response.as_ref().map(|response| response.origin.time);
+        Some(Attempted {
+            outcome: Outcome::of(attempt, connection, self.now()),
+            status: attempt.response.as_ref().map(|response| response.status),
+            host: host.unwrap_or_default(),
+            rule: self.diagnosis.on_route(place).next().map(|finding| finding.rule),
+            latency: asked.zip(answered).map(|(asked, answered)| answered.since(asked)),
+            legs,
+        })
+    }
+
+    /// Whether it is known what became of the attempt as its client sees it.
+    fn is_decided(&self, route: &Route) -> bool {
+        self.client_leg(route).is_some_and(|(connection, attempt)| {
+            let is_open = self.open.contains(&connection.id()) && attempt.response.is_none();
+            !is_open || Outcome::of(attempt, connection, self.now()).is_failure()
+        })
+    }
+
+    fn client_leg(&self, route: &Route) -> Option<(&Connection, &Attempt)> {
+        let leg = route.legs.first()?;
+        let connection = self.capture.connections.get(leg.connection)?;
+        Some((connection, connection.attempts.get(leg.attempt)?))
+    }
+
+    fn now(&self) -> Timestamp {
+        self.capture.totals.first_and_last.map_or(Timestamp::MIN, |(_, last)| last)
+    }
+
+    /// Whether something of it is to be told now, and nothing later.
+    fn is_ready(&self, legs: &[(PacketNumber, Option<usize>)]) -> bool {
+        let is_ready = legs.iter().any(|(connection, _)| self.ready.contains(connection));
+        let is_waiting = legs.iter().any(|(connection, _)| self.waiting.contains(connection));
+        is_ready && !is_waiting
+    }
+
+    /// Whether something of it is to be told now, nothing later, and whether what it is about is over or failed.
+    fn is_settled(&self, legs: &[(PacketNumber, Option<usize>)]) -> bool {
+        self.is_ready(legs) && !legs.first().is_some_and(|leg| self.goes_on(leg))
+    }
+
+    /// Whether this is an attempt on an open connection that did not fail.
+    fn goes_on(&self, (name, attempt): &(PacketNumber, Option<usize>)) -> bool {
+        if !self.open.contains(name) {
+            return false;
+        }
+        let connections = &self.capture.connections;
+        let place = connections.binary_search_by_key(name, Connection::id);
+        let connection = place.ok().and_then(|place| connections.get(place));
+        let outcome = connection.zip(*attempt).and_then(|(connection, attempt)| {
+            Some(Outcome::of(connection.attempts.get(attempt)?, connection, self.now()))
+        });
+        outcome.is_none_or(|outcome| !outcome.is_failure())
+    }
+
+    fn legs(&self, about: &About) -> Vec<(PacketNumber, Option<usize>)> {
+        let name = |place: usize| self.capture.connections.get(place).map(Connection::id);
+        match about {
+            About::Capture => Vec::new(),
+            About::Connections(places) => places.iter().filter_map(|at| Some((name(*at)?, None))).collect(),
+            About::Routes(routes) => {
+                let legs = |route: &Route| -> Vec<(PacketNumber, Option<usize>)> {
+                    let legs = route.legs.iter();
+                    legs.filter_map(|leg| Some((name(leg.connection)?, Some(leg.attempt)))).collect()
+                };
+                routes.iter().filter_map(|route| self.diagnosis.routes.get(*route)).flat_map(legs).collect()
+            }
+        }
+    }
+}
+
+/// Findings and attempts that were told.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// By connection, on which of its attempts which rule; [`ATTEMPT`] if the attempt itself was told.
+    pub(super) legs: BTreeMap<PacketNumber, BTreeSet<(Option<usize>, &'static str)>>,
+    /// On several routes, or on the capture: rule and sentence.
+    others: BTreeSet<(&'static str, String)>,
+}
+
+impl Told {
+    /// Whether nothing was told of these attempts by this rule.
+    pub(super) fn add_legs(&mut self, legs: &[(PacketNumber, Option<usize>)], code: &'static str) -> bool {
+        let mut is_new = true;
+        if self.legs.len() >= LIVE_CONNECTIONS_TOLD {
+            self.legs.pop_first();
+        }
+        for (connection, attempt) in legs {
+            is_new &= self.legs.entry(*connection).or_default().insert((*attempt, code));
+        }
+        is_new
+    }
+
+    pub(super) fn add_other(&mut self, finding: &Finding) -> bool {
+        if self.others.len() >= LIVE_FINDINGS_TOLD {
+            self.others.clear();
+        }
+        self.others.insert((finding.rule.code, finding.sentence()))
+    }
+
+    /// Nothing more is told of this connection.
+    pub(super) fn forget(&mut self, connection: PacketNumber) {
+        self.legs.remove(&connection);
+    }
+}
+
+/// Stands for the attempt itself among the rules that were told.
+const ATTEMPT: &str = "";
