@@ -11,7 +11,7 @@ use clap::CommandFactory;
 
 use crate::capture::live::devices;
 use crate::capture::{self, CaptureFiles, Filter};
-use crate::cli::{Background, Cli, Color, Command, CompletionsArgs, ExplainArgs, ReadArgs};
+use crate::cli::{Cli, Color, Command, CompletionsArgs, ExplainArgs, ReadArgs};
 use crate::diagnosis::{Diagnosis, Rule, Selection, UnknownRule, diagnose};
 use crate::failures::Failures;
 use crate::live;
@@ -22,9 +22,9 @@ use crate::progress::Progress;
 use crate::protocol::MessagesWanted;
 use crate::report::{self, Format, MIN_WIDTH, ReportOptions, explain};
 use crate::sandbox::{self, Needs};
-use crate::screen::{self, Reading};
+use crate::screen::{self, Reading, look};
 use crate::text;
-use crate::tui::{Colors, Shown, Theme};
+use crate::tui::Shown;
 
 /// Does what the command line says. Whether nothing was found that `--fail-on` asks for.
 ///
@@ -95,14 +95,13 @@ fn wants_screen(args: &ReadArgs) -> bool {
     let wants_lines = args.frames || args.messages;
     let wants_report =
         args.format.is_some() || wants_file || args.fail_on.is_some() || args.quiet || wants_lines;
-    let is_dumb = env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
-    !wants_report && !is_dumb && io::stdout().is_terminal()
+    !wants_report && look::is_terminal()
 }
 
 fn show(args: &ReadArgs, selection: Selection) -> anyhow::Result<()> {
     let filter = args.filter.as_deref().map(Filter::new).transpose()?;
     let files = CaptureFiles::open(&args.files)?;
-    let shown = Shown { secrets: args.show_secrets, time: args.time };
+    let shown = Shown { secrets: args.show_secrets, time: args.time, is_live: false };
     let options = Options { keeps_frames: true, ..options(args, Format::Json) };
     // Of several files nothing is read again.
     let path = match args.files.as_slice() {
@@ -122,36 +121,8 @@ fn show(args: &ReadArgs, selection: Selection) -> anyhow::Result<()> {
     screen::run(
         Reading { files, path, filter_text: args.filter.clone(), filter, options, selection, shown },
         &capture::title(&args.files),
-        theme(args),
+        look::theme(args.theme, args.color, args.ascii),
     )
-}
-
-/// As many colours as the terminal says it has. Those that depend on the background are used if that is known.
-///
-/// The terminal is not asked for its background (OSC 11), though many would tell: the answer comes among the keys that
-/// somebody types, after nobody knows how long, or never. What comes late over a slow line would be taken for keys, and
-/// what is waited for would hold up the first frame.
-fn theme(args: &ReadArgs) -> Theme {
-    let variable = |name: &str| env::var(name).unwrap_or_default();
-    let is_light = match args.theme {
-        Background::Light => Some(true),
-        Background::Dark => Some(false),
-        // `15;0`: the last number is the background's.
-        Background::Auto => match variable("COLORFGBG").rsplit(';').next().map(str::parse::<u8>) {
-            Some(Ok(color)) => Some(matches!(color, 7 | 9..=15)),
-            _ => None,
-        },
-    };
-    let is_unwanted = !variable("NO_COLOR").is_empty() && args.color == Color::Auto;
-    let colors = match (args.color, is_light) {
-        (Color::Never, _) => Colors::None,
-        _ if is_unwanted => Colors::None,
-        (_, None) => Colors::Sixteen,
-        _ if matches!(variable("COLORTERM").as_str(), "truecolor" | "24bit") => Colors::True,
-        _ if variable("TERM").contains("256color") => Colors::Indexed,
-        _ => Colors::Sixteen,
-    };
-    Theme { colors, is_light: is_light.unwrap_or_default(), is_ascii: args.ascii }
 }
 
 fn interfaces() -> anyhow::Result<bool> {

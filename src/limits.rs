@@ -322,3 +322,14 @@ pub const LIVE_ORDER_BYTES: usize = 32 * 1024 * 1024;
 /// How long a packet waits for those of other interfaces: longer than a thread is kept from its processor. The same after
 /// that.
 pub const LIVE_ORDER_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Bytes of the latest packets of a live capture that are remembered, where there is a screen or a file of failures. At
+/// the limit the oldest go: payloads that lay in them are shown as no longer kept.
+pub const LIVE_MEMORY_BYTES: usize = 64 * 1024 * 1024;
+
+/// Connections with an attempt that ended and are listed on the screen of a live capture, and such that are open. At the
+/// limit the oldest are counted only, and that is told.
+pub const LIVE_SCREEN_CONNECTIONS: usize = 10_000;
+
+/// Bytes of heads and frames of those that ended. The same at the limit.
+pub const LIVE_SCREEN_BYTES: usize = 32 * 1024 * 1024;

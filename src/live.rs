@@ -1,26 +1,36 @@
 //! `wsinspect live`: opens everything, gives up all other rights, and tells what happens until it is asked to stop.
 
+mod feed;
+mod lines;
+mod session;
+mod taking;
+
+use std::env;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
-use signal_hook::flag;
 
-use crate::capture::live::{Came, Live, LiveOptions, Opened, Recorder, Rotation, wall_clock};
-use crate::capture::{Block, CaptureError, Interface};
-use crate::cli::{LiveArgs, LiveFormat, StopWhen};
-use crate::diagnosis::{Selection, Severity};
-use crate::model::Capture;
+use crate::capture::live::{LiveOptions, Memory, Opened, Recorder, Rotation, wall_clock};
+use crate::capture::{Interface, InterfaceFacts};
+use crate::cli::{Color, LiveArgs, LiveFormat};
+use crate::diagnosis::Selection;
 use crate::pipeline::Options;
-use crate::report::{LiveReport, Started, Status};
+use crate::report::{LiveReport, Started};
 use crate::sandbox::{self, Needs};
+use crate::screen::{self, Kept, Reader, look};
+use crate::tui::{News, Shown};
 use crate::units::Span;
-use crate::watch::{Event, Watch};
+use crate::watch::Watch;
+use feed::{About, Feed, Judge};
+use lines::Lines;
+use session::{Failed, Session, Signals};
+use taking::Taking;
 
 /// Captures until it is asked to stop. Whether nothing was found that `--fail-on` asks for.
 ///
@@ -29,270 +39,150 @@ use crate::watch::{Event, Watch};
 /// enough and closes the pipe is no error.
 pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
     let selection = Selection::new(&args.select, &args.ignore)?;
+    if wants_screen(args) {
+        return on_screen(args, selection).map(|()| true);
+    }
     let signals = Signals::listen()?;
-    let options = LiveOptions {
-        filter: args.filter.join(" "),
-        snap_length: args.snaplen,
-        buffer_bytes: u32::try_from(args.buffer_size).unwrap_or(u32::MAX),
-        promiscuous: args.promiscuous,
-        immediate: false,
-    };
-    let opened = Opened::open(&args.interfaces, &options)?;
+    let opened = Opened::open(&args.interfaces, &options(args))?;
     let interfaces: Vec<Interface> = opened.interfaces().cloned().collect();
     let (out, name) = output(args.output.as_deref())?;
     let user = sandbox::unprivileged_user(args.user.as_deref())?;
-    let rotation = rotation(args);
-    let recorder = match &args.write {
-        Some(path) => {
-            let recorder = Recorder::create(path, rotation, interfaces.clone())?;
-            sandbox::hand_over(recorder.path(), user.as_ref())?;
-            Some(recorder)
-        }
-        None => None,
-    };
-    let writable = args.write.as_deref().filter(|_| rotation.is_wanted()).map(folder);
-    let needs = Needs { user, writable: writable.into_iter().collect(), ..Needs::default() };
+    let recorder = recorder(args, &interfaces, user.as_ref())?;
+    let needs = Needs { user, writable: rotated(args), ..Needs::default() };
     // No thread was started so far: each would keep its rights.
     let confinement = sandbox::confine(args.sandbox, &needs)?;
-    let started = Started {
-        time: wall_clock(),
-        interfaces: interfaces.iter().map(|it| (it.name.clone().unwrap_or_default(), it.link.0)).collect(),
-        filter: options.filter,
-        confinement,
-    };
-    let mut session = Session {
-        args,
-        report: report(args),
-        out,
-        recorder,
-        watch: Watch::new(Options::default(), selection, args.show_secrets),
-        live: opened.start()?,
-        signals,
-        packets: 0,
-        failed: 0,
-        worst: None,
-        lost: None,
-        is_stopping: false,
-    };
-    let told = session.run(&started);
+    let taking = Taking::new(opened.start()?, recorder, None, args);
+    let watch = Watch::new(Options::default(), selection, args.show_secrets);
+    let mut session = Session::new(taking, watch, signals, args.stop_when);
+    let mut lines = Lines::new(report(args), out, args.all);
+    let told = lines.started(&started(args, &interfaces, confinement));
+    let told = told.and_then(|()| session.run(&mut lines));
     let is_fine = args.fail_on.is_none_or(|least| session.worst.is_none_or(|worst| worst < least));
     match told {
         Err(Failed::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(is_fine),
         Err(Failed::Output(error)) => Err(anyhow!("cannot write {name}: {error}")),
         Err(Failed::Recording(error)) => Err(error.into()),
-        Ok(()) => session.lost.map_or(Ok(is_fine), |reason| Err(anyhow!(reason))),
+        Ok(()) => session.lost().map_or(Ok(is_fine), |reason| Err(anyhow!(reason))),
     }
 }
 
-/// A capture in progress.
-struct Session<'a> {
-    args: &'a LiveArgs,
-    report: LiveReport,
-    out: Box<dyn Write>,
+/// Whether the terminal UI is wanted: on a terminal, unless something is asked for that only lines have.
+fn wants_screen(args: &LiveArgs) -> bool {
+    let wants_lines = args.format.is_some() || args.output.is_some() || args.fail_on.is_some();
+    !wants_lines && look::is_terminal()
+}
+
+/// Captures, and shows what there is, until whoever looks on has seen enough.
+fn on_screen(args: &LiveArgs, selection: Selection) -> anyhow::Result<()> {
+    let signals = Signals::without_end()?;
+    let opened = Opened::open(&args.interfaces, &options(args))?;
+    let interfaces: Vec<Interface> = opened.interfaces().cloned().collect();
+    let user = sandbox::unprivileged_user(args.user.as_deref())?;
+    let recorder = recorder(args, &interfaces, user.as_ref())?;
+    // Opened now: later there may be no right to. Of files that go one after the other the packets are not together.
+    let recording = match &args.write {
+        Some(path) if !rotation(args).is_wanted() => Some((path.clone(), File::open(path)?)),
+        _ => None,
+    };
+    let facts = |interface: &Interface| InterfaceFacts {
+        name: interface.name.clone(),
+        link: interface.link,
+        dropped: None,
+    };
+    let memory = recording.is_none().then(|| Memory::new(interfaces.iter().map(facts).collect()));
+    let needs = Needs {
+        user,
+        writable: rotated(args),
+        wanted: env::current_dir().into_iter().collect(),
+        terminal: true,
+        ..Needs::default()
+    };
+    // No thread was started so far: each would keep its rights.
+    let confinement = sandbox::confine(args.sandbox, &needs)?;
+    let kept = match (recording, &memory) {
+        (Some((path, file)), _) => Kept::Recording(path, file),
+        (None, Some(memory)) => Kept::Memory(memory.clone()),
+        (None, None) => Kept::Nothing,
+    };
+    let about = About {
+        interfaces,
+        filter: args.filter.join(" "),
+        recording: args.write.as_ref().map(|path| path.display().to_string()),
+        confinement,
+        memory: memory.clone(),
+    };
+    let shown = Shown { secrets: args.show_secrets, time: args.time, is_live: true };
+    let theme = look::theme(args.theme, Color::Auto, args.ascii);
+    let stop = Arc::clone(&signals.stop);
+    let leave = move |end: &Receiver<()>| {
+        stop.store(true, Ordering::Relaxed);
+        // What is captured is written to its end.
+        let _ = end.recv_timeout(LAST_WORDS);
+    };
+    let name = format!("live {}", args.interfaces.join(", "));
+    let args = args.clone();
+    screen::show(&name, (shown, theme), kept, leave, move |reader| {
+        let done = feed(reader, opened, recorder, (memory, about), (&args, selection, shown, signals));
+        if let Err(error) = done {
+            reader.send(News::Failed(format!("{error:#}")));
+        }
+    })
+}
+
+/// Captures and hands over what the screen shows.
+fn feed(
+    reader: &Reader,
+    opened: Opened,
     recorder: Option<Recorder>,
-    watch: Watch,
-    live: Live,
-    signals: Signals,
-    packets: u64,
-    /// Attempts that failed, each counted once, over however many connections it went.
-    failed: u64,
-    /// The worst that was found.
-    worst: Option<Severity>,
-    /// Why the interface that ended last did so, if nobody asked for it.
-    lost: Option<String>,
-    is_stopping: bool,
-}
-
-/// What ends a capture before its time.
-enum Failed {
-    Output(io::Error),
-    Recording(CaptureError),
-}
-
-impl From<io::Error> for Failed {
-    fn from(error: io::Error) -> Self {
-        Self::Output(error)
+    (memory, about): (Option<Memory>, About),
+    (args, selection, shown, signals): (&LiveArgs, Selection, Shown, Signals),
+) -> anyhow::Result<()> {
+    let judge = Judge::start(reader.news(), selection.clone(), shown)?;
+    let taking = Taking::new(opened.start()?, recorder, memory, args);
+    let options = Options { keeps_frames: true, ..Options::default() };
+    let watch = Watch::new(options, selection, args.show_secrets);
+    let mut session = Session::new(taking, watch, signals, args.stop_when);
+    let mut feed = Feed::new(reader, about, judge);
+    match session.run(&mut feed) {
+        Err(Failed::Output(error)) => Err(error.into()),
+        Err(Failed::Recording(error)) => Err(error.into()),
+        Ok(()) => session.lost().map_or(Ok(()), |reason| Err(anyhow!(reason))),
     }
 }
 
-impl From<CaptureError> for Failed {
-    fn from(error: CaptureError) -> Self {
-        Self::Recording(error)
+/// What records the packets, if that is wanted. Its file is given to who this program will be.
+fn recorder(
+    args: &LiveArgs,
+    interfaces: &[Interface],
+    user: Option<&sandbox::User>,
+) -> anyhow::Result<Option<Recorder>> {
+    let Some(path) = &args.write else { return Ok(None) };
+    let recorder = Recorder::create(path, rotation(args), interfaces.to_vec())?;
+    sandbox::hand_over(recorder.path(), user)?;
+    Ok(Some(recorder))
+}
+
+/// The folder in which files follow one another.
+fn rotated(args: &LiveArgs) -> Vec<PathBuf> {
+    let path = args.write.as_deref().filter(|_| rotation(args).is_wanted());
+    path.map(folder).into_iter().collect()
+}
+
+fn options(args: &LiveArgs) -> LiveOptions {
+    LiveOptions {
+        filter: args.filter.join(" "),
+        snap_length: args.snaplen,
+        buffer_bytes: u32::try_from(args.buffer_size).unwrap_or(u32::MAX),
+        promiscuous: args.promiscuous,
     }
 }
 
-impl Session<'_> {
-    fn run(&mut self, started: &Started) -> Result<(), Failed> {
-        self.report.started(started, &mut *self.out)?;
-        self.out.flush()?;
-        let began = now();
-        let mut looked = began;
-        let mut block = Block::default();
-        loop {
-            match self.live.next(&mut block) {
-                Came::Packets => self.read(&mut block)?,
-                Came::Nothing => self.watch.wait_until(wall_clock()),
-                Came::Ended(_, None) => {}
-                Came::Ended(place, Some(reason)) => self.lose(place, &reason)?,
-                Came::AllEnded => break,
-            }
-            if looked.elapsed() >= LOOK {
-                looked = now();
-                let events = self.watch.events();
-                self.tell(events)?;
-                if self.signals.summary.swap(false, Ordering::Relaxed) {
-                    self.summary()?;
-                }
-                self.out.flush()?;
-            }
-            let is_over = self.args.duration.is_some_and(|duration| began.elapsed() >= duration);
-            if is_over || self.signals.stop.load(Ordering::Relaxed) {
-                self.stop();
-            }
-        }
-        let events = self.watch.events();
-        self.tell(events)?;
-        // The summary speaks of what was open as open.
-        let summary = self.totals();
-        let events = self.watch.end();
-        self.tell(events)?;
-        self.report.summary(&summary, self.status(), self.watch.now(), &mut *self.out)?;
-        self.out.flush()?;
-        let drops = self.drops();
-        if let Some(recorder) = self.recorder.take() {
-            recorder.finish(&drops)?;
-        }
-        Ok(())
-    }
-
-    fn read(&mut self, block: &mut Block) -> Result<(), Failed> {
-        if let Some(count) = self.args.count {
-            let room = usize::try_from(count.saturating_sub(self.packets)).unwrap_or(usize::MAX);
-            if block.packets.len() >= room {
-                block.packets.truncate(room);
-                self.stop();
-            }
-        }
-        self.packets = self.packets.saturating_add(block.packets.len() as u64);
-        let drops = self.drops();
-        if let Some(recorder) = &mut self.recorder {
-            recorder.write(block, |packet| self.live.place_of(packet), &drops)?;
-        }
-        self.watch.read(block);
-        Ok(())
-    }
-
-    fn tell(&mut self, events: Vec<Event>) -> Result<(), Failed> {
-        let now = self.watch.now();
-        for event in events {
-            match event {
-                Event::Handshake { connection, attempt, outcome } => {
-                    self.report.handshake((&connection, attempt), outcome, now, &mut *self.out)?;
-                }
-                Event::Attempted(attempted) => {
-                    self.failed = self.failed.saturating_add(u64::from(attempted.outcome.is_failure()));
-                    self.stop_if(|stop, failed| matches!(stop, StopWhen::Failed(limit) if failed >= limit));
-                }
-                Event::Ended(connection) => {
-                    if self.args.all || !connection.attempts.is_empty() {
-                        self.report.ended(&connection, now, &mut *self.out)?;
-                    }
-                }
-                Event::Found(found) => {
-                    self.worst = self.worst.max(Some(found.finding.severity));
-                    self.report.found(&found.finding, &found.legs, now, &mut *self.out)?;
-                    let code = found.finding.rule.code;
-                    self.stop_if(|stop, _| matches!(stop, StopWhen::Found(rule) if rule.code == code));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn stop_if(&mut self, is_it: impl Fn(StopWhen, u64) -> bool) {
-        if self.args.stop_when.is_some_and(|stop| is_it(stop, self.failed)) {
-            self.stop();
-        }
-    }
-
-    fn stop(&mut self) {
-        if !self.is_stopping {
-            self.is_stopping = true;
-            self.live.stop();
-        }
-    }
-
-    /// An interface is gone.
-    fn lose(&mut self, place: usize, reason: &str) -> Result<(), Failed> {
-        let name = self.live.interface(place).and_then(|it| it.name.clone()).unwrap_or_default();
-        let message = format!("the capture on {name} has ended: {reason}");
-        self.report.warning(&message, self.watch.now(), &mut *self.out)?;
-        self.out.flush()?;
-        self.lost = Some(message);
-        Ok(())
-    }
-
-    fn summary(&mut self) -> Result<(), Failed> {
-        let summary = self.totals();
-        self.report.summary(&summary, self.status(), self.watch.now(), &mut *self.out)?;
-        Ok(())
-    }
-
-    fn totals(&self) -> Capture {
-        let mut totals = self.watch.totals();
-        let dropped = self.status().dropped();
-        if dropped > 0 {
-            totals.warnings.push(format!(
-                "{dropped} packets were dropped before this program saw them (--buffer-size, a narrower filter)"
-            ));
-        }
-        let unjudged = self.watch.unjudged();
-        if unjudged > 0 {
-            totals.warnings.push(format!(
-                "{unjudged} attempts were not judged, since there were too many at once (a narrower filter)"
-            ));
-        }
-        let hurried = self.live.hurried();
-        if hurried > 0 {
-            totals.warnings.push(format!(
-                "{hurried} packets may stand before earlier ones of other interfaces: the machine is too busy to put them \
-                 in order (fewer interfaces, a narrower filter)"
-            ));
-        }
-        Capture { totals, ..Capture::default() }
-    }
-
-    fn status(&self) -> Status {
-        let drops = self.live.drops();
-        Status {
-            received: drops.received,
-            dropped_by_kernel: drops.by_kernel,
-            dropped_by_interface: drops.by_interface,
-        }
-    }
-
-    fn drops(&self) -> Vec<crate::capture::live::Drops> {
-        (0..self.args.interfaces.len()).map(|place| self.live.drops_of(place)).collect()
-    }
-}
-
-/// What signals ask for.
-struct Signals {
-    stop: Arc<AtomicBool>,
-    summary: Arc<AtomicBool>,
-}
-
-impl Signals {
-    fn listen() -> anyhow::Result<Self> {
-        let signals = Self { stop: Arc::default(), summary: Arc::default() };
-        let cannot = |error: io::Error| anyhow!("cannot listen to signals: {error}");
-        for signal in [SIGINT, SIGTERM] {
-            // Whoever asks twice does not want to wait for a summary.
-            flag::register_conditional_default(signal, Arc::clone(&signals.stop)).map_err(cannot)?;
-            flag::register(signal, Arc::clone(&signals.stop)).map_err(cannot)?;
-        }
-        flag::register(SIGUSR1, Arc::clone(&signals.summary)).map_err(cannot)?;
-        Ok(signals)
+fn started(args: &LiveArgs, interfaces: &[Interface], confinement: Vec<String>) -> Started {
+    Started {
+        time: wall_clock(),
+        interfaces: interfaces.iter().map(|it| (it.name.clone().unwrap_or_default(), it.link.0)).collect(),
+        filter: args.filter.join(" "),
+        confinement,
     }
 }
 
@@ -337,5 +227,5 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// How often what happened is told.
-const LOOK: Duration = Duration::from_millis(100);
+/// How long the end of a capture is waited for, when nobody looks on any more.
+const LAST_WORDS: Duration = Duration::from_secs(2);

@@ -13,7 +13,8 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr,
     RulesetStatus, path_beneath_rules,
 };
-use nix::unistd::{AccessFlags, Gid, Uid, User, eaccess, geteuid, setgroups, setresgid, setresuid};
+pub use nix::unistd::User;
+use nix::unistd::{AccessFlags, Gid, Uid, eaccess, geteuid, setgroups, setresgid, setresuid};
 
 /// How much confinement is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -36,6 +37,8 @@ pub struct Needs {
     pub readable: Vec<PathBuf>,
     /// Folders in which files are created, written and removed.
     pub writable: Vec<PathBuf>,
+    /// Folders in which files may be created, if the user that the program becomes may do that.
+    pub wanted: Vec<PathBuf>,
     /// The terminal is opened by its name later, where standard input is none.
     pub terminal: bool,
     /// Files of other users are still to be read, and their folders written, if root started the program: it keeps that
@@ -106,12 +109,14 @@ pub fn confine(sandbox: Sandbox, needs: &Needs) -> anyhow::Result<Vec<String>> {
             );
         }
     }
+    let wanted = needs.wanted.iter().filter(|folder| is_writable(folder));
+    let writable: Vec<&PathBuf> = needs.writable.iter().chain(wanted).collect();
     match clear_capabilities(needs.as_root) {
         Ok(kept) if kept => enforced.push(format!("no capabilities but {FILES_OF_OTHERS}")),
         Ok(_) => enforced.push("no capabilities".to_owned()),
         Err(reason) => missing.push(format!("capabilities: {reason}")),
     }
-    match restrict(needs) {
+    match restrict(needs, &writable) {
         Ok(restricted) => {
             enforced.extend(restricted.enforced);
             missing.extend(restricted.missing);
@@ -154,7 +159,7 @@ struct Restricted {
     missing: Vec<String>,
 }
 
-fn restrict(needs: &Needs) -> Result<Restricted, landlock::RulesetError> {
+fn restrict(needs: &Needs, writable: &[&PathBuf]) -> Result<Restricted, landlock::RulesetError> {
     let files = AccessFs::from_all(NEWEST);
     let reads = AccessFs::ReadFile | AccessFs::ReadDir;
     let writes = reads | AccessFs::WriteFile | AccessFs::MakeReg | AccessFs::RemoveFile | AccessFs::Truncate;
@@ -167,7 +172,7 @@ fn restrict(needs: &Needs) -> Result<Restricted, landlock::RulesetError> {
         .handle_access(AccessNet::from_all(NEWEST))?
         .create()?
         .add_rules(path_beneath_rules(readable, reads))?
-        .add_rules(path_beneath_rules(&needs.writable, writes))?
+        .add_rules(path_beneath_rules(writable, writes))?
         .add_rules(path_beneath_rules(terminal, AccessFs::ReadFile | AccessFs::WriteFile))?
         .restrict_self()?;
     let mut restricted = Restricted { enforced: Vec::new(), missing: Vec::new() };

@@ -4,6 +4,7 @@
 //! screen asks; it waits for nothing. The screen takes keys and news, and draws. No lock is shared.
 
 mod again;
+pub mod look;
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -38,6 +39,8 @@ use crate::tui::{
 use crate::units::{PacketNumber, Timestamp};
 use again::{Again, Job};
 
+pub use again::Kept;
+
 /// What is read, and how.
 #[derive(Debug)]
 pub struct Reading {
@@ -63,21 +66,47 @@ pub struct Reading {
 /// # Errors
 /// If the terminal cannot be used, or if the capture could not be read on.
 pub fn run(reading: Reading, name: &str, theme: Theme) -> anyhow::Result<()> {
+    let kept = match &reading.path {
+        Some(path) => Kept::File(path.clone(), reading.filter_text.clone()),
+        None => Kept::Nothing,
+    };
+    let shown = reading.shown;
+    // What waits for a pipe is not to keep the program from ending.
+    show(name, (shown, theme), kept, |_| (), move |reader| read(reading, reader))
+}
+
+/// Shows what `work` hands over, in a thread of its own, until its reader has seen enough. Then `leave` is called with
+/// what `work` has to say at its end.
+///
+/// # Errors
+/// If the terminal cannot be used, or if `work` failed.
+pub fn show<T: Send + 'static>(
+    name: &str,
+    (shown, theme): (Shown, Theme),
+    kept: Kept,
+    leave: impl FnOnce(&Receiver<T>),
+    work: impl FnOnce(&Reader) -> T + Send + 'static,
+) -> anyhow::Result<()> {
     let cannot = |error: io::Error| anyhow!("cannot use the terminal: {error} (for a report: --format text)");
     let stop = Arc::new(AtomicI32::new(0));
     obey_signals(&stop).map_err(cannot)?;
     let mut screen = Screen::take().map_err(cannot)?;
     let size = screen.terminal.size().map_err(cannot)?;
-    let mut app = App::new(name, reading.shown, theme, size);
-    let (link, reader) = link(reading.path.clone(), reading.filter_text.clone()).map_err(cannot)?;
-    // Not scoped: a reader that waits for a pipe is not to keep the program from ending.
-    let work = move || reader.tell_panic(|| read(reading, &reader));
+    let mut app = App::new(name, shown, theme, size);
+    let (link, reader) = link(kept).map_err(cannot)?;
+    let (last, words) = channel();
+    let work = move || {
+        reader.tell_panic(|| {
+            let _ = last.send(work(&reader));
+        });
+    };
     let thread = thread::Builder::new().name(BEHIND[0].to_owned()).spawn(work);
     let done = match thread {
         Ok(_) => screen.show(&mut app, &link, &stop).map_err(cannot),
         Err(error) => Err(cannot(error)),
     };
     drop(screen);
+    leave(&words);
     let failed = app.data.failed.take();
     // Taking it apart piece by piece would keep whoever wants to leave.
     std::mem::forget((app, link));
@@ -116,7 +145,8 @@ struct Link {
 }
 
 /// The reader's end of it.
-struct Reader {
+#[derive(Debug)]
+pub struct Reader {
     news: Sender<News>,
     /// The screen has taken what was handed over, and would take more.
     wanted: Arc<AtomicBool>,
@@ -124,9 +154,9 @@ struct Reader {
     asked: Receiver<PacketNumber>,
 }
 
-fn link(capture: Option<PathBuf>, filter: Option<String>) -> io::Result<(Link, Reader)> {
+fn link(kept: Kept) -> io::Result<(Link, Reader)> {
     let (to_screen, news) = channel();
-    let again = Again::start(capture, filter, to_screen.clone())?;
+    let again = Again::start(kept, to_screen.clone())?;
     let (asks, asked) = channel();
     let wants = Arc::new(AtomicBool::new(true));
     let wanted = Arc::clone(&wants);
@@ -138,10 +168,10 @@ fn read(reading: Reading, reader: &Reader) {
     let Reading { mut files, filter, options, selection, shown, .. } = reading;
     let mut told = Told::default();
     let capture = analyse_watched(&mut files, filter, options, |files, so_far| {
-        if let Some(connection) = reader.asked.try_iter().last().and_then(|name| find(name, so_far)) {
+        if let Some(connection) = reader.asked().and_then(|name| find(name, so_far)) {
             reader.send(News::Connection(Box::new(connection)));
         }
-        if reader.wanted.swap(false, Ordering::Relaxed) {
+        if reader.is_wanted() {
             reader.send(News::Progress(progress(files, so_far.totals())));
             let rows = told.rows(so_far, shown);
             if !rows.is_empty() {
@@ -214,8 +244,27 @@ fn progress(files: &CaptureFiles, totals: &crate::model::Totals) -> Progress {
 }
 
 impl Reader {
-    fn send(&self, news: News) {
+    /// Hands something over. If nobody takes it any more the program is about to end.
+    pub fn send(&self, news: News) {
         let _ = self.news.send(news);
+    }
+
+    /// Whether the screen has taken what was handed over, and would take more. It is asked once for each time.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.wanted.swap(false, Ordering::Relaxed)
+    }
+
+    /// The connection that the screen has asked for last, since this was called.
+    #[must_use]
+    pub fn asked(&self) -> Option<PacketNumber> {
+        self.asked.try_iter().last()
+    }
+
+    /// Where others may hand something over.
+    #[must_use]
+    pub fn news(&self) -> Sender<News> {
+        self.news.clone()
     }
 
     /// Works, and tells if that ends by a panic: nobody is to wait for news that will not come.
@@ -275,8 +324,7 @@ impl Screen {
                 self.terminal.draw(|frame| draw(app, frame))?;
                 is_changed = false;
             }
-            let is_reading = app.data.finished.is_none() && app.data.failed.is_none();
-            let mut patience = if is_reading { WHILE_READING } else { AT_REST };
+            let mut patience = if app.data.goes_on() { WHILE_READING } else { AT_REST };
             while event::poll(patience)? {
                 if let Some(action) = action(app, &event::read()?) {
                     is_changed = true;
@@ -311,7 +359,7 @@ impl Screen {
                 Effect::ReadMessages(session, from) => link.again.ask(Job::Messages(session, from)),
                 Effect::ReadWhole(session, index) => link.again.ask(Job::Whole(session, index)),
                 Effect::ReadHappenings(connections) => link.again.ask(Job::Happenings(connections)),
-                Effect::Discard(rows) => link.again.ask(Job::Discard(rows)),
+                Effect::Discard(gone) => link.again.ask(Job::Discard(gone)),
                 Effect::Save(export) => link.again.ask(Job::Save(export)),
             }
         }
@@ -362,7 +410,7 @@ fn broken(panic: &(dyn Any + Send)) -> String {
 }
 
 /// The threads behind the screen, by name.
-const BEHIND: [&str; 2] = ["reader", "again"];
+const BEHIND: [&str; 3] = ["reader", "again", "judge"];
 
 #[expect(
     clippy::disallowed_methods,

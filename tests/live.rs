@@ -19,6 +19,10 @@ use serde_json::Value;
 mod interfaces;
 #[path = "support/namespace.rs"]
 mod namespace;
+#[path = "live/screen.rs"]
+mod screen;
+#[path = "support/terminal.rs"]
+mod terminal;
 
 const NEEDED: [&str; 4] = ["ip", "python3", "nginx", "tcpdump"];
 

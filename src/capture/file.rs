@@ -54,7 +54,11 @@ impl CaptureFile {
     }
 
     /// Reads a file that is open, from where it stands.
-    pub(super) fn of_file(path: &Path, file: File) -> Result<Self, CaptureError> {
+    /// Reads a file that is open from where it stands.
+    ///
+    /// # Errors
+    /// As those of [`CaptureFile::open`].
+    pub fn of_file(path: &Path, file: File) -> Result<Self, CaptureError> {
         let cannot = |reason: String| CaptureError::Open { path: path.to_owned(), reason };
         let metadata = file.metadata().map_err(|error| cannot(reason(&error)))?;
         if metadata.is_dir() {

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use super::Background;
 use crate::diagnosis::{Rule, Severity};
 use crate::report::TimeStyle;
 use crate::sandbox::Sandbox;
 
 /// `wsinspect live`.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag and stands for itself")]
 pub struct LiveArgs {
     /// An interface to capture on, again for each further one; `any` is all of them.
     #[arg(short, long = "interface", value_name = "IFACE", required = true)]
@@ -21,7 +23,7 @@ pub struct LiveArgs {
     #[arg(value_name = "FILTER", default_value = "tcp")]
     pub filter: Vec<String>,
 
-    /// How to report [default: on a terminal text, otherwise json].
+    /// How to report [default: on a terminal a UI, otherwise json].
     #[arg(long, value_enum)]
     pub format: Option<LiveFormat>,
 
@@ -92,6 +94,14 @@ pub struct LiveArgs {
     /// Show cookies, authorization fields and tokens instead of redacting them.
     #[arg(long)]
     pub show_secrets: bool,
+
+    /// The background of the terminal (UI).
+    #[arg(long, value_enum, default_value_t)]
+    pub theme: Background,
+
+    /// Draw with ASCII only (UI).
+    #[arg(long)]
+    pub ascii: bool,
 
     /// The user to become once interfaces and files are open, if root started the program [default: who called sudo,
     /// else nobody].

@@ -140,6 +140,7 @@ impl Following {
             for attempt in told..connection.attempts.len() {
                 happened.push(Happened::Handshake { connection: Box::new(connection.clone()), attempt });
             }
+            self.shard.forget_frames(&connection);
             happened.push(Happened::Ended(Box::new(connection)));
         }
         happened

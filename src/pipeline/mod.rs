@@ -19,7 +19,7 @@ use shard::Shard;
 
 pub use export::Export;
 pub use following::{Following, Happened};
-pub use read_back::{ReadBack, ReadBackError, ReadBackWanted, read_back};
+pub use read_back::{ReadBack, ReadBackError, ReadBackWanted, read_back, read_back_from};
 pub use shard::{OpenConnection, SoFar};
 
 /// What is wanted.

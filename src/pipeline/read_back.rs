@@ -90,11 +90,23 @@ pub enum ReadBackError {
 /// says no.
 pub fn read_back(
     path: &Path,
+    filter: Option<Filter>,
+    wanted: ReadBackWanted,
+    is_wanted: impl FnMut() -> bool,
+) -> Result<ReadBack, ReadBackError> {
+    read_back_from(&mut CaptureFile::reopen(path, wanted.first)?, filter, wanted, is_wanted)
+}
+
+/// The same from a capture that is read from its beginning, or from a packet before the connection's first one.
+///
+/// # Errors
+/// As those of [`read_back`].
+pub fn read_back_from<S: Source>(
+    source: &mut S,
     mut filter: Option<Filter>,
     wanted: ReadBackWanted,
     mut is_wanted: impl FnMut() -> bool,
 ) -> Result<ReadBack, ReadBackError> {
-    let mut source = CaptureFile::reopen(path, wanted.first)?;
     let mut reader = Reader::new(wanted);
     let mut block = Block::default();
     while reader.goes_on() && source.next_block(&mut block)? {
@@ -189,7 +201,9 @@ impl Reader {
         let next = self.shard.refused_message();
         let capture = self.shard.finish(Vec::new());
         let mut connections = capture.connections.into_iter();
-        let connection = connections.find(|it| it.tcp.opening.first == self.wanted.first)?;
+        // Where it lies in a file is another place where it was captured live.
+        let place = |first: Origin| (first.packet, first.time);
+        let connection = connections.find(|it| place(it.tcp.opening.first) == place(self.wanted.first))?;
         let attempt = connection.attempts.into_iter().nth(self.wanted.attempt);
         let decoded = attempt.and_then(|attempt| attempt.session).and_then(|session| session.decoded);
         let messages = decoded.map(|decoded| decoded.messages.into_messages().collect());

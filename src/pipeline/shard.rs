@@ -187,6 +187,12 @@ impl Shard {
         self.context.make_room_for_exchanges(connection.exchanges.len());
     }
 
+    /// Whoever has this connection now limits the frames that it keeps by itself.
+    pub(super) fn forget_frames(&mut self, connection: &Connection) {
+        let sessions = connection.attempts.iter().filter_map(|attempt| attempt.session.as_ref());
+        self.context.make_room_for_frames(sessions.map(|session| session.frames.len()).sum());
+    }
+
     /// The totals as if everything ended now.
     pub(super) fn totals_now(&self, now: Timestamp) -> Totals {
         let open = self.so_far().open().map(|open| open.to_connection());

@@ -102,6 +102,12 @@ impl Context {
             if room < limits::EXCHANGES_KEPT_TOTAL { room } else { limits::EXCHANGES_KEPT_TOTAL };
     }
 
+    /// The same for frames.
+    pub const fn make_room_for_frames(&mut self, number: usize) {
+        let room = self.frame_room.saturating_add(number);
+        self.frame_room = if room < limits::FRAMES_KEPT_TOTAL { room } else { limits::FRAMES_KEPT_TOTAL };
+    }
+
     const fn keeps_heads(&self) -> bool {
         self.keeps_heads
     }

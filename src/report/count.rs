@@ -21,6 +21,24 @@ pub(crate) fn count(value: u64, thing: &str) -> String {
     format!("{} {thing}{plural}", number(value))
 }
 
+/// A number of bytes with about three digits and a unit: `999 B`, `1.23 kB`, `45.6 MB`, `789 GB`.
+pub(crate) fn bytes(value: u64) -> String {
+    let mut rest = (value, 0);
+    for unit in ["B", "kB", "MB", "GB", "TB"] {
+        let (whole, thousandths) = rest;
+        if whole < 1000 || unit == "TB" {
+            return match whole {
+                _ if unit == "B" => format!("{whole} B"),
+                ..10 => format!("{whole}.{:02} {unit}", thousandths / 10),
+                10..100 => format!("{whole}.{} {unit}", thousandths / 100),
+                _ => format!("{} {unit}", number(whole)),
+            };
+        }
+        rest = (whole / 1000, whole % 1000);
+    }
+    String::new()
+}
+
 /// One of two words, by number.
 pub(crate) const fn verb(value: u64, one: &'static str, many: &'static str) -> &'static str {
     if value == 1 { one } else { many }
@@ -66,6 +84,21 @@ mod tests {
             assert_eq!(number(value), expected);
         }
         assert_eq!((count(1, "packet"), count(2, "packet")), ("1 packet".into(), "2 packets".into()));
+    }
+
+    #[test]
+    fn bytes_have_units() {
+        let cases = [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1_000, "1.00 kB"),
+            (45_678, "45.6 kB"),
+            (789_000_000, "789 MB"),
+            (1_234_000_000_000_000, "1,234 TB"),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(bytes(value), expected);
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
@@ -12,12 +12,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
+use crate::capture::live::Memory;
 use crate::capture::{CaptureError, CaptureFile, Filter, PcapngOutput};
-use crate::pipeline::{self, ReadBack, ReadBackWanted, read_back};
+use crate::pipeline::{self, ReadBack, ReadBackWanted, read_back, read_back_from};
 use crate::protocol::Which;
 use crate::report::count::count;
 use crate::tcp::Happenings;
-use crate::tui::{Content, Export, Message, News, Row, SessionOf};
+use crate::tui::{Content, Discarded, Export, Message, News, SessionOf};
 use crate::units::PacketNumber;
 
 /// Something that is asked for.
@@ -31,8 +32,8 @@ pub(super) enum Job {
     Happenings(Vec<SessionOf>),
     /// A file.
     Save(Export),
-    /// Rows that nobody looks at any more.
-    Discard(Vec<Row>),
+    /// What nobody looks at any more.
+    Discard(Discarded),
 }
 
 /// The screen's end of the thread.
@@ -45,35 +46,30 @@ pub(super) struct Again {
 }
 
 impl Again {
-    /// Starts the thread. `capture` is the file that is read again, if it is one, and `filter` what it was read with.
-    pub(super) fn start(
-        capture: Option<PathBuf>,
-        filter: Option<String>,
-        news: Sender<News>,
-    ) -> io::Result<Self> {
+    /// Starts the thread. `kept` is what is read again.
+    pub(super) fn start(kept: Kept, news: Sender<News>) -> io::Result<Self> {
         let (jobs, wanted) = channel::<(Job, u64)>();
         let newest = Arc::new(AtomicU64::new(0));
         let latest = Arc::clone(&newest);
         let work = move || {
-            let again = Capture { path: capture, filter };
             while let Ok((job, number)) = wanted.recv() {
                 let is_newest = || latest.load(Ordering::Relaxed) == number;
                 let done = match job {
-                    Job::Discard(rows) => {
-                        drop(rows);
+                    Job::Discard(gone) => {
+                        drop(gone);
                         continue;
                     }
-                    Job::Save(export) => News::Saved(whole(|| again.save(export))),
+                    Job::Save(export) => News::Saved(whole(|| kept.save(export))),
                     _ if !is_newest() => continue,
                     Job::Messages(session, from) => {
-                        News::Messages(session.id(), whole(|| again.messages(&session, from, is_newest)))
+                        News::Messages(session.id(), whole(|| kept.messages(&session, from, is_newest)))
                     }
                     Job::Whole(session, index) => {
-                        News::Whole(session.id(), whole(|| again.message(&session, index, is_newest)))
+                        News::Whole(session.id(), whole(|| kept.message(&session, index, is_newest)))
                     }
                     Job::Happenings(connections) => {
                         let Some(first) = connections.first() else { continue };
-                        News::Happenings(first.id(), whole(|| again.happenings(&connections, is_newest)))
+                        News::Happenings(first.id(), whole(|| kept.happenings(&connections, is_newest)))
                     }
                 };
                 let is_wanted = matches!(done, News::Saved(_)) || is_newest();
@@ -103,12 +99,19 @@ fn whole<T>(job: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
 }
 
 /// The capture, to be read again.
-struct Capture {
-    path: Option<PathBuf>,
-    filter: Option<String>,
+#[derive(Debug)]
+pub enum Kept {
+    /// A file, with the filter with which it was read.
+    File(PathBuf, Option<String>),
+    /// What a live capture records, opened when there was still a right to.
+    Recording(PathBuf, File),
+    /// The latest packets of a live capture.
+    Memory(Memory),
+    /// Nothing: it came through a pipe, or in several files.
+    Nothing,
 }
 
-impl Capture {
+impl Kept {
     /// One reading: so many messages as a person looks at, and where there are more.
     fn messages(
         &self,
@@ -149,17 +152,24 @@ impl Capture {
     }
 
     fn read(&self, wanted: ReadBackWanted, is_wanted: impl FnMut() -> bool) -> Result<ReadBack, String> {
-        let filter =
-            self.filter.as_deref().map(Filter::new).transpose().map_err(|error| error.to_string())?;
-        read_back(self.readable()?, filter, wanted, is_wanted).map_err(|error| error.to_string())
-    }
-
-    fn readable(&self) -> Result<&Path, String> {
-        let path = self.path.as_deref();
-        path.ok_or_else(|| {
-            "a pipe cannot be read again, nor several files (write one file: tcpdump -w, mergecap -w)"
-                .to_owned()
-        })
+        let read = match self {
+            Self::File(path, filter) => {
+                let filter = filter.as_deref().map(Filter::new).transpose();
+                read_back(path, filter.map_err(|error| error.to_string())?, wanted, is_wanted)
+            }
+            Self::Recording(path, file) => {
+                read_back_from(&mut recorded(path, file)?, None, wanted, is_wanted)
+            }
+            Self::Memory(memory) => {
+                let first = memory.first();
+                if first.is_none_or(|first| first > wanted.first.packet) {
+                    return Err(NO_LONGER_KEPT.to_owned());
+                }
+                read_back_from(&mut memory.read(), None, wanted, is_wanted)
+            }
+            Self::Nothing => return Err(NOT_AGAIN.to_owned()),
+        };
+        read.map_err(|error| error.to_string())
     }
 
     /// Writes a file; its name, or why it could not be written.
@@ -172,32 +182,51 @@ impl Capture {
                 Ok(name)
             }
             Content::Packets(legs, comments) => {
-                let capture = self.readable()?;
+                if matches!(self, Self::Nothing) {
+                    return Err(NOT_AGAIN.to_owned());
+                }
                 let (_, name) = create(&name)?;
-                let copied = packets(capture, &legs, comments, Path::new(&name));
+                let copied = self.packets(&legs, comments, Path::new(&name));
                 let said = |packets| format!("{name}, {}", count(packets, "packet"));
                 copied.map(said).map_err(|error| error.to_string())
             }
         }
     }
+
+    /// Copies the packets of connections from the capture into a file, as far as they are kept; how many there were.
+    fn packets(
+        &self,
+        legs: &[SessionOf],
+        comments: Vec<(PacketNumber, String)>,
+        path: &Path,
+    ) -> Result<u64, CaptureError> {
+        let mut wanted = pipeline::Export::default();
+        for leg in legs {
+            wanted.add(&leg.connection);
+        }
+        for (packet, words) in comments {
+            wanted.comment(packet, words);
+        }
+        let mut out = PcapngOutput::create(path)?;
+        match self {
+            Self::File(path, _) => wanted.copy(&mut CaptureFile::open(path)?, &mut out, |_| {}),
+            Self::Recording(path, file) => wanted.copy(&mut reopened(path, file)?, &mut out, |_| {}),
+            Self::Memory(memory) => wanted.copy(&mut memory.read(), &mut out, |_| {}),
+            Self::Nothing => Ok(0),
+        }
+    }
 }
 
-/// Copies the packets of connections from the capture into a file; how many there were.
-fn packets(
-    capture: &Path,
-    legs: &[SessionOf],
-    comments: Vec<(PacketNumber, String)>,
-    path: &Path,
-) -> Result<u64, CaptureError> {
-    let mut wanted = pipeline::Export::default();
-    for leg in legs {
-        wanted.add(&leg.connection);
-    }
-    for (packet, words) in comments {
-        wanted.comment(packet, words);
-    }
-    let mut file = CaptureFile::open(capture)?;
-    wanted.copy(&mut file, &mut PcapngOutput::create(path)?, |_| {})
+fn recorded(path: &Path, file: &File) -> Result<CaptureFile, String> {
+    reopened(path, file).map_err(|error| error.to_string())
+}
+
+/// A file that is open, from its beginning.
+fn reopened(path: &Path, file: &File) -> Result<CaptureFile, CaptureError> {
+    let cannot = |error: io::Error| CaptureError::Open { path: path.to_owned(), reason: reason(&error) };
+    let mut file = file.try_clone().map_err(cannot)?;
+    file.rewind().map_err(cannot)?;
+    CaptureFile::of_file(path, file)
 }
 
 /// A new file of this name, or of one with a number. What is captured may be secret, so it is the owner's alone.
@@ -221,6 +250,12 @@ fn reason(error: &io::Error) -> String {
         _ => error.to_string(),
     }
 }
+
+const NOT_AGAIN: &str =
+    "a pipe cannot be read again, nor several files (write one file: tcpdump -w, mergecap -w)";
+
+const NO_LONGER_KEPT: &str = "the packets of this connection are no longer kept, at least its first ones \
+                              (record all with -w FILE)";
 
 /// Files of one name that are not overwritten; more are a mistake.
 const MOST_FILES: usize = 99;

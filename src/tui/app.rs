@@ -12,6 +12,7 @@ use super::effect::SessionOf;
 use super::export::ExportKind;
 use super::filter::FilterError;
 use super::keymap::Place;
+use super::live::Pulse;
 use super::messages::Messages;
 use super::news::{FindingRow, Finished, News, Progress};
 use super::rows::{AttemptId, Row};
@@ -77,8 +78,10 @@ pub struct Data {
     places: BTreeMap<AttemptId, usize>,
     /// How far the reading is.
     pub progress: Progress,
-    /// Everything, once it is read.
+    /// Everything, once it is read; of a live capture everything so far.
     pub finished: Option<Box<Finished>>,
+    /// How the capture is, if it is a live one.
+    pub live: Option<Box<Pulse>>,
     /// The connection that was asked for last, while reading goes on.
     pub fetched: Option<Box<Connection>>,
     /// Why the reading had to be given up.
@@ -295,6 +298,14 @@ impl Data {
     pub(super) fn replace(&mut self, rows: Vec<Row>) -> Vec<Row> {
         self.places.clear();
         std::mem::replace(&mut self.rows, rows)
+    }
+
+    /// Whether more may come.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        let is_read = self.finished.is_some() && self.live.is_none();
+        let is_over = self.live.as_ref().is_some_and(|live| !live.goes_on());
+        !is_read && !is_over && self.failed.is_none()
     }
 
     /// When the capture begins and ends, as far as it is read.

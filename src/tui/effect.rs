@@ -5,12 +5,13 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::news::Finished;
 use super::rows::{AttemptId, Row};
 use crate::model::Connection;
 use crate::units::PacketNumber;
 
 /// Something to be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Effect {
     /// End the program.
     Quit,
@@ -26,10 +27,19 @@ pub enum Effect {
     ReadHappenings(Vec<SessionOf>),
     /// Put a text on the clipboard of whoever sits at the terminal.
     Copy(String),
-    /// Take these rows apart where nobody waits for it: 100,000 of them take longer than a frame may.
-    Discard(Vec<Row>),
+    /// Take these apart where nobody waits for it: 100,000 rows take longer than a frame may.
+    Discard(Discarded),
     /// Write a new file beside where the program was started; one that is there stays as it is.
     Save(Export),
+}
+
+/// What nobody looks at any more.
+#[derive(Debug, Default)]
+pub struct Discarded {
+    /// Rows.
+    pub rows: Vec<Row>,
+    /// What there was of a capture that has gone on since.
+    pub finished: Option<Box<Finished>>,
 }
 
 /// The session of an attempt: the connection, and the attempt's place on it.
@@ -58,6 +68,23 @@ pub enum Content {
     /// The packets of these connections as pcapng, and something to say about some of them.
     Packets(Vec<SessionOf>, Vec<(PacketNumber, String)>),
 }
+
+impl Discarded {
+    /// What there was of a capture.
+    #[must_use]
+    pub const fn finished(finished: Box<Finished>) -> Self {
+        Self { rows: Vec::new(), finished: Some(finished) }
+    }
+}
+
+impl PartialEq for Discarded {
+    /// What there was of a capture is not looked into.
+    fn eq(&self, other: &Self) -> bool {
+        self.rows == other.rows
+    }
+}
+
+impl Eq for Discarded {}
 
 impl SessionOf {
     /// What the attempt is called.

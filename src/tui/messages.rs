@@ -61,6 +61,8 @@ pub struct Messages {
     pub next: Option<u64>,
     /// They are asked for.
     pub is_asked: bool,
+    /// Frames that the session had when they were asked for last.
+    pub frames: u64,
 }
 
 /// How far the reading of the messages is.

@@ -1,6 +1,7 @@
 //! What the reader hands over, and how it is made. The functions here run where the reader works, so that the thread
 //! of the screen only takes what is ready.
 
+use super::live::Pulse;
 use super::messages::Message;
 use super::rows::{AttemptId, Row, rows_of_routes};
 use super::shown::Shown;
@@ -30,6 +31,10 @@ pub enum News {
     Saved(Result<String, String>),
     /// Everything, at the end.
     Finished(Box<Finished>),
+    /// Everything so far, of a capture that goes on. It takes the place of what was told before.
+    Snapshot(Box<Finished>),
+    /// How a capture that goes on is.
+    Pulse(Box<Pulse>),
     /// The reading had to be given up, for this reason.
     Failed(String),
 }
@@ -47,7 +52,7 @@ pub struct Progress {
     pub first_and_last: Option<(Timestamp, Timestamp)>,
 }
 
-/// A capture that was read to its end, with what was found in it.
+/// A capture that was read to its end, or as far as it went, with what was found in it.
 #[derive(Debug)]
 pub struct Finished {
     /// The capture.

@@ -12,6 +12,8 @@ pub struct Shown {
     pub secrets: bool,
     /// How times are shown.
     pub time: TimeStyle,
+    /// It happens now: whoever looks on knows the day, and local times go without it.
+    pub is_live: bool,
 }
 
 impl Shown {
@@ -20,6 +22,7 @@ impl Shown {
     }
 
     pub(super) fn clock(self, start: Timestamp) -> Clock {
-        Clock::new(self.time, start)
+        let clock = Clock::new(self.time, start);
+        if self.is_live { clock.without_day() } else { clock }
     }
 }

@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod below;
+mod live;
 mod messages;
 mod screens;
 mod texts;

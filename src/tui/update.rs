@@ -10,9 +10,9 @@ use super::action::{Action, Motion, Screen};
 use super::app::{App, Pane, Prompt, PromptKind};
 use super::chart::Chart;
 use super::columns::Column;
-use super::effect::Effect;
+use super::effect::{Discarded, Effect};
 use super::filter::Filter;
-use super::news::{Finished, News};
+use super::news::{FindingRow, Finished, News};
 use super::rows::Row;
 use super::view;
 use crate::report::TimeStyle;
@@ -37,9 +37,15 @@ pub fn update(app: &mut App, action: Action) -> Vec<Effect> {
 #[must_use]
 pub fn receive(app: &mut App, news: News) -> Vec<Effect> {
     // An answer to what is shown is no change of it.
-    if let (Some(waiting), News::Rows(_) | News::Finished(_)) = (&mut app.frozen, &news) {
+    if let (Some(waiting), News::Rows(_) | News::Finished(_) | News::Snapshot(_)) = (&mut app.frozen, &news) {
+        // Each has all that the one before had.
+        let is_snapshot = |news: &News| matches!(news, News::Snapshot(_));
+        let before = waiting.iter().position(is_snapshot).map(|at| waiting.swap_remove(at));
         waiting.push(news);
-        return Vec::new();
+        return match before {
+            Some(News::Snapshot(gone)) => vec![Effect::Discard(Discarded::finished(gone))],
+            _ => Vec::new(),
+        };
     }
     let mut effects = take(app, news);
     keep_in_view(app);
@@ -64,7 +70,17 @@ fn take(app: &mut App, news: News) -> Vec<Effect> {
             refresh(app);
         }
         News::Connection(connection) => app.data.fetched = Some(connection),
-        News::Finished(finished) => return finish(app, finished),
+        News::Finished(finished) => {
+            // What was read of a session that went on may have been its beginning.
+            app.messages.of = None;
+            return finish(app, finished);
+        }
+        News::Snapshot(finished) => {
+            let effects = finish(app, finished);
+            messages::grown(app);
+            return effects;
+        }
+        News::Pulse(pulse) => app.data.live = Some(pulse),
         News::Messages(of, read) => messages::arrived(app, of, read),
         News::Whole(of, read) => messages::whole_arrived(app, of, read),
         News::Happenings(of, read) => below::arrived(app, of, read),
@@ -79,7 +95,7 @@ fn take(app: &mut App, news: News) -> Vec<Effect> {
     Vec::new()
 }
 
-/// All is read.
+/// All is read, or all that there is so far.
 fn finish(app: &mut App, mut finished: Box<Finished>) -> Vec<Effect> {
     let (rows, listing) = (std::mem::take(&mut finished.rows), std::mem::take(&mut finished.listing));
     let was = app.row().map(|row| row.id);
@@ -90,11 +106,14 @@ fn finish(app: &mut App, mut finished: Box<Finished>) -> Vec<Effect> {
     let gone = app.data.replace(rows);
     app.data.chart = listing.chart.clone();
     app.table.replace(&app.data.rows, &finished.findings, listing);
-    app.data.finished = Some(finished);
-    // What was read of a session that went on may have been its beginning.
-    app.messages.of = None;
+    let finding = |finding: &FindingRow| (finding.rule.name, finding.sentence.clone());
+    let chosen = app.findings().get(app.finding).map(finding);
+    let before = app.data.finished.replace(finished);
+    // The cursor stays with its finding.
+    let again = app.findings().iter().position(|it| Some(finding(it)) == chosen);
+    app.finding = again.unwrap_or(app.finding);
     refresh(app);
-    vec![Effect::Discard(gone)]
+    vec![Effect::Discard(Discarded { rows: gone, finished: before })]
 }
 
 /// The client's own leg of the route that an attempt is a leg of.
@@ -442,10 +461,10 @@ fn sort(app: &mut App) {
 
 fn freeze(app: &mut App) -> Vec<Effect> {
     let Some(waiting) = app.frozen.take() else {
-        if app.data.finished.is_some() {
-            app.notice = Some("all is read: nothing will change".to_owned());
-        } else {
+        if app.data.goes_on() {
             app.frozen = Some(Vec::new());
+        } else {
+            app.notice = Some("all is read: nothing will change".to_owned());
         }
         return Vec::new();
     };
@@ -461,7 +480,7 @@ fn freeze(app: &mut App) -> Vec<Effect> {
     match last {
         // It has all rows anew.
         Some(finished) => {
-            let mut effects = vec![Effect::Discard(rows)];
+            let mut effects = vec![Effect::Discard(Discarded { rows, finished: None })];
             effects.extend(take(app, finished));
             effects
         }
@@ -472,7 +491,7 @@ fn freeze(app: &mut App) -> Vec<Effect> {
 /// While reading goes on only the reader has the connections.
 fn fetch(app: &App) -> Option<Effect> {
     let is_shown = Screen::OF_ATTEMPT.contains(&app.screen);
-    let row = app.row().filter(|_| is_shown && app.data.finished.is_none())?;
+    let row = app.row().filter(|_| is_shown && app.data.goes_on())?;
     Some(Effect::Fetch(row.id.connection))
 }
 

@@ -43,7 +43,7 @@ pub fn draw(app: &App, frame: &mut Frame<'_>) {
         frame.render_widget(Paragraph::new(words).wrap(ratatui::widgets::Wrap { trim: true }), area);
         return;
     }
-    let [head, body, foot] = frame::areas(area);
+    let [head, body, foot] = frame::areas(app, area);
     frame::head(app, head, frame);
     match app.screen {
         Screen::Overview => overview::draw(app, body, frame),
@@ -64,7 +64,7 @@ pub fn draw(app: &App, frame: &mut Frame<'_>) {
 
 /// How many lines what is on top shows at once.
 pub(super) fn height(app: &App) -> usize {
-    let [_, body, _] = frame::areas(whole(app));
+    let [_, body, _] = frame::areas(app, whole(app));
     match app.screen {
         _ if app.help.is_some() => help::height(body),
         Screen::Overview => table_height(app),
@@ -77,7 +77,7 @@ pub(super) fn height(app: &App) -> usize {
 
 /// How many lines the screen's page has.
 pub(super) fn lines(app: &App) -> usize {
-    let [_, body, _] = frame::areas(whole(app));
+    let [_, body, _] = frame::areas(app, whole(app));
     let width = usize::from(body.width);
     match app.screen {
         Screen::Overview => 0,
@@ -91,13 +91,13 @@ pub(super) fn lines(app: &App) -> usize {
 
 /// How many lines the help has.
 pub(super) fn help_lines(app: &App) -> usize {
-    let [_, body, _] = frame::areas(whole(app));
+    let [_, body, _] = frame::areas(app, whole(app));
     help::lines(app, body).len()
 }
 
 /// How many attempts the overview shows at once.
 pub(super) fn table_height(app: &App) -> usize {
-    let [_, body, _] = frame::areas(whole(app));
+    let [_, body, _] = frame::areas(app, whole(app));
     overview::areas(app, body).rows.height.into()
 }
 
@@ -108,20 +108,20 @@ pub(super) const fn has_room_for_delta(width: usize) -> bool {
 
 /// How many messages are listed at once.
 pub(super) fn messages_height(app: &App) -> usize {
-    let [_, body, _] = frame::areas(whole(app));
+    let [_, body, _] = frame::areas(app, whole(app));
     messages::areas(app, body).list.height.into()
 }
 
 /// How many lines and columns the payload has.
 pub(super) fn payload_area(app: &App) -> (usize, usize) {
-    let [_, body, _] = frame::areas(whole(app));
+    let [_, body, _] = frame::areas(app, whole(app));
     let area = messages::areas(app, body).payload;
     (area.height.into(), area.width.into())
 }
 
 /// What is at a place of the terminal.
 pub(super) fn hit(app: &App, at: Position) -> Option<Hit> {
-    let [_, body, _] = frame::areas(whole(app));
+    let [_, body, _] = frame::areas(app, whole(app));
     match app.screen {
         Screen::Overview => overview::hit(app, body, at),
         Screen::Findings => {

@@ -15,6 +15,7 @@ use crate::diagnosis::{Finding, Rule, Selection, diagnose};
 use crate::limits::LIVE_SETTLING;
 use crate::model::{Capture, Connection, Outcome, Totals};
 use crate::pipeline::{Following, Happened, Options};
+use crate::protocol::FrameLog;
 use crate::units::{PacketNumber, Span, Timestamp};
 use judgment::{Judgment, Told};
 use window::Window;
@@ -98,6 +99,12 @@ impl Watch {
         }
     }
 
+    /// What is followed.
+    #[must_use]
+    pub const fn following(&self) -> &Following {
+        &self.following
+    }
+
     /// Reads the next packets.
     pub fn read(&mut self, block: &Block) {
         self.following.read(block);
@@ -175,7 +182,7 @@ impl Watch {
                 }
                 Happened::Ended(connection) => {
                     self.due.push_back((now.after(LIVE_SETTLING), connection.id()));
-                    self.window.add(Connection::clone(&connection), now);
+                    self.window.add(without_frames(&connection), now);
                     Event::Ended(connection)
                 }
             };
@@ -203,6 +210,15 @@ impl Watch {
         events.extend(attempts.map(|attempted| Event::Attempted(Box::new(attempted))));
         self.window.take_back(capture.connections, &open);
     }
+}
+
+/// What is judged of a connection: no rule looks at each frame.
+fn without_frames(connection: &Connection) -> Connection {
+    let mut connection = connection.clone();
+    for session in connection.attempts.iter_mut().filter_map(|attempt| attempt.session.as_mut()) {
+        session.frames = FrameLog::default();
+    }
+    connection
 }
 
 /// A window of so many connections is judged as often as something is due.

@@ -42,6 +42,11 @@ impl Namespace {
         Some(namespace)
     }
 
+    /// A command in the namespace, as words.
+    pub(crate) fn words<'a>(&'a self, words: &[&'a str]) -> Vec<&'a str> {
+        [&["netns", "exec", self.name.as_str()], words].concat()
+    }
+
     /// A command in the namespace.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new("ip");

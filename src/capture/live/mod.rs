@@ -6,10 +6,12 @@
 
 mod devices;
 mod interleave;
+mod memory;
 mod recorder;
 mod thread;
 
 pub use devices::{Device, devices};
+pub use memory::{Memory, Remembered};
 pub use recorder::{Recorder, Rotation};
 
 use std::sync::Arc;
@@ -37,8 +39,6 @@ pub struct LiveOptions {
     pub buffer_bytes: u32,
     /// Packets that are not for this machine, too.
     pub promiscuous: bool,
-    /// Each packet is handed over when it comes, and not with others some milliseconds later.
-    pub immediate: bool,
 }
 
 /// What was dropped since the capture began.
@@ -279,7 +279,6 @@ fn open(name: &str, options: &LiveOptions) -> Result<(Interface, Capture<Active>
         .buffer_size(number(options.buffer_bytes))
         // All interfaces together cannot be asked for the packets of others.
         .promisc(options.promiscuous && name != ANY)
-        .immediate_mode(options.immediate)
         .precision(Precision::Nano)
         .timeout(BATCH_MILLIS);
     let mut capture = inactive.open().map_err(says)?;
@@ -341,7 +340,9 @@ pub fn rights_hint() -> String {
 /// All interfaces together, as libpcap calls them.
 const ANY: &str = "any";
 
-/// How long the kernel may collect packets before it hands them over.
+/// How long the kernel may collect packets before it hands them over. Immediate mode would hand over each one when it
+/// comes; but then libpcap has the kernel keep each packet in as many bytes as one may have, 256 KiB, so that 16 MiB hold
+/// 64 of them, and the next burst is dropped.
 const BATCH_MILLIS: i32 = 50;
 
 /// How long to wait for packets before something else may be done.

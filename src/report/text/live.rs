@@ -2,8 +2,6 @@
 
 use std::io;
 
-use jiff::tz::TimeZone;
-
 use super::attempt::{Scene, answer, asked};
 use super::time::Clock;
 use super::{ending, verdict};
@@ -23,17 +21,18 @@ pub(crate) struct Lines {
     wire: Wire,
     style: TimeStyle,
     start: Timestamp,
-    zone: TimeZone,
+    clock: Clock,
 }
 
 impl Lines {
     pub(crate) fn new(wire: Wire, style: TimeStyle) -> Self {
-        let zone = if style == TimeStyle::Local { TimeZone::system() } else { TimeZone::UTC };
-        Self { wire, style, start: Timestamp::from_nanos(0), zone }
+        let start = Timestamp::from_nanos(0);
+        Self { wire, style, start, clock: Clock::new(style, start).without_day() }
     }
 
     pub(crate) fn started(&mut self, started: &Started, out: &mut dyn io::Write) -> io::Result<()> {
         self.start = started.time;
+        self.clock = Clock::new(self.style, self.start).without_day();
         let names: Vec<&str> = started.interfaces.iter().map(|(name, _)| name.as_str()).collect();
         let names = text::escape(&names.join(", ")).into_owned();
         let filter = text::escape(&started.filter).into_owned();
@@ -129,14 +128,8 @@ impl Lines {
         writeln!(out, "{}  {said}", self.time(time))
     }
 
-    /// Of the local time the day is left out: whoever looks on knows it.
     fn time(&self, time: Timestamp) -> String {
-        match (self.style, jiff::Timestamp::from_nanosecond(i128::from(time.as_nanos()))) {
-            (TimeStyle::Local, Ok(time)) => {
-                time.to_zoned_datetime(self.zone.clone()).strftime("%T.%3f").to_string()
-            }
-            (style, _) => Clock::new(style, self.start).show(time),
-        }
+        self.clock.show(time)
     }
 }
 

@@ -11,6 +11,8 @@ pub(crate) struct Clock {
     style: TimeStyle,
     start: Timestamp,
     zone: TimeZone,
+    /// How local times are shown.
+    local: &'static str,
 }
 
 impl Clock {
@@ -20,7 +22,12 @@ impl Clock {
             TimeStyle::Relative | TimeStyle::Utc => TimeZone::UTC,
             TimeStyle::Local => TimeZone::system(),
         };
-        Self { style, start, zone }
+        Self { style, start, zone, local: "%FT%T.%6f%:z" }
+    }
+
+    /// The same with local times as somebody wants them who knows the day: `20:48:44.638`.
+    pub(crate) fn without_day(self) -> Self {
+        Self { local: "%T.%3f", ..self }
     }
 
     /// A time, to the microsecond: `0.001118 s`, `2026-11-23T18:48:43.636962Z` or with an offset. From 1,000 s
@@ -33,7 +40,7 @@ impl Clock {
                 let Ok(time) = jiff::Timestamp::from_nanosecond(i128::from(nanos)) else {
                     return String::new();
                 };
-                let format = if self.style == TimeStyle::Utc { "%FT%T.%6fZ" } else { "%FT%T.%6f%:z" };
+                let format = if self.style == TimeStyle::Utc { "%FT%T.%6fZ" } else { self.local };
                 time.to_zoned_datetime(self.zone.clone()).strftime(format).to_string()
             }
         }
@@ -68,8 +75,9 @@ mod tests {
         assert_eq!(show(TimeStyle::Relative, hours_later), "86400.123 s");
         assert_eq!(show(TimeStyle::Utc, later), "2026-11-23T18:48:44.638080Z");
         let cairo = TimeZone::fixed(jiff::tz::offset(2));
-        let clock = Clock { style: TimeStyle::Local, start, zone: cairo };
+        let clock = Clock { zone: cairo, ..Clock::new(TimeStyle::Local, start) };
         assert_eq!(clock.show(later), "2026-11-23T20:48:44.638080+02:00");
+        assert_eq!(clock.without_day().show(later), "20:48:44.638");
         for style in [TimeStyle::Relative, TimeStyle::Utc, TimeStyle::Local] {
             show(style, Timestamp::MIN);
             show(style, Timestamp::from_nanos(i64::MAX));

@@ -304,7 +304,7 @@ fn all_that_waited_is_taken_at_once() {
     assert_eq!(app.data.rows.len(), 2);
     let effects = update(&mut app, Action::Freeze);
     let discarded = effects.iter().map(|effect| match effect {
-        Effect::Discard(rows) => rows.len(),
+        Effect::Discard(gone) => gone.rows.len(),
         other => panic!("{other:?}"),
     });
     assert_eq!(discarded.collect::<Vec<_>>(), [all, 2]);

@@ -5,7 +5,7 @@ use crate::protocol::RequestFacts;
 use crate::tui::action::{Action, Motion, Screen};
 use crate::tui::app::App;
 use crate::tui::application::Application;
-use crate::tui::effect::Effect;
+use crate::tui::effect::{Effect, SessionOf};
 use crate::tui::messages::{Message, Messages, Reading};
 use crate::tui::payload::Form;
 use crate::tui::rows::AttemptId;
@@ -34,18 +34,41 @@ pub(super) fn settle(app: &mut App) -> Vec<Effect> {
         app.messages.of = app.selected();
         app.messages.session = Some(session.id());
         app.messages.state = Reading::Going;
+        app.messages.frames = frames(&session);
         effects.push(Effect::ReadMessages(session, 0));
     }
     if let (Some(next), true) = (app.messages.next, wants_more(&app.messages))
         && let Some(session) = app.session()
     {
         app.messages.is_asked = true;
+        app.messages.frames = frames(&session);
         effects.push(Effect::ReadMessages(session, next));
     }
     let (_, width) = view::payload_area(app);
     app.messages.lay_out(width, app.theme.is_ascii);
     keep_in_view(app);
     effects
+}
+
+/// The capture went on: where the session has more frames than when it was read, there are more messages at its end.
+pub(super) fn grown(app: &mut App) {
+    let Some(session) = app.session() else { return };
+    if app.messages.session != Some(session.id()) {
+        app.messages.of = None;
+        return;
+    }
+    if frames(&session) > app.messages.frames && app.messages.next.is_none() && !app.messages.is_asked {
+        let next = app.messages.all().last().map(|message| message.index.saturating_add(1));
+        app.messages.next = match app.messages.state {
+            Reading::Done(_) => Some(next.unwrap_or_default()),
+            _ => None,
+        };
+    }
+}
+
+fn frames(session: &SessionOf) -> u64 {
+    let facts = session.connection.attempts.get(session.attempt).and_then(|it| it.session.as_ref());
+    facts.map_or(0, |facts| facts.client.frames().saturating_add(facts.server.frames()))
 }
 
 /// The cursor is at the last one, and there is room for more.

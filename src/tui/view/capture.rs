@@ -4,19 +4,25 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 
 use super::page::Page;
+use crate::limits::LIVE_MEMORY_BYTES;
 use crate::model::Outcome;
-use crate::report::count::{count, number, span};
+use crate::report::count::{bytes, count, number, span};
 use crate::report::interfaces::link_name;
 use crate::report::notes;
 use crate::text;
 use crate::tui::app::App;
+use crate::tui::live::Pulse;
 use crate::tui::news::Finished;
 
 /// The lines of the screen.
 pub(super) fn page(app: &App, width: usize) -> Vec<Line<'static>> {
     let mut page = Page::new(width, app.theme);
     page.title("capture", "");
-    page.row("file", &app.name, Style::new());
+    if let Some(live) = &app.data.live {
+        self::live(&mut page, live);
+    } else {
+        page.row("file", &app.name, Style::new());
+    }
     if let Some(size) = app.data.progress.size {
         page.row("size", &count(size, "byte"), Style::new());
     }
@@ -74,6 +80,58 @@ pub(super) fn page(app: &App, width: usize) -> Vec<Line<'static>> {
         page.paragraph("  - ", &text::escape(note), Style::new());
     }
     page.into_lines()
+}
+
+/// Where a live capture comes from, how fast, and what was dropped.
+fn live(page: &mut Page, live: &Pulse) {
+    page.row("filter", &live.filter, Style::new());
+    page.row("speed", &live.speed(), Style::new());
+    if let Some(ended) = &live.ended {
+        page.row("ended", ended, Style::new());
+    }
+    match (&live.recording, live.remembered_bytes) {
+        (Some(recording), None) => {
+            page.row("recorded", &format!("{recording}; payloads are read from it"), Style::new());
+        }
+        (recording, remembered) => {
+            if let Some(recording) = recording {
+                page.row("recorded", recording, Style::new());
+            }
+            let kept = "payloads are in the latest packets only: ";
+            let [held, limit] =
+                [remembered.unwrap_or_default(), LIVE_MEMORY_BYTES].map(|it| bytes(it as u64));
+            page.row("kept", &format!("{kept}{held} of {limit} (-w FILE keeps all)"), Style::new());
+        }
+    }
+    if live.unlisted > 0 {
+        let words =
+            format!("{} that ended earlier are counted and not listed", count(live.unlisted, "connection"));
+        page.row("listed", &words, Style::new());
+    }
+    if !live.confinement.is_empty() {
+        page.row("confined", &live.confinement.join(", "), Style::new());
+    }
+    page.title("interfaces", &number(live.interfaces.len() as u64));
+    for interface in &live.interfaces {
+        let style = if interface.by_kernel > 0 || interface.by_interface > 0 {
+            page.theme().unsure()
+        } else {
+            Style::new()
+        };
+        let dropped = format!(
+            "{}, dropped by the kernel {}, by the interface {}",
+            count(interface.received, "packet"),
+            number(interface.by_kernel),
+            number(interface.by_interface)
+        );
+        page.row(&interface.name, &dropped, style);
+        if let Some(lost) = &interface.lost {
+            let bad = page.theme().bad();
+            page.row("", &format!("no longer captured: {lost}"), bad);
+        }
+    }
+    page.row("wsinspect", "drops nothing: it waits, and the kernel's buffer takes what comes", Style::new());
+    page.title("so far", "");
 }
 
 /// The files, if there are several, and their interfaces with what these dropped, as far as a file tells.

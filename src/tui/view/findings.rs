@@ -29,6 +29,7 @@ pub(super) fn draw(app: &App, body: Rect, frame: &mut Frame<'_>) {
     let [list, rest] = areas(app, body);
     if app.findings().is_empty() {
         let words = match &app.data.finished {
+            Some(_) if app.data.goes_on() => "nothing was found so far",
             Some(_) => "nothing was found",
             None => "findings come when all is read",
         };

@@ -12,18 +12,25 @@ use crate::tui::action::Screen;
 use crate::tui::app::{App, MenuKind, PromptKind};
 use crate::tui::keymap::{Place, keys};
 
-/// The first line, what is between, the last line.
-pub(super) fn areas(area: Rect) -> [Rect; 3] {
-    let line = |y: u16| Rect::new(area.x, y, area.width, 1).intersection(area);
-    let last = area.bottom().saturating_sub(1);
-    let body = Rect::new(area.x, area.y.saturating_add(1), area.width, area.height.saturating_sub(2));
-    [line(area.y), body, line(last)]
+/// The first line, what is between, the last line. Where a live capture has died the first line is two.
+pub(super) fn areas(app: &App, area: Rect) -> [Rect; 3] {
+    let lines = |y: u16, height: u16| Rect::new(area.x, y, area.width, height).intersection(area);
+    let head = if died(app).is_some() { 2 } else { 1 };
+    let body = area.height.saturating_sub(head).saturating_sub(1);
+    [lines(area.y, head), lines(area.y.saturating_add(head), body), lines(area.bottom().saturating_sub(1), 1)]
+}
+
+/// That a live capture has died, in a line.
+fn died(app: &App) -> Option<String> {
+    let died = app.data.live.as_ref()?.died();
+    let failed = || Some(format!("the capture has ended: {}", text::escape(app.data.failed.as_ref()?)));
+    died.or_else(failed)
 }
 
 /// What is looked at on the left, how much there is on the right.
 pub(super) fn head(app: &App, area: Rect, frame: &mut Frame<'_>) {
     let width = usize::from(area.width);
-    let right = format!(" {} ", state(app));
+    let right = format!(" {} ", state(app, width.saturating_sub(NAME)));
     let room = width.saturating_sub(text::width(&right));
     let ellipsis = app.theme.ellipsis();
     let place = match app.screen {
@@ -41,8 +48,13 @@ pub(super) fn head(app: &App, area: Rect, frame: &mut Frame<'_>) {
     let name = text::truncate(name, name_room, ellipsis);
     let left = format!(" wsinspect {name}{place}");
     let left = text::pad(&text::truncate(&left, room, ellipsis), room).into_owned();
-    let line = Line::from(vec![Span::raw(left), Span::raw(right)]).style(app.theme.bar());
-    frame.render_widget(Paragraph::new(line), area);
+    let mut lines = vec![Line::from(vec![Span::raw(left), Span::raw(right)]).style(app.theme.bar())];
+    if let Some(died) = died(app) {
+        let died = format!("{} {died}", app.theme.glyph("✗", "x"));
+        let died = text::truncate(&died, width, ellipsis).into_owned();
+        lines.push(Line::styled(died, app.theme.bad()));
+    }
+    frame.render_widget(Paragraph::new(lines), area);
 }
 
 const fn sign(app: &App) -> &'static str {
@@ -50,7 +62,14 @@ const fn sign(app: &App) -> &'static str {
 }
 
 /// How far the reading is, or how much there was.
-fn state(app: &App) -> String {
+fn state(app: &App, width: usize) -> String {
+    let follows = if app.follows { "following, " } else { "" };
+    if let Some(live) = &app.data.live {
+        let frozen = if app.frozen.is_some() { "frozen, " } else { "" };
+        let state = format!("{frozen}{follows}{}, {}", live.speed(), live.dropped());
+        // Where there is little room, what was dropped goes before how fast it comes.
+        return if text::width(&state) <= width { state } else { live.dropped() };
+    }
     if let Some(waiting) = &app.frozen {
         let rows = waiting.iter().map(|news| match news {
             crate::tui::News::Rows(rows) => rows.len(),
@@ -61,7 +80,6 @@ fn state(app: &App) -> String {
         let read = if is_read { "all is read" } else { "reading goes on" };
         return format!("frozen: {} wait, {read}", number(rows as u64));
     }
-    let follows = if app.follows { "following, " } else { "" };
     match (&app.data.finished, &app.data.failed) {
         (Some(finished), _) => {
             // What was damaged is told on the screen of the capture, and who never goes there is to know.
@@ -195,6 +213,9 @@ fn hints(app: &App, width: usize) -> Line<'static> {
     }
     Line::from(spans)
 }
+
+/// Columns that what is looked at has at least.
+const NAME: usize = 12;
 
 /// Columns behind a hint.
 const HINT_GAP: usize = 2;

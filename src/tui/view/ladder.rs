@@ -267,6 +267,7 @@ impl What<'_> {
             Self::Ended(EndedBy::Reset) => "RST".to_owned(),
             Self::Below(happened) => below_words(*happened),
             Self::Silence(silence, ..) => format!("{} of silence", span(*silence)),
+            Self::End if shown.is_live => "so far".to_owned(),
             Self::End => "the capture ends".to_owned(),
         }
     }

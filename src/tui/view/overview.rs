@@ -109,6 +109,10 @@ pub(super) fn hit(app: &App, body: Rect, at: Position) -> Option<Hit> {
 fn verdict(app: &App, width: usize) -> Vec<Line<'static>> {
     let theme = app.theme;
     let (words, style) = match (&app.data.finished, &app.data.failed) {
+        (Some(finished), _) if app.data.goes_on() && finished.totals.attempts_total() == 0 => {
+            let packets = if finished.totals.packets == 0 { "no packet" } else { "no upgrade attempt" };
+            (format!("{packets} so far"), theme.title())
+        }
         (Some(finished), _) => {
             let (sign, style) = match finished.tone {
                 Tone::Bad => (theme.glyph("✗ ", "x "), theme.bad()),
@@ -283,6 +287,9 @@ fn rows(app: &App, columns: &[(Column, usize)], area: Rect) -> Vec<Line<'static>
     if app.table.order.is_empty() {
         let words = match (app.data.rows.is_empty(), &app.data.finished) {
             (false, _) => "no attempt matches the filter (esc takes it away)",
+            (true, Some(_)) if app.data.goes_on() => {
+                "no upgrade attempt so far (3 shows what else there was)"
+            }
             (true, Some(_)) => "no upgrade attempt in this capture (3 shows what else there was)",
             (true, None) => "",
         };

@@ -1,0 +1,315 @@
+//! What the screen of a live capture shows: the attempts of connections that are open or ended lately, judged anew when
+//! something happened; and how the capture is.
+
+use std::cmp::Reverse;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use super::now;
+use super::session::{Failed, Session, Teller};
+use crate::capture::Interface;
+use crate::capture::live::Memory;
+use crate::diagnosis::{Selection, diagnose};
+use crate::limits::{LIVE_BYSTANDERS, LIVE_SCREEN_BYTES, LIVE_SCREEN_CONNECTIONS, LIVE_UNOPENED};
+use crate::model::{Capture, Connection};
+use crate::screen::Reader;
+use crate::text;
+use crate::tui::{Finished, InterfacePulse, News, Progress, Pulse, Shown};
+use crate::units::{PacketNumber, Timestamp};
+use crate::watch::Event;
+
+/// Hands over what the screen shows.
+pub(super) struct Feed<'a> {
+    reader: &'a Reader,
+    /// Connections with an attempt that ended, the latest last.
+    ended: Listed,
+    /// Connections without one.
+    bystanders: Listed,
+    judge: Judge,
+    /// What does not change of it.
+    pulse: Pulse,
+    memory: Option<Memory>,
+    /// The connection whose frames are looked at.
+    watched: Option<PacketNumber>,
+    /// Something happened that was not judged yet.
+    is_news: bool,
+    judged: Instant,
+    packets_judged: u64,
+    speed: Speed,
+}
+
+/// What the screen says of a capture before it begins.
+pub(super) struct About {
+    pub(super) interfaces: Vec<Interface>,
+    pub(super) filter: String,
+    pub(super) recording: Option<String>,
+    pub(super) confinement: Vec<String>,
+    pub(super) memory: Option<Memory>,
+}
+
+impl<'a> Feed<'a> {
+    pub(super) fn new(reader: &'a Reader, about: About, judge: Judge) -> Self {
+        let name = |interface: &Interface| InterfacePulse {
+            name: text::escape(interface.name.as_deref().unwrap_or_default()).into_owned(),
+            ..InterfacePulse::default()
+        };
+        let pulse = Pulse {
+            interfaces: about.interfaces.iter().map(name).collect(),
+            filter: text::escape(&about.filter).into_owned(),
+            recording: about.recording.map(|path| text::escape(&path).into_owned()),
+            confinement: about.confinement,
+            ..Pulse::default()
+        };
+        let now = now();
+        Self {
+            reader,
+            ended: Listed::new(LIVE_SCREEN_CONNECTIONS),
+            bystanders: Listed::new(LIVE_BYSTANDERS),
+            judge,
+            pulse,
+            memory: about.memory,
+            watched: None,
+            is_news: true,
+            judged: now,
+            packets_judged: 0,
+            speed: Speed { since: now, came: (0, 0), measured: (0, 0) },
+        }
+    }
+
+    fn pulse(&mut self, session: &Session) -> Pulse {
+        let taking = &session.taking;
+        let (packets, _) = taking.came();
+        let (packets_per_second, bytes_per_second) = self.speed.measure(taking.came());
+        let mut pulse = Pulse {
+            packets_per_second,
+            bytes_per_second,
+            packets,
+            remembered_bytes: self.memory.as_ref().map(Memory::bytes),
+            unlisted: self.ended.gone,
+            ..self.pulse.clone()
+        };
+        let drops = taking.drops();
+        for (place, (interface, drops)) in pulse.interfaces.iter_mut().zip(drops).enumerate() {
+            interface.received = drops.received;
+            interface.by_kernel = drops.by_kernel;
+            interface.by_interface = drops.by_interface;
+            interface.lost = taking.lost(place).map(|reason| text::escape(reason).into_owned());
+        }
+        pulse
+    }
+
+    fn tell_pulse(&mut self, session: &Session) {
+        let pulse = self.pulse(session);
+        self.reader.send(News::Progress(Progress { packets: pulse.packets, ..Progress::default() }));
+        self.reader.send(News::Pulse(Box::new(pulse)));
+    }
+
+    /// Everything that is listed, as it is now. To look at it all takes a while where there is much, so it is not done more
+    /// often than is of use.
+    fn task(&self, session: &Session, totals: Capture) -> Task {
+        let following = session.watch.following();
+        let mut open: Vec<_> =
+            following.open().filter(|open| !open.attempts().is_empty() || open.has_exchanges()).collect();
+        if open.len() > LIVE_SCREEN_CONNECTIONS {
+            open.select_nth_unstable_by_key(LIVE_SCREEN_CONNECTIONS, |open| Reverse(open.last().0));
+            open.truncate(LIVE_SCREEN_CONNECTIONS);
+        }
+        let look = |open: &crate::pipeline::OpenConnection<'_>| {
+            if self.watched == Some(open.id()) {
+                open.to_connection_with_frames()
+            } else {
+                open.to_connection()
+            }
+        };
+        let mut others: Vec<Connection> = open.iter().map(look).collect();
+        let mut unopened: Vec<Connection> = following.unopened().collect();
+        if unopened.len() > LIVE_UNOPENED {
+            unopened.select_nth_unstable_by_key(LIVE_UNOPENED, |connection| Reverse(connection.tcp.last.0));
+            unopened.truncate(LIVE_UNOPENED);
+        }
+        others.extend(unopened);
+        let ended = self.ended.connections.iter().chain(&self.bystanders.connections).cloned().collect();
+        Task { ended, others, totals, now: session.watch.now() }
+    }
+}
+
+impl Teller for Feed<'_> {
+    fn event(&mut self, event: &Event, _: Timestamp) -> Result<(), Failed> {
+        self.is_news = true;
+        if let Event::Ended(connection) = event {
+            let list = if connection.attempts.is_empty() { &mut self.bystanders } else { &mut self.ended };
+            list.add(Arc::new(Connection::clone(connection)));
+        }
+        Ok(())
+    }
+
+    /// What was lost is told with each pulse.
+    fn warning(&mut self, _: &str, _: Timestamp) -> Result<(), Failed> {
+        Ok(())
+    }
+
+    fn look(&mut self, session: &Session) -> Result<(), Failed> {
+        if let Some(watched) = self.reader.asked() {
+            (self.watched, self.is_news) = (Some(watched), true);
+        }
+        if !self.reader.is_wanted() {
+            return Ok(());
+        }
+        self.tell_pulse(session);
+        let (packets, _) = session.taking.came();
+        let pause = if self.is_news { SOON } else { LATER };
+        let is_new = self.is_news || packets != self.packets_judged;
+        if is_new && self.judged.elapsed() >= pause.max(self.judge.pause()) && self.judge.is_free() {
+            let task = self.task(session, session.totals());
+            (self.judged, self.is_news, self.packets_judged) = (now(), false, packets);
+            self.judge.ask(task);
+        }
+        Ok(())
+    }
+
+    /// Only the last one is of use: the screen shows one all the time.
+    fn summary(&mut self, summary: &Capture, session: &Session) -> Result<(), Failed> {
+        if !session.is_over() {
+            return Ok(());
+        }
+        let ended = if session.taking.all_lost() { None } else { session.taking.ended() };
+        self.pulse.ended = Some(ended.unwrap_or("all interfaces were lost").to_owned());
+        self.judge.ask(self.task(session, summary.clone()));
+        self.tell_pulse(session);
+        Ok(())
+    }
+}
+
+/// Connections that are listed, at most so many, and so many bytes of them.
+struct Listed {
+    connections: VecDeque<Arc<Connection>>,
+    most: usize,
+    bytes: usize,
+    /// So many had to go.
+    gone: u64,
+}
+
+impl Listed {
+    const fn new(most: usize) -> Self {
+        Self { connections: VecDeque::new(), most, bytes: 0, gone: 0 }
+    }
+
+    fn add(&mut self, connection: Arc<Connection>) {
+        self.bytes = self.bytes.saturating_add(size(&connection));
+        self.connections.push_back(connection);
+        while self.connections.len() > self.most || self.bytes > LIVE_SCREEN_BYTES {
+            let Some(oldest) = self.connections.pop_front() else { break };
+            self.bytes = self.bytes.saturating_sub(size(&oldest));
+            self.gone = self.gone.saturating_add(1);
+        }
+    }
+}
+
+/// What a connection holds, more or less.
+fn size(connection: &Connection) -> usize {
+    let frames = connection.attempts.iter().filter_map(|it| it.session.as_ref()).map(|it| it.frames.len());
+    let frames = frames.sum::<usize>().saturating_mul(size_of::<crate::protocol::FrameRecord>());
+    let heads: usize = connection.attempts.iter().map(crate::protocol::Attempt::head_bytes).sum();
+    frames.saturating_add(heads).saturating_add(size_of::<Connection>())
+}
+
+/// How fast something comes.
+struct Speed {
+    since: Instant,
+    came: (u64, u64),
+    measured: (u64, u64),
+}
+
+impl Speed {
+    /// Packets and bytes a second, measured over a second or more; `came` is what came so far.
+    fn measure(&mut self, came: (u64, u64)) -> (u64, u64) {
+        let millis = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if millis >= 1_000 {
+            let per_second =
+                |now: u64, before: u64| now.saturating_sub(before).saturating_mul(1_000) / millis.max(1);
+            self.measured = (per_second(came.0, self.came.0), per_second(came.1, self.came.1));
+            (self.since, self.came) = (now(), came);
+        }
+        self.measured
+    }
+}
+
+/// What is to be judged.
+struct Task {
+    ended: Vec<Arc<Connection>>,
+    others: Vec<Connection>,
+    totals: Capture,
+    now: Timestamp,
+}
+
+/// Judges, in a thread of its own: packets do not wait for that.
+pub(super) struct Judge {
+    tasks: SyncSender<Task>,
+    is_busy: Arc<AtomicBool>,
+    /// How long the latest judgment took, in milliseconds.
+    took: Arc<std::sync::atomic::AtomicU64>,
+}
+
+impl Judge {
+    /// Starts the thread.
+    pub(super) fn start(news: Sender<News>, selection: Selection, shown: Shown) -> std::io::Result<Self> {
+        let (tasks, asked) = sync_channel(1);
+        let (is_busy, took) = (Arc::new(AtomicBool::new(false)), Arc::default());
+        let judge = Self { tasks, is_busy: Arc::clone(&is_busy), took: Arc::clone(&took) };
+        let work = move || work(&asked, &news, (&selection, shown), (&is_busy, &took));
+        std::thread::Builder::new().name("judge".to_owned()).spawn(work)?;
+        Ok(judge)
+    }
+
+    /// Whether it has nothing to do.
+    fn is_free(&self) -> bool {
+        !self.is_busy.load(Ordering::Acquire)
+    }
+
+    /// It rests longer than it works.
+    fn pause(&self) -> Duration {
+        Duration::from_millis(self.took.load(Ordering::Relaxed).saturating_mul(4))
+    }
+
+    fn ask(&self, task: Task) {
+        self.is_busy.store(true, Ordering::Release);
+        // One that has panicked has said so.
+        let _ = self.tasks.send(task);
+    }
+}
+
+fn work(
+    tasks: &Receiver<Task>,
+    news: &Sender<News>,
+    (selection, shown): (&Selection, Shown),
+    (is_busy, took): (&AtomicBool, &std::sync::atomic::AtomicU64),
+) {
+    while let Ok(Task { ended, others, totals, now: end }) = tasks.recv() {
+        let began = now();
+        let mut connections: Vec<Connection> =
+            ended.into_iter().map(|connection| Connection::clone(&connection)).chain(others).collect();
+        connections.sort_by_key(Connection::id);
+        connections.dedup_by_key(|connection| connection.id());
+        let mut capture = Capture { connections, ..totals };
+        let (first, last) = capture.totals.first_and_last.unwrap_or((end, end));
+        // Where no packet comes, time goes by all the same.
+        capture.totals.first_and_last = Some((first, last.max(end)));
+        let diagnosis = diagnose(&capture, selection, shown.secrets);
+        let finished = Box::new(Finished::new(capture, diagnosis, shown));
+        let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        took.store(millis, Ordering::Relaxed);
+        if news.send(News::Snapshot(finished)).is_err() {
+            return;
+        }
+        is_busy.store(false, Ordering::Release);
+    }
+}
+
+/// How soon after something happened all is judged anew, at the earliest.
+const SOON: Duration = Duration::from_millis(300);
+
+/// The same where packets came and nothing happened.
+const LATER: Duration = Duration::from_secs(1);

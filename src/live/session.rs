@@ -1,0 +1,205 @@
+//! What goes on while packets come: they are read and judged, and whoever tells of it is told.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::anyhow;
+
+use super::now;
+use super::taking::{Step, Taking};
+use crate::capture::live::wall_clock;
+use crate::capture::{Block, CaptureError};
+use crate::cli::StopWhen;
+use crate::diagnosis::Severity;
+use crate::model::Capture;
+use crate::units::Timestamp;
+use crate::watch::{Event, Watch};
+
+/// A capture that goes on.
+pub(super) struct Session {
+    pub(super) taking: Taking,
+    pub(super) watch: Watch,
+    pub(super) signals: Signals,
+    pub(super) stop_when: Option<StopWhen>,
+    /// Attempts that failed, each counted once, over however many connections it went.
+    failed: u64,
+    /// The worst that was found.
+    pub(super) worst: Option<Severity>,
+    /// What was said of the interface that was lost last.
+    lost: Option<String>,
+    is_over: bool,
+}
+
+/// Whoever tells somebody.
+pub(super) trait Teller {
+    /// Something happened; it is `now`.
+    ///
+    /// # Errors
+    /// What the system says if it cannot be told; so with all others.
+    fn event(&mut self, event: &Event, now: Timestamp) -> Result<(), Failed>;
+
+    /// An interface was lost, or something like that.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn warning(&mut self, message: &str, now: Timestamp) -> Result<(), Failed>;
+
+    /// Packets were read, or some time went by. This comes a few times a second.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn look(&mut self, session: &Session) -> Result<(), Failed>;
+
+    /// Somebody wants a summary, or the capture is over.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn summary(&mut self, summary: &Capture, session: &Session) -> Result<(), Failed>;
+}
+
+/// What ends a capture before its time.
+#[derive(Debug)]
+pub(super) enum Failed {
+    Output(io::Error),
+    Recording(CaptureError),
+}
+
+impl From<io::Error> for Failed {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+impl From<CaptureError> for Failed {
+    fn from(error: CaptureError) -> Self {
+        Self::Recording(error)
+    }
+}
+
+impl Session {
+    pub(super) fn new(taking: Taking, watch: Watch, signals: Signals, stop_when: Option<StopWhen>) -> Self {
+        Self { taking, watch, signals, stop_when, failed: 0, worst: None, lost: None, is_over: false }
+    }
+
+    /// Until it is over.
+    pub(super) fn run(&mut self, teller: &mut impl Teller) -> Result<(), Failed> {
+        let mut looked = now();
+        let mut block = Block::default();
+        loop {
+            match self.taking.next(&mut block)? {
+                Step::Packets => self.watch.read(&block),
+                Step::Nothing => self.watch.wait_until(wall_clock()),
+                Step::Lost(message) => {
+                    teller.warning(&message, self.watch.now())?;
+                    self.lost = Some(message);
+                }
+                Step::Over => break,
+            }
+            if looked.elapsed() >= LOOK {
+                looked = now();
+                let events = self.watch.events();
+                self.tell(&events, teller)?;
+                if self.signals.summary.swap(false, Ordering::Relaxed) {
+                    teller.summary(&self.totals(), self)?;
+                }
+                teller.look(self)?;
+            }
+            if self.signals.stop.load(Ordering::Relaxed) {
+                self.taking.stop("as it was asked to");
+            }
+        }
+        let events = self.watch.events();
+        self.tell(&events, teller)?;
+        // The summary speaks of what was open as open.
+        let summary = self.totals();
+        let events = self.watch.end();
+        self.tell(&events, teller)?;
+        self.is_over = true;
+        teller.summary(&summary, self)?;
+        self.taking.finish()?;
+        Ok(())
+    }
+
+    fn tell(&mut self, events: &[Event], teller: &mut impl Teller) -> Result<(), Failed> {
+        let now = self.watch.now();
+        for event in events {
+            let is_enough = match event {
+                Event::Attempted(attempted) => {
+                    self.failed = self.failed.saturating_add(u64::from(attempted.outcome.is_failure()));
+                    matches!(self.stop_when, Some(StopWhen::Failed(limit)) if self.failed >= limit)
+                }
+                Event::Found(found) => {
+                    self.worst = self.worst.max(Some(found.finding.severity));
+                    let code = found.finding.rule.code;
+                    matches!(self.stop_when, Some(StopWhen::Found(rule)) if rule.code == code)
+                }
+                _ => false,
+            };
+            teller.event(event, now)?;
+            if is_enough {
+                self.taking.stop("as --stop-when says");
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nothing more comes.
+    pub(super) const fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// What was counted so far.
+    pub(super) fn totals(&self) -> Capture {
+        let mut totals = self.watch.totals();
+        totals.warnings.extend(self.taking.warnings());
+        let unjudged = self.watch.unjudged();
+        if unjudged > 0 {
+            totals.warnings.push(format!(
+                "{unjudged} attempts were not judged, since there were too many at once (a narrower filter)"
+            ));
+        }
+        Capture { totals, ..Capture::default() }
+    }
+
+    /// Why it ended, if nobody asked for that.
+    pub(super) fn lost(self) -> Option<String> {
+        self.lost.filter(|_| self.taking.all_lost())
+    }
+}
+
+/// What signals ask for.
+pub(super) struct Signals {
+    /// The end.
+    pub(super) stop: Arc<AtomicBool>,
+    /// A summary.
+    pub(super) summary: Arc<AtomicBool>,
+}
+
+impl Signals {
+    /// Listens to those that ask for the end and for a summary.
+    pub(super) fn listen() -> anyhow::Result<Self> {
+        let signals = Self::without_end()?;
+        let cannot = |error: io::Error| anyhow!("cannot listen to signals: {error}");
+        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+            // Whoever asks twice does not want to wait for a summary.
+            signal_hook::flag::register_conditional_default(signal, Arc::clone(&signals.stop))
+                .map_err(cannot)?;
+            signal_hook::flag::register(signal, Arc::clone(&signals.stop)).map_err(cannot)?;
+        }
+        Ok(signals)
+    }
+
+    /// Listens only to the one that asks for a summary.
+    pub(super) fn without_end() -> anyhow::Result<Self> {
+        let signals = Self { stop: Arc::default(), summary: Arc::default() };
+        let cannot = |error: io::Error| anyhow!("cannot listen to signals: {error}");
+        signal_hook::flag::register(signal_hook::consts::SIGUSR1, Arc::clone(&signals.summary))
+            .map_err(cannot)?;
+        Ok(signals)
+    }
+}
+
+/// How often what happened is told.
+const LOOK: Duration = Duration::from_millis(100);

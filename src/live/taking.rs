@@ -1,0 +1,180 @@
+//! Takes packets from interfaces: counts and records them, and knows when that is over.
+
+use std::time::{Duration, Instant};
+
+use super::now;
+use crate::capture::live::{Came, Drops, Live, Memory, Recorder};
+use crate::capture::{Block, CaptureError};
+use crate::cli::LiveArgs;
+use crate::report::Status;
+
+/// A capture in progress.
+pub(super) struct Taking {
+    live: Live,
+    recorder: Option<Recorder>,
+    /// Where packets are remembered for a while, if somebody may want them again.
+    memory: Option<Memory>,
+    interfaces: usize,
+    count: Option<u64>,
+    duration: Option<Duration>,
+    began: Instant,
+    packets: u64,
+    bytes: u64,
+    /// For each interface, why it ended though nobody asked for it.
+    lost: Vec<Option<String>>,
+    /// Why all of it ends.
+    ended: Option<String>,
+}
+
+/// What came.
+pub(super) enum Step {
+    /// Packets. They are recorded.
+    Packets,
+    /// Nothing, for a while.
+    Nothing,
+    /// An interface was lost: what there is to say about it.
+    Lost(String),
+    /// Nothing more will come.
+    Over,
+}
+
+impl Taking {
+    pub(super) fn new(
+        live: Live,
+        recorder: Option<Recorder>,
+        memory: Option<Memory>,
+        args: &LiveArgs,
+    ) -> Self {
+        let interfaces = args.interfaces.len();
+        Self {
+            live,
+            recorder,
+            memory,
+            interfaces,
+            count: args.count,
+            duration: args.duration,
+            began: now(),
+            packets: 0,
+            bytes: 0,
+            lost: vec![None; interfaces],
+            ended: None,
+        }
+    }
+
+    /// Waits for what comes next, and swaps it for what is in `block`; that is remembered, if it was read.
+    ///
+    /// # Errors
+    /// If it cannot be recorded.
+    pub(super) fn next(&mut self, block: &mut Block) -> Result<Step, CaptureError> {
+        if let Some(duration) = self.duration.filter(|duration| self.began.elapsed() >= *duration) {
+            self.stop(&format!("after {} s", duration.as_secs()));
+        }
+        if let Some(memory) = self.memory.as_ref().filter(|_| !block.packets.is_empty()) {
+            memory.add(std::mem::take(block));
+        }
+        Ok(match self.live.next(block) {
+            Came::Packets => {
+                self.take(block)?;
+                Step::Packets
+            }
+            Came::Nothing | Came::Ended(_, None) => Step::Nothing,
+            Came::Ended(place, Some(reason)) => Step::Lost(self.lose(place, reason)),
+            Came::AllEnded => Step::Over,
+        })
+    }
+
+    fn take(&mut self, block: &mut Block) -> Result<(), CaptureError> {
+        if let Some(count) = self.count {
+            let room = usize::try_from(count.saturating_sub(self.packets)).unwrap_or(usize::MAX);
+            if block.packets.len() >= room {
+                block.packets.truncate(room);
+                self.stop(&format!("after {count} packets"));
+            }
+        }
+        self.packets = self.packets.saturating_add(block.packets.len() as u64);
+        let bytes = block.packets.iter().map(|packet| u64::from(packet.original)).sum();
+        self.bytes = self.bytes.saturating_add(bytes);
+        let drops: Vec<Drops> = (0..self.interfaces).map(|place| self.live.drops_of(place)).collect();
+        if let Some(recorder) = &mut self.recorder {
+            recorder.write(block, |packet| self.live.place_of(packet), &drops)?;
+        }
+        Ok(())
+    }
+
+    fn lose(&mut self, place: usize, reason: String) -> String {
+        let name = self.live.interface(place).and_then(|it| it.name.clone()).unwrap_or_default();
+        let message = format!("the capture on {name} has ended: {reason}");
+        if let Some(lost) = self.lost.get_mut(place) {
+            *lost = Some(reason);
+        }
+        message
+    }
+
+    /// Ends the capture, for this reason. What is there still comes.
+    pub(super) fn stop(&mut self, reason: &str) {
+        if self.ended.is_none() {
+            self.ended = Some(reason.to_owned());
+            self.live.stop();
+        }
+    }
+
+    /// Why somebody or something wanted it to end.
+    pub(super) fn ended(&self) -> Option<&str> {
+        self.ended.as_deref()
+    }
+
+    /// If it ended because the last interface was lost: the message of that.
+    pub(super) fn all_lost(&self) -> bool {
+        self.ended.is_none() && self.lost.iter().all(Option::is_some)
+    }
+
+    /// Why an interface was lost.
+    pub(super) fn lost(&self, place: usize) -> Option<&str> {
+        self.lost.get(place)?.as_deref()
+    }
+
+    /// Packets and bytes that came.
+    pub(super) const fn came(&self) -> (u64, u64) {
+        (self.packets, self.bytes)
+    }
+
+    pub(super) fn drops(&self) -> Vec<Drops> {
+        (0..self.interfaces).map(|place| self.live.drops_of(place)).collect()
+    }
+
+    pub(super) fn status(&self) -> Status {
+        let drops = self.live.drops();
+        Status {
+            received: drops.received,
+            dropped_by_kernel: drops.by_kernel,
+            dropped_by_interface: drops.by_interface,
+        }
+    }
+
+    /// What whoever relies on the capture must know, in words.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let (dropped, hurried) = (self.status().dropped(), self.live.hurried());
+        let mut warnings = Vec::new();
+        if dropped > 0 {
+            warnings.push(format!(
+                "{dropped} packets were dropped before this program saw them (--buffer-size, a narrower filter)"
+            ));
+        }
+        if hurried > 0 {
+            warnings.push(format!(
+                "{hurried} packets may stand before earlier ones of other interfaces: the machine is too busy to put them \
+                 in order (fewer interfaces, a narrower filter)"
+            ));
+        }
+        warnings
+    }
+
+    /// Ends the recording.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(super) fn finish(&mut self) -> Result<(), CaptureError> {
+        let drops = self.drops();
+        self.recorder.take().map_or(Ok(()), |recorder| recorder.finish(&drops))
+    }
+}
