@@ -41,6 +41,7 @@ fn tell(watch: &Watch, events: Vec<Event>, report: &mut LiveReport, out: &mut Ve
             }
             Event::Ended(connection) if connection.attempts.is_empty() => Ok(()),
             Event::Ended(connection) => report.ended(&connection, now, out),
+            Event::Attempted(_) => Ok(()),
             Event::Found(found) => report.found(&found.finding, &found.legs, now, out),
         }
         .unwrap();
