@@ -281,7 +281,7 @@ impl Embryo {
             opening: course.opening(self.first.origin, course.opened()),
             last: course.last,
             ending: course.ending,
-            halves: course.halves().map(|(half, rare)| half.facts(&rare)),
+            halves: course.halves().map(|(half, rare)| half.facts(&rare, course.last, 0)),
             evicted: false,
         }
     }

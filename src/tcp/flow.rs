@@ -67,7 +67,10 @@ impl<R: Receiver> Flow<R> {
             opening: self.opening,
             last: self.last,
             ending: self.ending,
-            halves: [lo.facts(self.rare.of(Half::Lo)), hi.facts(self.rare.of(Half::Hi))],
+            halves: [
+                lo.facts(self.rare.of(Half::Lo), self.last, hi.packets()),
+                hi.facts(self.rare.of(Half::Hi), self.last, lo.packets()),
+            ],
             evicted: false,
         }
     }
@@ -139,6 +142,7 @@ impl<R: Receiver> Flow<R> {
         let (half, other) = self.halves.both(segment.half);
         let special = segment.flags.has(Flags::SYN.with(Flags::FIN).with(Flags::RST));
         let whole = segment.payload.len() == segment.payload_length as usize;
+        let special = special || segment.closes_window();
         if special || !whole || !half.is_due(segment) || other.is_unseen(segment) {
             return false;
         }
@@ -159,6 +163,12 @@ impl<R: Receiver> Flow<R> {
         self.last = (segment.origin.packet, segment.origin.time);
         let (half, other) = self.halves.both(segment.half);
         half.count(segment);
+        let rare = self.rare.of_mut(segment.half);
+        if segment.closes_window() || rare.is_window_closed() {
+            rare.window(segment);
+            // Until it opens, its segments go the long way, so that the opening is noticed.
+            half.set_disordered(self.disorder.is_some(), rare);
+        }
         let acknowledges_unseen = other.is_unseen(segment);
         let special = segment.flags.has(Flags::SYN.with(Flags::RST));
         if !half.is_due(segment) || special || acknowledges_unseen {
@@ -197,7 +207,10 @@ impl<R: Receiver> Flow<R> {
             opening: self.opening,
             last,
             ending: self.ending,
-            halves: [lo.facts(self.rare.of(Half::Lo)), hi.facts(self.rare.of(Half::Hi))],
+            halves: [
+                lo.facts(self.rare.of(Half::Lo), last, hi.packets()),
+                hi.facts(self.rare.of(Half::Hi), last, lo.packets()),
+            ],
             evicted,
         };
         (facts, self.receiver)
@@ -293,7 +306,7 @@ impl<R: Receiver> Flow<R> {
         if ahead > SEQUENCE_JUMP_BYTES && !self.is_believed(segment, start) {
             return;
         }
-        let half = self.halves.of(segment.half);
+        let (half, heard) = (self.halves.of(segment.half), self.halves.of(segment.half.other()).packets());
         let facts = self.rare.of_mut(segment.half);
         let lane = self.disorder.get_or_insert_default().lanes.of_mut(segment.half);
         let mut piece = Piece::new(segment, after, self.receiver.wants_bytes());
@@ -309,7 +322,7 @@ impl<R: Receiver> Flow<R> {
         }
         let seen = u64::try_from(ahead.saturating_neg()).unwrap_or(0);
         if seen > 0 {
-            facts.retransmitted = facts.retransmitted.saturating_add(1);
+            facts.retransmit(segment, heard);
             // The position of a segment from before the first byte seen cannot be told.
             if half.position >= seen && half.conflicts(position, segment.payload) {
                 facts.conflicting_overlaps = facts.conflicting_overlaps.saturating_add(1);
@@ -321,7 +334,9 @@ impl<R: Receiver> Flow<R> {
             position = half.position;
         }
         let inserted = lane.insert(position, &piece);
-        facts.retransmitted = facts.retransmitted.saturating_add(u32::from(inserted.repeated && seen == 0));
+        if inserted.repeated && seen == 0 {
+            facts.retransmit(segment, heard);
+        }
         facts.conflicting_overlaps =
             facts.conflicting_overlaps.saturating_add(u32::from(inserted.conflicting));
         facts.out_of_order =

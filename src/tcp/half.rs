@@ -3,9 +3,10 @@
 use super::facts::HalfFacts;
 use super::receiver::{Chunk, Receiver};
 use super::sequence::SequenceNumber;
+use super::struggle::Struggle;
 use crate::decode::{Flags, Half, Segment};
 use crate::limits;
-use crate::units::{PacketNumber, Timestamp};
+use crate::units::{Origin, PacketNumber, Timestamp};
 
 /// The state of one half: what every segment needs. It fills one cache line, since tens of thousands of connections are
 /// touched at random, and waiting for memory is a good part of the work.
@@ -48,7 +49,7 @@ enum Progress {
 }
 
 /// The rest of the state of one half, which ordinary segments do not touch.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Rare {
     /// Whether `next` was counted from a SYN, so that it is sure where the half begins.
     pub(super) anchored: bool,
@@ -66,6 +67,7 @@ pub(super) struct Rare {
     pub(super) missing_cut_bytes: u64,
     pub(super) missing_acknowledged_bytes: u64,
     pub(super) copies: u32,
+    pub(super) struggle: Option<Box<Struggle>>,
 }
 
 impl Rare {
@@ -90,6 +92,26 @@ impl Rare {
     pub(super) fn count_after_reset(&mut self) {
         self.after_reset = self.after_reset.saturating_add(u32::from(self.is_reset));
     }
+
+    /// Notes a segment with bytes that had been seen before; `heard` is how many packets the other side has sent.
+    pub(super) fn retransmit(&mut self, segment: &Segment<'_>, heard: u32) {
+        self.retransmitted = self.retransmitted.saturating_add(1);
+        self.struggle.get_or_insert_default().retransmitted(segment, heard);
+    }
+
+    /// Notes what a segment says of its sender's window.
+    pub(super) fn window(&mut self, segment: &Segment<'_>) {
+        let is_closed = segment.closes_window();
+        if is_closed || self.is_window_closed() {
+            self.struggle.get_or_insert_default().window(is_closed, segment.origin);
+        }
+    }
+
+    /// Whether the window is closed.
+    pub(super) fn is_window_closed(&self) -> bool {
+        self.struggle.as_ref().is_some_and(|struggle| struggle.is_window_closed())
+    }
+    }
 }
 
 impl HalfState {
@@ -102,9 +124,12 @@ impl HalfState {
         half
     }
 
-    /// What was seen.
-    pub(super) fn facts(&self, rare: &Rare) -> HalfFacts {
-        let Rare { retransmitted, out_of_order, conflicting_overlaps, keep_alives, stray, .. } = *rare;
+    /// What was seen up to the packet `last`, when the other half had sent `heard`.
+    pub(super) fn facts(&self, rare: &Rare, last: (PacketNumber, Timestamp), heard: u32) -> HalfFacts {
+        let &Rare { retransmitted, out_of_order, conflicting_overlaps, keep_alives, stray, .. } = rare;
+        let last = Origin { packet: last.0, time: last.1, file_offset: 0 };
+        let (retransmitted_bytes, retries, closed_window) =
+            rare.struggle.as_ref().map(|struggle| struggle.facts(last, heard)).unwrap_or_default();
         HalfFacts {
             packets: u64::from(self.packets),
             payload_bytes: self.payload_bytes,
@@ -121,6 +146,9 @@ impl HalfState {
             after_reset: rare.after_reset,
             copies: rare.copies,
             last_payload: Some(self.last_payload).filter(|_| self.payload_bytes > 0),
+            retransmitted_bytes,
+            retries,
+            closed_window,
         }
     }
 
@@ -136,6 +164,11 @@ impl HalfState {
         u64::from(self.next.0)
     }
 
+    /// How many packets of it were seen.
+    pub(super) const fn packets(&self) -> u32 {
+        self.packets
+    }
+
     /// Counts a packet.
     #[inline]
     pub(super) fn count(&mut self, segment: &Segment<'_>) {
@@ -148,7 +181,7 @@ impl HalfState {
 
     /// Says whether something waits on the connection.
     pub(super) fn set_disordered(&mut self, disordered: bool, rare: &Rare) {
-        self.disordered = disordered || rare.is_reset;
+        self.disordered = disordered || rare.is_reset || rare.is_window_closed();
     }
 
     /// Moves on by `length` of sequence space.

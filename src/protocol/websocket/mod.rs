@@ -1,5 +1,6 @@
 //! WebSocket: RFC 6455 and RFC 7692.
 
+mod clear_text;
 mod extensions;
 mod facts;
 mod handshake;
@@ -10,7 +11,8 @@ mod resync;
 mod session;
 
 pub use facts::{
-    Anomaly, AnomalyFact, CloseFact, FrameLog, FrameMark, FrameRecord, PingFacts, RoleFacts, SessionFacts,
+    Anomaly, AnomalyFact, CloseFact, FrameLog, FrameMark, FrameRecord, LongFrame, PingFacts, RoleFacts,
+    SessionFacts, WaitingPings,
 };
 pub use handshake::{Accept, RequestProblem, ResponseProblem, accept_for};
 pub(super) use handshake::{Offer, agreed_deflate, read_request, read_response, read_unasked};

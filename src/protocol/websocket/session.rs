@@ -5,9 +5,10 @@
 
 use std::ops::ControlFlow;
 
+use super::clear_text::is_clear_text;
 use super::extensions::DeflateParameters;
 use super::facts::{
-    Anomaly, AnomalyFact, CloseFact, FrameLog, FrameMark, FrameRecord, RoleFacts, SessionFacts,
+    Anomaly, AnomalyFact, CloseFact, FrameLog, FrameMark, FrameRecord, LongFrame, RoleFacts, SessionFacts,
 };
 use super::header::{FrameHeader, Opcode};
 use super::pings::Pings;
@@ -68,6 +69,8 @@ struct Rare {
     client_losses: Losses,
     server_losses: Losses,
     early_client_bytes: u64,
+    client_longest: Option<LongFrame>,
+    server_longest: Option<LongFrame>,
 }
 
 /// What the capture's holes left of one side's stream.
@@ -219,21 +222,22 @@ impl Session {
     /// What was seen.
     #[must_use]
     pub(crate) fn into_facts(self) -> SessionFacts {
-        let Rare { anomalies, frames, marks, client_losses, server_losses, early_client_bytes } =
-            self.rare.map(|rare| *rare).unwrap_or_default();
+        let rare = self.rare.map(|rare| *rare).unwrap_or_default();
         let other = |role| {
             let reserved = |fact: &&AnomalyFact| fact.kind == Anomaly::ReservedOpcode && fact.by == role;
-            anomalies.iter().find(reserved).map_or(0, |fact| fact.count)
+            rare.anomalies.iter().find(reserved).map_or(0, |fact| fact.count)
         };
         SessionFacts {
-            client: self.client.facts(client_losses, other(Role::Client)),
-            server: self.server.facts(server_losses, other(Role::Server)),
+            client: self.client.facts(rare.client_losses, other(Role::Client)),
+            server: self.server.facts(rare.server_losses, other(Role::Server)),
             close: self.close,
             pings: self.pings.map(|pings| pings.facts()).unwrap_or_default(),
-            anomalies,
-            frames,
-            marks,
-            early_client_bytes,
+            anomalies: rare.anomalies,
+            frames: rare.frames,
+            marks: rare.marks,
+            early_client_bytes: rare.early_client_bytes,
+            client_longest: rare.client_longest,
+            server_longest: rare.server_longest,
             decoded: None,
         }
     }
@@ -254,6 +258,10 @@ impl Session {
             return &[];
         };
         let rest = bytes.get(header_length..).unwrap_or_default();
+        if is_clear_text(bytes) {
+            self.http_in_tunnel(by, bytes.len() as u64, origin);
+            return &[];
+        }
         self.count(context, by, &header, origin);
         let whole = usize::try_from(header.length).ok().and_then(|length| rest.split_at_checked(length));
         let Some((payload, after)) = whole else {
@@ -386,9 +394,33 @@ impl Session {
         }
     }
 
+    /// Clear text where a frame is due. Whatever follows, no frame is looked for in it before one is found at the start
+    /// of a segment: taking letters for headers would make hundreds of violations of one.
+    #[cold]
+    fn http_in_tunnel(&mut self, by: Role, length: u64, origin: Origin) {
+        self.anomaly(Anomaly::HttpInTunnel, by, origin);
+        let rare = self.rare.get_or_insert_default();
+        let losses = if by == Role::Client { &mut rare.client_losses } else { &mut rare.server_losses };
+        losses.undecoded_bytes = losses.undecoded_bytes.saturating_add(length);
+        self.lose(by);
+    }
+
+    /// Remembers the longest frame of a side.
+    #[cold]
+    fn note_long(&mut self, by: Role, length: u64, origin: Origin) {
+        let rare = self.rare.get_or_insert_default();
+        let longest = if by == Role::Client { &mut rare.client_longest } else { &mut rare.server_longest };
+        if longest.is_none_or(|known| known.length < length) {
+            *longest = Some(LongFrame { length, origin });
+        }
+    }
+
     /// Says what is due after a header whose payload is not here as a whole.
     fn expect_payload(&mut self, context: &Context, by: Role, header: FrameHeader, origin: Origin) {
         let readable = header.opcode.is_control() && header.length <= limits::CONTROL_PAYLOAD_BYTES as u64;
+        if header.length >= limits::LONG_FRAME_BYTES {
+            self.note_long(by, header.length, origin);
+        }
         if readable && header.length == 0 {
             self.control(context, by, &header, &[], origin);
         }
@@ -414,7 +446,7 @@ impl Session {
         }
         let payload = &*plain;
         match header.opcode {
-            Opcode::PING => self.pings.get_or_insert_default().ping(by, payload, origin.time),
+            Opcode::PING => self.pings.get_or_insert_default().ping(by, payload, origin),
             Opcode::PONG => self.pings.get_or_insert_default().pong(by, payload, origin.time),
             Opcode::CLOSE => self.close(by, payload, origin),
             _ => {}
@@ -427,7 +459,7 @@ impl Session {
             Some((code, reason)) => (u16::from_be_bytes(*code), reason),
             None => (NO_CODE, &[][..]),
         };
-        let malformed = payload.len() == 1 || (payload.len() >= 2 && !may_be_sent(code));
+        let malformed = payload.len() == 1 || (payload.len() >= 2 && !CloseFact::may_be_sent(code));
         if malformed {
             self.anomaly(Anomaly::CloseMalformed, by, origin);
         }
@@ -547,13 +579,6 @@ impl Side {
             resyncs: losses.resyncs,
         }
     }
-}
-
-/// RFC 6455 section 7.4: whether a code may stand in a close frame. 1004 is reserved; 1005, 1006 and 1015 are
-/// for endpoints to say to their own programs; below 1000 and from 5000 on nothing is defined, and 1016 to
-/// 2999 belong to the protocol's future.
-const fn may_be_sent(code: u16) -> bool {
-    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
 /// What an endpoint reports for a close frame without a code (RFC 6455 section 7.1.5).
