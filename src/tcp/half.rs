@@ -64,8 +64,6 @@ pub(super) struct Rare {
     pub(super) keep_alives: u32,
     pub(super) stray: u32,
     pub(super) missing_bytes: u64,
-    pub(super) missing_cut_bytes: u64,
-    pub(super) missing_acknowledged_bytes: u64,
     pub(super) copies: u32,
     pub(super) struggle: Option<Box<Struggle>>,
 }
@@ -74,13 +72,17 @@ impl Rare {
     /// Counts bytes that the capture lacks, of which the other side has acknowledged so many.
     pub(super) fn lose(&mut self, bytes: u64, acknowledged: u64) {
         self.missing_bytes = self.missing_bytes.saturating_add(bytes);
-        self.missing_acknowledged_bytes = self.missing_acknowledged_bytes.saturating_add(acknowledged);
+        if acknowledged > 0 {
+            self.struggle.get_or_insert_default().missing_acknowledged(acknowledged);
+        }
     }
 
     /// Counts bytes that a snap length cut off.
     pub(super) fn lose_cut(&mut self, bytes: u64) {
         self.missing_bytes = self.missing_bytes.saturating_add(bytes);
-        self.missing_cut_bytes = self.missing_cut_bytes.saturating_add(bytes);
+        if bytes > 0 {
+            self.struggle.get_or_insert_default().missing_cut(bytes);
+        }
     }
 
     /// Notes a RST.
@@ -111,7 +113,6 @@ impl Rare {
     pub(super) fn is_window_closed(&self) -> bool {
         self.struggle.as_ref().is_some_and(|struggle| struggle.is_window_closed())
     }
-    }
 }
 
 impl HalfState {
@@ -128,16 +129,13 @@ impl HalfState {
     pub(super) fn facts(&self, rare: &Rare, last: (PacketNumber, Timestamp), heard: u32) -> HalfFacts {
         let &Rare { retransmitted, out_of_order, conflicting_overlaps, keep_alives, stray, .. } = rare;
         let last = Origin { packet: last.0, time: last.1, file_offset: 0 };
-        let (retransmitted_bytes, retries, closed_window) =
-            rare.struggle.as_ref().map(|struggle| struggle.facts(last, heard)).unwrap_or_default();
+        let struggle = rare.struggle.as_ref().map(|struggle| struggle.facts(last, heard)).unwrap_or_default();
         HalfFacts {
             packets: u64::from(self.packets),
             payload_bytes: self.payload_bytes,
             retransmitted,
             out_of_order,
             missing_bytes: rare.missing_bytes,
-            missing_cut_bytes: rare.missing_cut_bytes,
-            missing_acknowledged_bytes: rare.missing_acknowledged_bytes,
             conflicting_overlaps,
             keep_alives,
             stray,
@@ -146,9 +144,7 @@ impl HalfState {
             after_reset: rare.after_reset,
             copies: rare.copies,
             last_payload: Some(self.last_payload).filter(|_| self.payload_bytes > 0),
-            retransmitted_bytes,
-            retries,
-            closed_window,
+            ..struggle
         }
     }
 

@@ -1,7 +1,7 @@
-//! What a half has trouble with: bytes that it sends again and again, and a window that it closes. Both are rare, so that
-//! nothing of it is there on ordinary connections.
+//! What a half has trouble with: bytes that it sends again and again, a window that it closes, bytes that the capture
+//! lacks. All of it is rare, so that nothing is there for it on ordinary connections.
 
-use super::facts::{ClosedWindow, Retries};
+use super::facts::{ClosedWindow, HalfFacts, Retries};
 use crate::decode::Segment;
 use crate::units::{Origin, Span};
 
@@ -9,6 +9,8 @@ use crate::units::{Origin, Span};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Struggle {
     retransmitted_bytes: u64,
+    missing_cut_bytes: u64,
+    missing_acknowledged_bytes: u64,
     /// The bytes that were sent again last.
     latest: Option<Run>,
     /// Those that were sent again most often, and how many packets the other side had sent at the last time.
@@ -62,6 +64,16 @@ impl Struggle {
         }
     }
 
+    /// Bytes that a snap length cut off.
+    pub(super) const fn missing_cut(&mut self, bytes: u64) {
+        self.missing_cut_bytes = self.missing_cut_bytes.saturating_add(bytes);
+    }
+
+    /// Bytes that the capture dropped: the other side has acknowledged them.
+    pub(super) const fn missing_acknowledged(&mut self, bytes: u64) {
+        self.missing_acknowledged_bytes = self.missing_acknowledged_bytes.saturating_add(bytes);
+    }
+
     /// Whether the window is closed.
     pub(super) const fn is_window_closed(&self) -> bool {
         self.closed_since.is_some()
@@ -84,17 +96,23 @@ impl Struggle {
         }
     }
 
-    /// What it comes to in the end, `last` being the last packet and `heard` how many the other side has sent.
-    pub(super) fn facts(&self, last: Origin, heard: u32) -> (u64, Option<Retries>, Option<ClosedWindow>) {
+    /// The facts that follow from it, and nothing else, in the end: `last` being the last packet and `heard` how many the other side has sent.
+    pub(super) fn facts(&self, last: Origin, heard: u32) -> HalfFacts {
         let mut end = self.clone();
         if let Some(since) = end.closed_since {
             end.add_closed(last.time.since(since.time));
         }
-        let window =
-            end.window.map(|window| ClosedWindow { is_to_the_end: self.is_window_closed(), ..window });
-        let worst =
-            end.worst.map(|(worst, before)| Retries { heard_after: heard.saturating_sub(before), ..worst });
-        (self.retransmitted_bytes, worst, window)
+        let retries = |(worst, before)| Retries { heard_after: heard.saturating_sub(before), ..worst };
+        HalfFacts {
+            missing_cut_bytes: self.missing_cut_bytes,
+            missing_acknowledged_bytes: self.missing_acknowledged_bytes,
+            retransmitted_bytes: self.retransmitted_bytes,
+            retries: self.worst.map(retries),
+            closed_window: end
+                .window
+                .map(|window| ClosedWindow { is_to_the_end: self.is_window_closed(), ..window }),
+            ..HalfFacts::default()
+        }
     }
 
     fn add_closed(&mut self, span: Span) {
@@ -138,8 +156,8 @@ mod tests {
         for (packet, sequence, heard) in [(1, 5, 3), (2, 9, 3), (3, 9, 3), (5, 9, 4), (6, 7, 4)] {
             struggle.retransmitted(&segment(packet, sequence), heard);
         }
-        let (bytes, worst, window) = struggle.facts(at(9), 6);
-        let worst = worst.unwrap();
+        let facts = struggle.facts(at(9), 6);
+        let (bytes, worst, window) = (facts.retransmitted_bytes, facts.retries.unwrap(), facts.closed_window);
         assert_eq!(
             (bytes, worst.times, worst.first.0, worst.last.0),
             (50, 3, PacketNumber(2), PacketNumber(5))
@@ -155,8 +173,7 @@ mod tests {
             struggle.window(is_closed, at(packet));
         }
         assert!(struggle.is_window_closed());
-        let (.., window) = struggle.facts(at(8), 0);
-        let window = window.unwrap();
+        let window = struggle.facts(at(8), 0).closed_window.unwrap();
         assert_eq!(
             (window.times, window.longest, window.first.0),
             (2, Span::from_millis(3_000), PacketNumber(1))

@@ -39,21 +39,19 @@ fn check(view: &CaptureView<'_>) -> Vec<Finding> {
     let dropped: u64 =
         view.capture.files.iter().map(crate::capture::FileFacts::dropped).fold(0, u64::saturating_add);
     let missing = |connection: &crate::model::Connection| {
-        let of = |role| connection.half(role).missing_bytes;
+        let of = |role| connection.half(role).missing_acknowledged_bytes;
         of(Role::Client).saturating_add(of(Role::Server))
     };
     let with_attempt = view.capture.connections.iter().filter(|connection| !connection.attempts.is_empty());
     let lacking: Vec<_> =
         with_attempt.filter(|connection| missing(connection) > 0 && !connection.is_one_sided()).collect();
-    // What a snap length cut is missing as well.
-    let is_cut = view.capture.totals.cut_packets > 0;
-    if dropped == 0 && (lacking.is_empty() || is_cut) {
+    if dropped == 0 && lacking.is_empty() {
         return Vec::new();
     }
     let bytes: u64 = lacking.iter().map(|connection| missing(connection)).fold(0, u64::saturating_add);
     let said = (dropped > 0)
         .then(|| format!("The file says that {} dropped while it was captured.", were(dropped, "packet")));
-    let seen = (bytes > 0 && !is_cut).then(|| {
+    let seen = (bytes > 0).then(|| {
         format!(
             "{} of {} {} acknowledged and not in the capture.",
             words::count(bytes, "byte"),
