@@ -121,6 +121,10 @@ pub const PING_SAMPLES: usize = 512;
 /// What a control frame may carry (RFC 6455 section 5.5). Longer ones are skipped, and told.
 pub const CONTROL_PAYLOAD_BYTES: usize = 125;
 
+/// A frame from this many bytes on is a long one, of which each session remembers the longest: more than fits the 16-bit
+/// length (RFC 6455 section 5.2), and than several libraries take by default.
+pub const LONG_FRAME_BYTES: u64 = 65_536;
+
 /// Frames remembered of one session, if they are asked for: the first [`FRAMES_KEPT_FIRST`] and the latest.
 /// Counters stay complete.
 pub const FRAMES_KEPT: usize = 10_000;

@@ -106,6 +106,10 @@ fn a_capture_with_each_packet_twice_tells_the_same() {
                     "{name}"
                 );
             }
+            // That there are copies is a note of its own.
+            for line in found.iter_mut().filter(|line| line["type"] == "summary") {
+                line["findings"] = Value::Array(Vec::new());
+            }
             if !routed {
                 assert_eq!(expected, found, "{name}");
             }

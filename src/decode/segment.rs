@@ -34,6 +34,14 @@ pub struct Segment<'a> {
 }
 
 impl Segment<'_> {
+    /// Whether its sender takes no more bytes: a window of 0 (RFC 9293 section 3.1). What was not captured says nothing,
+    /// and neither does the window of a RST.
+    #[inline]
+    #[must_use]
+    pub fn closes_window(&self) -> bool {
+        self.header.get(14..16) == Some(&[0, 0]) && !self.flags.has(Flags::RST)
+    }
+
     /// How much of the sequence space it takes: the payload, and one each for SYN and FIN.
     #[must_use]
     pub fn sequence_length(&self) -> u32 {

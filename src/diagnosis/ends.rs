@@ -82,6 +82,24 @@ pub(super) fn of<'v, 'a>(route: &'v RouteView<'a>) -> Option<End<'v, 'a>> {
     })
 }
 
+/// The first close frame of a route's session, also where no connection has ended yet.
+pub(super) fn close_of<'v, 'a>(route: &'v RouteView<'a>) -> Option<End<'v, 'a>> {
+    let sessions = || route.legs().filter_map(|leg| Some((leg, session(leg)?)));
+    let closes = sessions().filter_map(|(leg, session)| Some((leg, session.close.as_ref()?)));
+    let (leg, close) = closes.min_by_key(|(_, close)| (close.origin.time, close.origin.packet))?;
+    Some(End {
+        route,
+        leg,
+        by: close.by,
+        who: if close.by == Role::Client { route.sender(leg) } else { route.answerer(leg) },
+        with: With::CloseFrame(close.code),
+        at: close.origin.time,
+        packet: close.origin.packet,
+        is_whole: sessions().all(|(leg, session)| is_whole(leg, session)),
+        silence: Span::default(),
+    })
+}
+
 impl<'a> End<'_, 'a> {
     /// The proxy that ended it, if one did.
     pub(super) fn proxy(&self) -> Option<&'a Proxy> {
@@ -268,7 +286,7 @@ fn follow_their_begins(members: &[&End<'_, '_>]) -> bool {
 }
 
 /// When the first connection of a route's session began; none if it has no session.
-fn began(route: &RouteView<'_>) -> Option<Timestamp> {
+pub(super) fn began(route: &RouteView<'_>) -> Option<Timestamp> {
     let sessions = route.legs().filter(|leg| session(leg).is_some());
     sessions.map(|leg| leg.connection.tcp.opening.first.time).min()
 }
@@ -323,13 +341,13 @@ fn is_idle_alike(members: &[&End<'_, '_>]) -> bool {
 }
 
 /// The session of a leg; none if it had none, or one that the client must refuse.
-fn session<'a>(leg: &LegView<'a>) -> Option<&'a SessionFacts> {
+pub(super) fn session<'a>(leg: &LegView<'a>) -> Option<&'a SessionFacts> {
     let is_open = matches!(leg.outcome, Outcome::Established | Outcome::Midstream);
     leg.attempt.session.as_deref().filter(|_| is_open)
 }
 
 /// Whether the capture lacks nothing of a session.
-fn is_whole(leg: &LegView<'_>, session: &SessionFacts) -> bool {
+pub(super) fn is_whole(leg: &LegView<'_>, session: &SessionFacts) -> bool {
     let undecoded = session.client.undecoded_bytes.saturating_add(session.server.undecoded_bytes);
     !leg.is_doubtful() && undecoded == 0
 }

@@ -8,6 +8,7 @@ use super::finding::{About, Blame, Finding, Fix};
 use super::rule::{Check, Explains, Rule, Selection, Severity};
 use super::rules::ALL;
 use super::scheme::Servers;
+use super::softening;
 use super::view::{CaptureView, ConnectionView, LegView, RouteView};
 use crate::model::{Capture, Outcome};
 use crate::numbering::Numbering;
@@ -42,6 +43,7 @@ pub fn diagnose(capture: &Capture, selection: &Selection, shows_secrets: bool) -
     let findings = {
         let view = view(capture, &routes, shows_secrets);
         let mut findings = settle(raw_findings(&view, selection));
+        softening::soften(&mut findings, &view);
         rank(&mut findings);
         findings
     };

@@ -5,6 +5,7 @@
 //! their findings as its symptoms.
 
 mod answers;
+mod decoding;
 mod ends;
 mod engine;
 mod finding;
@@ -15,10 +16,12 @@ mod redirects;
 mod rule;
 mod rules;
 mod scheme;
+mod softening;
 mod statuses;
 mod switching;
 mod timeouts;
 mod view;
+mod violations;
 mod waiting;
 mod words;
 

@@ -8,6 +8,7 @@ use etherparse::PacketBuilder;
 use super::{Diagnosis, Finding, Selection, diagnose};
 use crate::capture::CaptureFile;
 use crate::pipeline::{Options, analyse};
+use crate::protocol::{MessagesWanted, Which};
 
 /// A capture in the making. Each step takes a tenth of a millisecond.
 #[derive(Default)]
@@ -27,6 +28,10 @@ pub(super) struct Talk {
     pub(super) client_hop_limit: u8,
     /// The hop limit of what the server sends.
     pub(super) server_hop_limit: u8,
+    /// What the client says that it can take, in bytes.
+    pub(super) client_window: u16,
+    /// What the server says that it can take, in bytes.
+    pub(super) server_window: u16,
 }
 
 /// Who sends.
@@ -104,6 +109,25 @@ impl Script {
         self
     }
 
+    /// Sends the last bytes once more, and nobody acknowledges them.
+    pub(super) fn say_again(&mut self, talk: &mut Talk, from: From, bytes: impl AsRef<[u8]>) -> &mut Self {
+        let length = u32::try_from(bytes.as_ref().len()).unwrap();
+        let next = if from == From::Client { &mut talk.client_next } else { &mut talk.server_next };
+        *next = next.wrapping_sub(length);
+        self.say_alone(talk, from, bytes)
+    }
+
+    /// Acknowledges what came, and says how much more can be taken.
+    pub(super) fn acknowledge(&mut self, talk: &mut Talk, from: From) -> &mut Self {
+        self.send(talk, from, Bits { ack: true, ..Bits::default() }, b"")
+    }
+
+    /// The same with every packet captured twice.
+    pub(super) fn twice(&self) -> Self {
+        let packets = self.packets.iter().flat_map(|packet| [packet.clone(), packet.clone()]).collect();
+        Self { packets, now_us: self.now_us }
+    }
+
     /// Ends a connection in good order, `from` first.
     pub(super) fn close(&mut self, talk: &mut Talk, from: From) -> &mut Self {
         let fin = Bits { fin: true, ack: true, ..Bits::default() };
@@ -119,6 +143,14 @@ impl Script {
     /// The capture, judged by all rules.
     pub(super) fn diagnosis(&self) -> Diagnosis {
         judge(CaptureFile::from_reader("script", Box::new(Cursor::new(self.file()))).unwrap())
+    }
+
+    /// The same where messages are decoded.
+    pub(super) fn with_messages(&self) -> Diagnosis {
+        let mut file = CaptureFile::from_reader("script", Box::new(Cursor::new(self.file()))).unwrap();
+        let options = Options { messages: Some(WANTED), ..Options::default() };
+        let capture = analyse(&mut file, None, options, |_| {}).unwrap();
+        diagnose(&capture, &Selection::default(), false)
     }
 
     /// The names of the rules that find something, the leading one first.
@@ -163,6 +195,7 @@ impl Script {
             if from == From::Client { (talk.client, talk.server) } else { (talk.server, talk.client) };
         let hop_limit = if from == From::Client { talk.client_hop_limit } else { talk.server_hop_limit };
         let (SocketAddr::V4(source), SocketAddr::V4(target)) = (source, target) else { panic!("IPv4 only") };
+        let window = if from == From::Client { talk.client_window } else { talk.server_window };
         let (next, other) = match from {
             From::Client => (&mut talk.client_next, talk.server_next),
             From::Server => (&mut talk.server_next, talk.client_next),
@@ -171,7 +204,7 @@ impl Script {
             source.port(),
             target.port(),
             *next,
-            64_000,
+            window,
         );
         for (is_set, set) in [
             (bits.syn, etherparse::PacketBuilderStep::syn as fn(_) -> _),
@@ -202,6 +235,8 @@ impl Talk {
             server_next: 5000,
             client_hop_limit: 64,
             server_hop_limit: 64,
+            client_window: 64_000,
+            server_window: 64_000,
         }
     }
 }
@@ -210,6 +245,16 @@ impl Talk {
     /// The server sends bytes that the capture lacks.
     pub(super) const fn loses(&mut self, bytes: u32) {
         self.server_next = self.server_next.wrapping_add(bytes);
+    }
+
+    /// The client does not get these last bytes of the server, so that it acknowledges what was before.
+    pub(super) fn server_is_not_heard(&mut self, bytes: &[u8]) {
+        self.server_next = self.server_next.wrapping_sub(u32::try_from(bytes.len()).unwrap());
+    }
+
+    /// The server goes on behind these bytes.
+    pub(super) fn server_has_sent(&mut self, bytes: &[u8]) {
+        self.server_next = self.server_next.wrapping_add(u32::try_from(bytes.len()).unwrap());
     }
 
     /// The client sends bytes that the capture lacks.
@@ -278,6 +323,25 @@ pub(super) fn request_with(others: &[(&str, &str)]) -> String {
     first + &lines(&fields)
 }
 
+/// A session on one connection, in which nobody has sent a frame yet.
+pub(super) fn session() -> (Script, Talk) {
+    let mut script = Script::default();
+    let mut client = script.connect(CLIENT, PROXY);
+    script.say(&mut client, From::Client, request()).say(&mut client, From::Server, switching());
+    (script, client)
+}
+
+/// A session over a proxy: the client's leg and the upstream's.
+pub(super) fn proxied_session() -> (Script, Talk, Talk) {
+    let mut script = Script::default();
+    let mut client = script.connect(CLIENT, PROXY);
+    script.say(&mut client, From::Client, request());
+    let mut upstream = script.connect(PROXY_OUT, UPSTREAM);
+    script.say(&mut upstream, From::Client, request()).say(&mut upstream, From::Server, switching());
+    script.say(&mut client, From::Server, switching());
+    (script, client, upstream)
+}
+
 /// A 101 that answers [`request`].
 pub(super) fn switching() -> String {
     switching_with(&[])
@@ -342,6 +406,10 @@ fn lines(fields: &[(String, String)]) -> String {
     let lines = fields.iter().filter(|(name, _)| name != "GET" && name != "HTTP");
     lines.map(|(name, value)| [name, ": ", value, "\r\n"].concat()).collect::<String>() + "\r\n"
 }
+
+/// What scripts are decoded with.
+const WANTED: MessagesWanted =
+    MessagesWanted { which: Which::Every, most: 1_000, bytes: 1 << 20, bytes_each: 1 << 10 };
 
 /// RFC 6455 section 1.3.
 pub(super) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";

@@ -10,6 +10,8 @@ pub(super) struct KnownTimeout {
     pub(super) seconds: i64,
     /// Whose, and how the setting is called.
     pub(super) setting: &'static str,
+    /// It limits how long a connection lasts, whatever flows.
+    pub(super) is_lifetime: bool,
 }
 
 impl KnownTimeout {
@@ -39,18 +41,23 @@ const HALF_A_SECOND: i64 = 500_000_000;
 
 /// Documented defaults, and what stock configurations have.
 const KNOWN: &[KnownTimeout] = &[
-    KnownTimeout { seconds: 15, setting: "Envoy's route timeout" },
-    KnownTimeout { seconds: 30, setting: "the backend timeout of a Google Cloud load balancer" },
+    KnownTimeout { seconds: 15, setting: "Envoy's route timeout", is_lifetime: false },
+    KnownTimeout {
+        seconds: 30,
+        setting: "the backend timeout of a Google Cloud load balancer",
+        is_lifetime: true,
+    },
     KnownTimeout {
         seconds: 50,
         setting: "HAProxy's timeout client and timeout server in stock configurations",
+        is_lifetime: false,
     },
-    KnownTimeout { seconds: 60, setting: "nginx's proxy_read_timeout" },
-    KnownTimeout { seconds: 60, setting: "Apache's Timeout" },
-    KnownTimeout { seconds: 60, setting: "the idle timeout of an AWS load balancer" },
-    KnownTimeout { seconds: 100, setting: "Cloudflare's idle timeout" },
-    KnownTimeout { seconds: 300, setting: "Envoy's stream_idle_timeout" },
-    KnownTimeout { seconds: 3600, setting: "Envoy's connection idle_timeout" },
+    KnownTimeout { seconds: 60, setting: "nginx's proxy_read_timeout", is_lifetime: false },
+    KnownTimeout { seconds: 60, setting: "Apache's Timeout", is_lifetime: false },
+    KnownTimeout { seconds: 60, setting: "the idle timeout of an AWS load balancer", is_lifetime: false },
+    KnownTimeout { seconds: 100, setting: "Cloudflare's idle timeout", is_lifetime: false },
+    KnownTimeout { seconds: 300, setting: "Envoy's stream_idle_timeout", is_lifetime: false },
+    KnownTimeout { seconds: 3600, setting: "Envoy's connection idle_timeout", is_lifetime: false },
 ];
 
 #[cfg(test)]

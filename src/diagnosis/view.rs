@@ -176,6 +176,21 @@ impl<'a> RouteView<'a> {
         }
     }
 
+    /// Who makes the frames that one side of a leg sends, as far as the capture shows it. Proxies that tunnel pass frames on
+    /// as they are, so that they come from whoever is behind the proxy, which nobody sees.
+    #[must_use]
+    pub fn frames_from(&self, leg: &LegView<'a>, by: Role) -> Blame {
+        if by == Role::Client {
+            return self.sender(leg);
+        }
+        match self.answerer(leg) {
+            Blame::Proxy(..) if !self.is_handed_on(leg) => {
+                Blame::Server(self.behind_translations(leg).connection.endpoint(Role::Server))
+            }
+            who => who,
+        }
+    }
+
     /// The software of the first proxy of the route that is known.
     #[must_use]
     pub fn software(&self) -> Option<Software> {

@@ -19,8 +19,8 @@ pub use stack::Stack;
 pub use tls::{ServerFirst, TlsAlert, TlsFacts};
 pub use websocket::{
     Accept, Anomaly, AnomalyFact, CloseFact, Decoded, DecodedFacts, FrameHeader, FrameLog, FrameMark,
-    FrameRecord, Message, MessageLog, MessagesWanted, NotUtf8, Obstacle, Opcode, PingFacts, RequestProblem,
-    ResponseProblem, RoleFacts, SessionFacts, Sightings, Which, accept_for,
+    FrameRecord, LongFrame, Message, MessageLog, MessagesWanted, NotUtf8, Obstacle, Opcode, PingFacts,
+    RequestProblem, ResponseProblem, RoleFacts, SessionFacts, Sightings, WaitingPings, Which, accept_for,
 };
 
 use crate::decode::Half;

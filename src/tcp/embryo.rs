@@ -8,7 +8,7 @@ use std::hash::BuildHasher;
 
 use super::facts::{ConnectionFacts, EndedBy, Ending, Opened, Opening};
 use super::flow::{Begun, Flow};
-use super::half::{Edge, HalfState, Rare};
+use super::half::{Edge, HalfState};
 use super::receiver::Receiver;
 use super::sequence::SequenceNumber;
 use crate::decode::{Flags, FlowKey, Half, Segment};
@@ -281,9 +281,7 @@ impl Embryo {
             opening: course.opening(self.first.origin, course.opened()),
             last: course.last,
             ending: course.ending,
-            halves: course
-                .halves()
-                .map(|begun| begun.state.facts(begun.edge, &begun.rare.unwrap_or_default())),
+            halves: course.halves().map(|begun| begun.state.facts(begun.edge, &begun.rare(), course.last, 0)),
             evicted: false,
         }
     }
@@ -386,15 +384,11 @@ impl Course {
 
     fn halves(&self) -> [Begun; 2] {
         self.halves.map(|side| {
-            let rare = side.after_reset.map(|segments| Rare {
-                is_reset: true,
-                after_reset: u32::from(segments),
-                ..Rare::default()
-            });
+            let after_reset = side.after_reset.map(u32::from);
             Begun {
-                edge: Edge::without_payload(side.next, side.hop_limit, rare.is_some()),
+                edge: Edge::without_payload(side.next, side.hop_limit, after_reset.is_some()),
                 state: HalfState::without_payload(side.packets),
-                rare,
+                after_reset,
                 anchored: side.syn,
             }
         })

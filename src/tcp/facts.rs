@@ -120,4 +120,40 @@ pub struct HalfFacts {
     pub copies: u32,
     /// When its last payload was sent.
     pub last_payload: Option<(PacketNumber, Timestamp)>,
+    /// Payload bytes of the segments that are counted as retransmitted.
+    pub retransmitted_bytes: u64,
+    /// The bytes that it sent again most often, if any.
+    pub retries: Option<Retries>,
+    /// When it said that it can take no more bytes, if it ever did (RFC 9293 section 3.8.6).
+    pub closed_window: Option<ClosedWindow>,
+}
+
+/// The same bytes, sent again in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retries {
+    /// How often, beside the first time.
+    pub times: u32,
+    /// The longest of these segments, in payload bytes.
+    pub length: u32,
+    /// The packet and time of the first repetition.
+    pub first: (PacketNumber, Timestamp),
+    /// The same of the last one.
+    pub last: (PacketNumber, Timestamp),
+    /// The other side sent something between the first and the last.
+    pub is_heard: bool,
+    /// Packets of the other side after the last.
+    pub heard_after: u32,
+}
+
+/// A window of 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClosedWindow {
+    /// How often it was closed.
+    pub times: u32,
+    /// The first time: the packet and its time.
+    pub first: (PacketNumber, Timestamp),
+    /// For how long at most.
+    pub longest: Span,
+    /// It was so when the connection, or the capture, ended.
+    pub is_to_the_end: bool,
 }

@@ -38,9 +38,16 @@ pub(super) struct Flow<R> {
 pub(super) struct Begun {
     pub(super) edge: Edge,
     pub(super) state: HalfState,
-    pub(super) rare: Option<Rare>,
+    /// Segments that are no RST after one that is; none without one.
+    pub(super) after_reset: Option<u32>,
     /// See [`Marks::anchored`].
     pub(super) anchored: bool,
+}
+
+impl Begun {
+    pub(super) fn rare(&self) -> Rare {
+        self.after_reset.map_or_else(Rare::default, Rare::reset_before)
+    }
 }
 
 /// What else is to be known of a half when something out of the ordinary comes.
@@ -86,8 +93,10 @@ impl<R: Receiver> Flow<R> {
             last: self.last(),
             ending: self.ending,
             halves: [Half::Lo, Half::Hi].map(|half| {
-                let rare = self.rare.as_ref().map(|rare| *rare.of(half)).unwrap_or_default();
-                self.halves.state(half).facts(self.halves.edge(half), &rare)
+                let nothing = Rare::default();
+                let rare = self.rare.as_ref().map_or(&nothing, |rare| rare.of(half));
+                let heard = self.halves.state(half.other()).packets();
+                self.halves.state(half).facts(self.halves.edge(half), rare, self.last(), heard)
             }),
             evicted: false,
         }
@@ -110,8 +119,8 @@ impl<R: Receiver> Flow<R> {
             opening,
             ending,
             disorder: None,
-            rare: (lo.rare.is_some() || hi.rare.is_some())
-                .then(|| Box::new(Pair([lo.rare, hi.rare].map(Option::unwrap_or_default)))),
+            rare: (lo.after_reset.is_some() || hi.after_reset.is_some())
+                .then(|| Box::new(Pair([lo.rare(), hi.rare()]))),
             marks: Pair([marks(&lo), marks(&hi)]),
             closed: false,
             halves: Halves::new([(lo.edge, lo.state), (hi.edge, hi.state)], first),
@@ -157,7 +166,8 @@ impl<R: Receiver> Flow<R> {
     #[inline]
     pub(super) fn take_ordinary(&mut self, segment: &Segment<'_>, context: &mut R::Context) -> bool {
         let mut sender = self.halves.sender(segment.half);
-        let special = segment.flags.has(Flags::SYN.with(Flags::FIN).with(Flags::RST));
+        let special =
+            segment.flags.has(Flags::SYN.with(Flags::FIN).with(Flags::RST)) || segment.closes_window();
         let whole = segment.payload.len() == segment.payload_length as usize;
         if special || !whole || !sender.half.edge.is_due(segment) || sender.other.is_unseen(segment) {
             return false;
@@ -178,7 +188,8 @@ impl<R: Receiver> Flow<R> {
     pub(super) fn segment(&mut self, segment: &Segment<'_>, context: &mut R::Context) {
         let mut sender = self.halves.sender(segment.half);
         sender.count(segment);
-        let Sender { mut half, other, .. } = sender;
+        self.note_window(segment);
+        let Sender { mut half, other, .. } = self.halves.sender(segment.half);
         let acknowledges_unseen = other.is_unseen(segment);
         let special = segment.flags.has(Flags::SYN.with(Flags::RST));
         if !half.edge.is_due(segment) || special || acknowledges_unseen {
@@ -339,7 +350,8 @@ impl<R: Receiver> Flow<R> {
             found.conflicting |= inserted.conflicting;
         }
         if found != Inserted::default() {
-            self.rare(segment.half).count(found);
+            let heard = self.halves.state(segment.half.other()).packets();
+            self.rare(segment.half).count(segment, found, heard);
         }
     }
 
@@ -354,6 +366,18 @@ impl<R: Receiver> Flow<R> {
         let rare = self.rare(segment.half);
         rare.stray = rare.stray.saturating_add(1);
         false
+    }
+
+    /// Notes that a half closes its window, or what it says of a window that was closed.
+    fn note_window(&mut self, segment: &Segment<'_>) {
+        let is_closed = |rare: &Pair<Rare>| rare.of(segment.half).is_window_closed();
+        if segment.closes_window() || self.rare.as_deref().is_some_and(is_closed) {
+            let rare = self.rare(segment.half);
+            rare.window(segment);
+            let is_wanted = rare.wants_the_long_way();
+            let is_disordered = self.disorder.is_some() || is_wanted;
+            self.halves.of_mut(segment.half).edge.set_disordered(is_disordered);
+        }
     }
 
     /// Passes the FIN of a half.
@@ -395,8 +419,8 @@ impl<R: Receiver> Flow<R> {
         let idle = disorder.lanes.of(Half::Lo).is_idle() && disorder.lanes.of(Half::Hi).is_idle();
         self.disorder = (!idle).then_some(disorder);
         for half in [Half::Lo, Half::Hi] {
-            let is_reset = self.rare.as_ref().is_some_and(|rare| rare.of(half).is_reset);
-            self.halves.of_mut(half).edge.set_disordered(!idle || is_reset);
+            let is_wanted = self.rare.as_ref().is_some_and(|rare| rare.of(half).wants_the_long_way());
+            self.halves.of_mut(half).edge.set_disordered(!idle || is_wanted);
         }
     }
 

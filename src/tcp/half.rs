@@ -4,6 +4,7 @@ use super::facts::HalfFacts;
 use super::lane::Inserted;
 use super::receiver::{Chunk, Receiver};
 use super::sequence::SequenceNumber;
+use super::struggle::Struggle;
 use crate::decode::{Flags, Half, Segment};
 use crate::limits;
 use crate::units::{PacketNumber, Timestamp};
@@ -64,43 +65,66 @@ pub(super) struct HalfMut<'a> {
 }
 
 /// What most connections have nothing of.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Rare {
     pub(super) hole_limit_hit: bool,
     /// There was a RST, which makes later segments go the long way.
     pub(super) is_reset: bool,
     /// Segments other than RST after the first RST.
     pub(super) after_reset: u32,
-    pub(super) retransmitted: u32,
-    pub(super) out_of_order: u32,
-    pub(super) conflicting_overlaps: u32,
+    retransmitted: u32,
+    out_of_order: u32,
+    conflicting_overlaps: u32,
     pub(super) keep_alives: u32,
     pub(super) stray: u32,
-    pub(super) missing_bytes: u64,
-    pub(super) missing_cut_bytes: u64,
-    pub(super) missing_acknowledged_bytes: u64,
+    missing_bytes: u64,
     pub(super) copies: u32,
+    struggle: Struggle,
 }
 
 impl Rare {
+    /// Of a half that sent a RST, and so many segments that are none after it.
+    pub(super) fn reset_before(after_reset: u32) -> Self {
+        Self { is_reset: true, after_reset, ..Self::default() }
+    }
+
     /// Counts bytes that the capture lacks, of which the other side has acknowledged so many.
     pub(super) fn lose(&mut self, bytes: u64, acknowledged: u64) {
         self.missing_bytes = self.missing_bytes.saturating_add(bytes);
-        self.missing_acknowledged_bytes = self.missing_acknowledged_bytes.saturating_add(acknowledged);
+        self.struggle.missing_acknowledged(acknowledged);
     }
 
     /// Counts bytes that a snap length cut off.
     pub(super) fn lose_cut(&mut self, bytes: u64) {
         self.missing_bytes = self.missing_bytes.saturating_add(bytes);
-        self.missing_cut_bytes = self.missing_cut_bytes.saturating_add(bytes);
+        self.struggle.missing_cut(bytes);
     }
 
-    /// Counts a segment that repeats something, or that filled a hole.
-    pub(super) fn count(&mut self, inserted: Inserted) {
+    /// Counts a segment that repeats something, or that filled a hole; `heard` is how many packets the other side has sent.
+    pub(super) fn count(&mut self, segment: &Segment<'_>, inserted: Inserted, heard: u32) {
         let Inserted { repeated, conflicting, late } = inserted;
         self.retransmitted = self.retransmitted.saturating_add(u32::from(repeated));
         self.conflicting_overlaps = self.conflicting_overlaps.saturating_add(u32::from(conflicting));
         self.out_of_order = self.out_of_order.saturating_add(u32::from(late));
+        if repeated {
+            self.struggle.retransmitted(segment, heard);
+        }
+    }
+
+    /// Notes what a segment says of its sender's window.
+    pub(super) fn window(&mut self, segment: &Segment<'_>) {
+        self.struggle.window(segment.closes_window(), segment.origin);
+    }
+
+    /// Whether the window is closed.
+    pub(super) const fn is_window_closed(&self) -> bool {
+        self.struggle.is_window_closed()
+    }
+
+    /// Whether segments are to go the long way, so that what comes after a RST is counted, and that a closed window opens
+    /// is noticed.
+    pub(super) const fn wants_the_long_way(&self) -> bool {
+        self.is_reset || self.struggle.is_window_closed()
     }
 
     /// Counts a segment that is no RST and goes the long way.
@@ -168,17 +192,21 @@ impl HalfState {
         Self { packets, ..Self::default() }
     }
 
-    /// What was seen.
-    pub(super) fn facts(&self, edge: Edge, rare: &Rare) -> HalfFacts {
-        let Rare { retransmitted, out_of_order, conflicting_overlaps, keep_alives, stray, .. } = *rare;
+    /// What was seen up to the packet `last`, when the other half had sent `heard`.
+    pub(super) fn facts(
+        &self,
+        edge: Edge,
+        rare: &Rare,
+        last: (PacketNumber, Timestamp),
+        heard: u32,
+    ) -> HalfFacts {
+        let &Rare { retransmitted, out_of_order, conflicting_overlaps, keep_alives, stray, .. } = rare;
         HalfFacts {
             packets: u64::from(self.packets),
             payload_bytes: self.payload_bytes,
             retransmitted,
             out_of_order,
             missing_bytes: rare.missing_bytes,
-            missing_cut_bytes: rare.missing_cut_bytes,
-            missing_acknowledged_bytes: rare.missing_acknowledged_bytes,
             conflicting_overlaps,
             keep_alives,
             stray,
@@ -187,6 +215,7 @@ impl HalfState {
             after_reset: rare.after_reset,
             copies: rare.copies,
             last_payload: Some(self.last_payload).filter(|_| self.payload_bytes > 0),
+            ..rare.struggle.facts(last, heard)
         }
     }
 
@@ -200,6 +229,11 @@ impl HalfState {
     #[inline]
     pub(super) fn warm(&self) -> u64 {
         self.position
+    }
+
+    /// How many packets of it were seen.
+    pub(super) const fn packets(&self) -> u32 {
+        self.packets
     }
 
     /// Counts a packet.

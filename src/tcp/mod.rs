@@ -16,10 +16,11 @@ mod lane;
 mod receiver;
 mod sequence;
 mod slots;
+mod struggle;
 
 pub use connections::{Connections, Counts, Ended, Open, Place};
 pub use copies::Copies;
-pub use facts::{ConnectionFacts, EndedBy, Ending, HalfFacts, Opened, Opening};
+pub use facts::{ClosedWindow, ConnectionFacts, EndedBy, Ending, HalfFacts, Opened, Opening, Retries};
 pub use happenings::{Happened, Happening, Happenings};
 pub use receiver::{Chunk, Kept, Receiver};
 pub use sequence::SequenceNumber;

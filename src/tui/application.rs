@@ -1,120 +1,46 @@
-//! What a session speaks above WebSocket, as far as its subprotocol, its target and its first bytes show it.
+//! What a session speaks above WebSocket, as far as its first messages show it, and what its messages are called.
 
 use super::messages::Message;
+use crate::model::Application;
 use crate::protocol::{Opcode, Role};
 
-/// A protocol above WebSocket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "their names are in `name`")]
-pub enum Application {
-    SocketIo,
-    EngineIo,
-    /// <https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md>
-    GraphqlTransportWs,
-    /// The older protocol of subscriptions-transport-ws.
-    GraphqlWs,
-    /// ASP.NET Core: JSON or `MessagePack` records after a handshake.
-    SignalR,
-    /// The protocol before it, of ASP.NET.
-    SignalRClassic,
-    Hocuspocus,
-    Stomp,
-    Mqtt,
-    Phoenix,
-    ActionCable,
-    Wamp,
-    Ocpp,
+/// By the subprotocol that was agreed, or else the target that was asked for, or else the first messages.
+pub(super) fn application_of(
+    subprotocol: Option<&str>,
+    target: &str,
+    messages: &[Message],
+) -> Option<Application> {
+    let by_message =
+        || messages.iter().filter(|message| is_data(message)).take(FIRST).find_map(by_first_bytes);
+    Application::of(subprotocol, target).or_else(by_message)
 }
 
-impl Application {
-    /// What it is called.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::SocketIo => "Socket.IO",
-            Self::EngineIo => "Engine.IO",
-            Self::GraphqlTransportWs => "GraphQL (graphql-transport-ws)",
-            Self::GraphqlWs => "GraphQL (graphql-ws)",
-            Self::SignalR => "SignalR",
-            Self::SignalRClassic => "SignalR (ASP.NET)",
-            Self::Hocuspocus => "Hocuspocus",
-            Self::Stomp => "STOMP",
-            Self::Mqtt => "MQTT",
-            Self::Phoenix => "Phoenix channels",
-            Self::ActionCable => "Action Cable",
-            Self::Wamp => "WAMP",
-            Self::Ocpp => "OCPP",
-        }
+/// What a message is in an application, in a word or two that are escaped; none if it is nothing special.
+pub(super) fn label(application: Application, message: &Message) -> Option<String> {
+    if !is_data(message) {
+        return None;
     }
-
-    /// By the subprotocol that was agreed, or else the target that was asked for, or else the first messages.
-    #[must_use]
-    pub fn of(subprotocol: Option<&str>, target: &str, messages: &[Message]) -> Option<Self> {
-        subprotocol.and_then(by_subprotocol).or_else(|| by_target(target)).or_else(|| {
-            messages.iter().filter(|message| is_data(message)).take(FIRST).find_map(by_first_bytes)
-        })
-    }
-
-    /// What a message is in it, in a word or two that are escaped; none if it is nothing special.
-    #[must_use]
-    pub fn label(self, message: &Message) -> Option<String> {
-        if !is_data(message) {
-            return None;
+    let payload = &*message.payload;
+    match application {
+        Application::SocketIo => socket_io(payload).map(str::to_owned),
+        Application::EngineIo => engine_io(payload).map(str::to_owned),
+        Application::GraphqlTransportWs | Application::GraphqlWs | Application::ActionCable => {
+            string_of(payload, "type")
         }
-        let payload = &*message.payload;
-        match self {
-            Self::SocketIo => socket_io(payload).map(str::to_owned),
-            Self::EngineIo => engine_io(payload).map(str::to_owned),
-            Self::GraphqlTransportWs | Self::GraphqlWs | Self::ActionCable => string_of(payload, "type"),
-            Self::SignalR => signalr(payload).map(str::to_owned),
-            Self::Stomp => stomp(payload).map(str::to_owned),
-            Self::Mqtt => mqtt(payload).map(str::to_owned),
-            Self::Hocuspocus => hocuspocus(payload).map(str::to_owned),
-            Self::SignalRClassic | Self::Phoenix | Self::Wamp | Self::Ocpp => None,
-        }
+        Application::SignalR => signalr(payload).map(str::to_owned),
+        Application::Stomp => stomp(payload).map(str::to_owned),
+        Application::Mqtt => mqtt(payload).map(str::to_owned),
+        Application::Hocuspocus | Application::Plane => hocuspocus(payload).map(str::to_owned),
+        Application::SignalRClassic
+        | Application::SockJs
+        | Application::Phoenix
+        | Application::Wamp
+        | Application::Ocpp => None,
     }
 }
 
 fn is_data(message: &Message) -> bool {
     matches!(message.opcode, Opcode::TEXT | Opcode::BINARY)
-}
-
-/// Names of the IANA registry of subprotocols (RFC 6455 section 11.5), and those that libraries use.
-fn by_subprotocol(name: &str) -> Option<Application> {
-    let name = name.trim().to_ascii_lowercase();
-    Some(match name.as_str() {
-        "graphql-transport-ws" => Application::GraphqlTransportWs,
-        "graphql-ws" => Application::GraphqlWs,
-        "mqtt" => Application::Mqtt,
-        "stomp" => Application::Stomp,
-        _ if name.starts_with("mqttv3") => Application::Mqtt,
-        _ if name.strip_suffix("stomp").is_some_and(|version| version.ends_with('.')) => Application::Stomp,
-        _ if name.starts_with("actioncable-") => Application::ActionCable,
-        _ if name.starts_with("wamp.") => Application::Wamp,
-        _ if name.starts_with("ocpp") => Application::Ocpp,
-        _ => return None,
-    })
-}
-
-fn by_target(target: &str) -> Option<Application> {
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let has = |name: &str| query.split('&').any(|field| field.split('=').next() == Some(name));
-    let segments = || path.split('/').filter(|segment| !segment.is_empty());
-    if has("EIO") && has("transport") {
-        let is_socket_io = segments().any(|segment| segment == "socket.io");
-        return Some(if is_socket_io { Application::SocketIo } else { Application::EngineIo });
-    }
-    if has("connectionToken") && has("transport") {
-        return Some(Application::SignalRClassic);
-    }
-    if has("vsn") && segments().next_back() == Some("websocket") {
-        return Some(Application::Phoenix);
-    }
-    match segments().next_back() {
-        Some("cable") => Some(Application::ActionCable),
-        Some("mqtt") => Some(Application::Mqtt),
-        _ => None,
-    }
 }
 
 fn by_first_bytes(message: &Message) -> Option<Application> {
@@ -325,22 +251,6 @@ mod tests {
     }
 
     #[test]
-    fn subprotocol_and_target_name_it() {
-        let of = |subprotocol: Option<&str>, target: &str| Application::of(subprotocol, target, &[]);
-        assert_eq!(of(Some("graphql-transport-ws"), "/"), Some(Application::GraphqlTransportWs));
-        assert_eq!(of(Some("v12.stomp"), "/"), Some(Application::Stomp));
-        assert_eq!(of(Some("mqtt"), "/"), Some(Application::Mqtt));
-        assert_eq!(of(None, "/socket.io/?EIO=4&transport=websocket"), Some(Application::SocketIo));
-        assert_eq!(of(None, "/engine.io/?EIO=4&transport=websocket&sid=x"), Some(Application::EngineIo));
-        assert_eq!(
-            of(None, "/signalr/connect?transport=webSockets&connectionToken=x"),
-            Some(Application::SignalRClassic)
-        );
-        assert_eq!(of(None, "/live/websocket?vsn=2.0.0"), Some(Application::Phoenix));
-        assert_eq!(of(Some("chat"), "/live"), None);
-    }
-
-    #[test]
     fn first_bytes_name_it() {
         let (client, server) = (Role::Client, Role::Server);
         let cases: [(Role, Opcode, &[u8], Option<Application>); 8] = [
@@ -359,7 +269,7 @@ mod tests {
             (client, Opcode::BINARY, b"\x00\x01", None),
         ];
         for (by, opcode, payload, expected) in cases {
-            let found = Application::of(None, "/ws", &[message(by, opcode, payload)]);
+            let found = application_of(None, "/ws", &[message(by, opcode, payload)]);
             assert_eq!(found, expected, "{payload:?}");
         }
     }
@@ -367,7 +277,7 @@ mod tests {
     #[test]
     fn messages_are_told_apart() {
         let label = |application: Application, opcode, payload: &[u8]| {
-            application.label(&message(Role::Client, opcode, payload)).unwrap_or_default()
+            super::label(application, &message(Role::Client, opcode, payload)).unwrap_or_default()
         };
         assert_eq!(label(Application::SocketIo, Opcode::TEXT, b"42[\"a\"]"), "event");
         assert_eq!(label(Application::SocketIo, Opcode::TEXT, b"3"), "pong");
@@ -396,8 +306,8 @@ mod tests {
         let payloads: [&[u8]; 6] = [b"", b"4", b"\"type\":", b"\xff", b"\x7f", b"\"type\":\"\x1b[2J\""];
         for payload in payloads {
             for application in all {
-                let label =
-                    application.label(&message(Role::Server, Opcode::TEXT, payload)).unwrap_or_default();
+                let label = super::label(application, &message(Role::Server, Opcode::TEXT, payload));
+                let label = label.unwrap_or_default();
                 assert!(!label.chars().any(crate::text::is_unsafe), "{payload:?}");
             }
         }

@@ -1,8 +1,8 @@
 //! The messages of one session: read again from the capture when somebody wants to see them.
 
-use super::application::Application;
 use super::payload::{Form, Laid};
 use super::rows::AttemptId;
+use crate::model::Application;
 use crate::protocol::{self, Obstacle, Opcode, Role};
 use crate::report::count::count;
 use crate::units::{PacketNumber, Timestamp};

@@ -27,9 +27,9 @@ mod theme;
 mod update;
 mod view;
 
+pub use crate::model::Application;
 pub use action::{Action, Motion, Screen};
 pub use app::{App, Below, Choice, Data, Menu, MenuEntry, MenuKind, Pane, Prompt, PromptKind};
-pub use application::Application;
 pub use chart::Chart;
 pub use columns::{Column, Widths};
 pub use effect::{Content, Discarded, Effect, Export, SessionOf, clipboard};

@@ -3,31 +3,52 @@
 mod accept_missing;
 mod accept_wrong;
 mod auth_missing;
+mod capture_dropped;
+mod capture_duplicates;
 mod capture_midstream;
 mod capture_one_sided;
 mod capture_truncated;
+mod client_frame_unmasked;
 mod client_gave_up;
+mod close_malformed;
+mod close_unanswered;
+mod closed_with_error;
 mod connection_token_missing;
 mod connection_upgrade_always;
+mod continuation_without_start;
+mod control_frame_fragmented;
+mod control_frame_too_long;
+mod data_after_close;
+mod deflate_broken_by_proxy;
+mod deflate_failed;
 mod empty_200;
 mod extended_connect_unsupported;
 mod extension_parameter_invalid;
 mod extension_unasked;
 mod forced_upgrade;
 mod forwarded_proto_wrong;
+mod frames_before_101;
+mod half_open;
 mod header_inheritance;
 mod headers_too_large;
 mod host_rewritten;
 mod html_instead_of_101;
+mod http_in_tunnel;
 mod http_version_too_low;
 mod idle_timeout;
 mod key_invalid;
+mod length_not_minimal;
+mod lifetime_limit;
+mod message_interrupted;
+mod message_too_big;
 mod method_not_get;
 mod mixed_backends;
 mod no_close_frame;
 mod no_response;
 mod origin_rejected;
+mod path_mtu;
 mod path_rewritten;
+mod ping_unanswered;
 mod plaintext_on_tls_port;
 mod plaintext_to_tls_upstream;
 mod proxy_protocol_mismatch;
@@ -37,14 +58,20 @@ mod redirect_login;
 mod redirect_trailing_slash;
 mod refused_by_proxy;
 mod refused_by_upstream;
+mod reserved_bit_set;
+mod reserved_opcode;
 mod reset_injected;
+mod retransmission_storm;
 mod route_missing;
+mod server_frame_masked;
+mod slow_consumer;
 mod stripped_in_transit;
 mod subprotocol_mismatch;
 mod switching_unasked;
 mod switching_with_body;
 mod switching_without_connection;
 mod switching_without_upgrade;
+mod text_not_utf8;
 mod tls_alert;
 mod tls_on_plaintext_port;
 mod tls_to_plaintext_upstream;
@@ -63,6 +90,8 @@ pub static ALL: &[&Rule] = &[
     &capture_one_sided::RULE,
     &capture_midstream::RULE,
     &capture_truncated::RULE,
+    &capture_duplicates::RULE,
+    &capture_dropped::RULE,
     &upgrade_stripped::RULE,
     &connection_token_missing::RULE,
     &http_version_too_low::RULE,
@@ -110,8 +139,33 @@ pub static ALL: &[&Rule] = &[
     &plaintext_to_tls_upstream::RULE,
     &tls_alert::RULE,
     &idle_timeout::RULE,
+    &lifetime_limit::RULE,
     &proxy_reload::RULE,
+    &ping_unanswered::RULE,
+    &half_open::RULE,
     &no_close_frame::RULE,
+    &close_unanswered::RULE,
+    &closed_with_error::RULE,
+    &data_after_close::RULE,
+    &slow_consumer::RULE,
+    &deflate_broken_by_proxy::RULE,
+    &client_frame_unmasked::RULE,
+    &server_frame_masked::RULE,
+    &reserved_bit_set::RULE,
+    &reserved_opcode::RULE,
+    &control_frame_fragmented::RULE,
+    &control_frame_too_long::RULE,
+    &continuation_without_start::RULE,
+    &message_interrupted::RULE,
+    &length_not_minimal::RULE,
+    &text_not_utf8::RULE,
+    &deflate_failed::RULE,
+    &close_malformed::RULE,
+    &message_too_big::RULE,
+    &http_in_tunnel::RULE,
+    &frames_before_101::RULE,
+    &path_mtu::RULE,
+    &retransmission_storm::RULE,
     &reset_injected::RULE,
     &mixed_backends::RULE,
 ];

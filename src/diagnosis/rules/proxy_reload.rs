@@ -40,7 +40,7 @@ helps besides is to reload less often and to let old processes live longer:
 - Applications that stop on purpose should send Close 1001 or 1012 (RFC 6455 section 7.4.1), so that clients know.
 ",
     see: "https://nginx.org/en/docs/ngx_core_module.html#worker_shutdown_timeout",
-    explains: &["no-close-frame", "idle-timeout"],
+    explains: &["no-close-frame", "idle-timeout", "close-unanswered"],
     check: Check::Capture(check),
 };
 

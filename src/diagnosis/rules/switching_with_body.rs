@@ -29,7 +29,7 @@ Something treats the 101 as an ordinary answer: middleware that compresses, adds
 writes JSON after it accepted the WebSocket. Take the WebSocket's path out of it.
 ",
     see: "https://www.rfc-editor.org/rfc/rfc9110#section-15.2",
-    explains: &["refused-by-upstream", "refused-by-proxy", "no-close-frame"],
+    explains: &["refused-by-upstream", "refused-by-proxy", "no-close-frame", "WS6"],
     check: Check::Route(check),
 };
 

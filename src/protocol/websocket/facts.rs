@@ -27,6 +27,10 @@ pub struct SessionFacts {
     pub marks: Vec<FrameMark>,
     /// Bytes that the client sent before it can have seen the answer to its request.
     pub early_client_bytes: u64,
+    /// The longest frame of the client, if it has at least [`limits::LONG_FRAME_BYTES`].
+    pub client_longest: Option<LongFrame>,
+    /// The same of the server.
+    pub server_longest: Option<LongFrame>,
     /// Its messages, if they were asked for.
     pub decoded: Option<Box<Decoded>>,
 }
@@ -40,6 +44,24 @@ impl SessionFacts {
             Role::Server => &self.server,
         }
     }
+
+    /// The longest frame of one side, if it is long.
+    #[must_use]
+    pub const fn longest(&self, role: Role) -> Option<LongFrame> {
+        match role {
+            Role::Client => self.client_longest,
+            Role::Server => self.server_longest,
+        }
+    }
+}
+
+/// A long frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LongFrame {
+    /// The payload's length in bytes, by the header.
+    pub length: u64,
+    /// The packet in which it begins.
+    pub origin: Origin,
 }
 
 /// What tells a frame of the client from all others: a fresh masking key must be unpredictable (RFC 6455 section 5.3).
@@ -123,6 +145,16 @@ pub struct CloseFact {
     pub origin: Origin,
 }
 
+impl CloseFact {
+    /// RFC 6455 section 7.4: whether a code may stand in a close frame. 1004 is reserved; 1005, 1006 and 1015 are for
+    /// endpoints to say to their own programs; below 1000 and from 5000 on nothing is defined, and 1016 to 2999 belong to
+    /// the protocol's future.
+    #[must_use]
+    pub const fn may_be_sent(code: u16) -> bool {
+        matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
+    }
+}
+
 /// Pings and their pongs, both directions together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PingFacts {
@@ -134,6 +166,30 @@ pub struct PingFacts {
     pub extremes: Option<(Span, Span)>,
     /// The middle one.
     pub median: Option<Span>,
+    /// What the client still waits for in the end.
+    pub client_waits: Option<WaitingPings>,
+    /// The same of the server.
+    pub server_waits: Option<WaitingPings>,
+}
+
+impl PingFacts {
+    /// The pings of one side that nobody has answered in the end.
+    #[must_use]
+    pub const fn waits(&self, by: Role) -> Option<WaitingPings> {
+        match by {
+            Role::Client => self.client_waits,
+            Role::Server => self.server_waits,
+        }
+    }
+}
+
+/// Pings of one side without a pong, and none later that has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitingPings {
+    /// How many, up to [`limits::OUTSTANDING_PINGS`].
+    pub pings: u64,
+    /// The first of them: its packet and time.
+    pub oldest: (PacketNumber, Timestamp),
 }
 
 /// An anomaly, how often and where first.
@@ -174,6 +230,8 @@ pub enum Anomaly {
     CloseMalformed,
     /// A data frame after the close frame of the same side (section 5.5.1).
     DataAfterClose,
+    /// Where a frame is due, HTTP or HTML in clear text. What follows on this side is in no frame.
+    HttpInTunnel,
 }
 
 impl Anomaly {
@@ -192,6 +250,7 @@ impl Anomaly {
             Self::LengthNotMinimal => "length-not-minimal",
             Self::CloseMalformed => "close-malformed",
             Self::DataAfterClose => "data-after-close",
+            Self::HttpInTunnel => "http-in-tunnel",
         }
     }
 }

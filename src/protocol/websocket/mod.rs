@@ -1,5 +1,6 @@
 //! WebSocket: RFC 6455 and RFC 7692.
 
+mod clear_text;
 mod extensions;
 mod facts;
 mod handshake;
@@ -8,9 +9,11 @@ mod messages;
 mod pings;
 mod resync;
 mod session;
+mod side;
 
 pub use facts::{
-    Anomaly, AnomalyFact, CloseFact, FrameLog, FrameMark, FrameRecord, PingFacts, RoleFacts, SessionFacts,
+    Anomaly, AnomalyFact, CloseFact, FrameLog, FrameMark, FrameRecord, LongFrame, PingFacts, RoleFacts,
+    SessionFacts, WaitingPings,
 };
 pub use handshake::{Accept, RequestProblem, ResponseProblem, accept_for};
 pub(super) use handshake::{Offer, agreed_deflate, read_request, read_response, read_unasked};

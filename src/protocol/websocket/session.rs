@@ -5,13 +5,15 @@
 
 use std::ops::ControlFlow;
 
+use super::clear_text::is_clear_text;
 use super::extensions::DeflateParameters;
 use super::facts::{
-    Anomaly, AnomalyFact, CloseFact, FrameLog, FrameMark, FrameRecord, RoleFacts, SessionFacts,
+    Anomaly, AnomalyFact, CloseFact, FrameLog, FrameMark, FrameRecord, LongFrame, SessionFacts,
 };
 use super::header::{FrameHeader, Opcode};
 use super::pings::Pings;
 use super::resync::{Evidence, frames_in};
+use super::side::{Control, Losses, Message, MessagePlace, PartOfHeader, Side, State};
 use crate::limits;
 use crate::protocol::{Context, Role};
 use crate::tcp::Chunk;
@@ -42,23 +44,6 @@ pub(crate) enum Start {
     Midstream,
 }
 
-/// Where one side's stream of frames stands, and what it has sent: eight bytes less than a cache line, so that it
-/// shares one with the head of the stack. Sessions are touched at random, and waiting for memory is a good part of the
-/// work.
-#[repr(C)]
-#[derive(Debug, Default)]
-struct Side {
-    state: State,
-    payload_bytes: u64,
-    /// Frames by opcode; see [`Side::counter`].
-    frames: [u32; 6],
-    messages: u32,
-    message: Message,
-    closed: bool,
-    /// How many more frames of this side are to be marked.
-    marks_left: u8,
-}
-
 /// What most sessions do not have.
 #[derive(Debug, Default)]
 struct Rare {
@@ -68,62 +53,8 @@ struct Rare {
     client_losses: Losses,
     server_losses: Losses,
     early_client_bytes: u64,
-}
-
-/// What the capture's holes left of one side's stream.
-#[derive(Clone, Copy, Debug, Default)]
-struct Losses {
-    undecoded_bytes: u64,
-    resyncs: u64,
-}
-
-#[derive(Debug, Default)]
-enum State {
-    /// A header is due.
-    #[default]
-    Header,
-    /// This many bytes of payload are still to be skipped.
-    Payload(u64),
-    /// Some bytes of a header are there already.
-    PartOfHeader(Box<PartOfHeader>),
-    /// The payload of a control frame comes in pieces.
-    Control(Box<Control>),
-    /// Where the next frame begins is not known.
-    Lost,
-}
-
-/// The first bytes of a header.
-#[derive(Debug)]
-struct PartOfHeader {
-    bytes: [u8; FrameHeader::MAX_BYTES],
-    have: usize,
-    origin: Origin,
-}
-
-/// Whether a fragmented message is open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-enum Message {
-    #[default]
-    None,
-    Open,
-    /// The capture does not show it.
-    Unknown,
-}
-
-/// What is wrong with where a data frame stands; nothing by default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct MessagePlace {
-    is_orphan: bool,
-    interrupts: bool,
-    is_after_close: bool,
-}
-
-/// A control frame and what is there of its payload.
-#[derive(Debug)]
-struct Control {
-    header: FrameHeader,
-    payload: Vec<u8>,
-    origin: Origin,
+    client_longest: Option<LongFrame>,
+    server_longest: Option<LongFrame>,
 }
 
 impl Session {
@@ -231,6 +162,7 @@ impl Session {
             rare = Rare { anomalies: known.anomalies.clone(), marks: known.marks.clone(), ..rare };
             (rare.client_losses, rare.server_losses) = (known.client_losses, known.server_losses);
             rare.early_client_bytes = known.early_client_bytes;
+            (rare.client_longest, rare.server_longest) = (known.client_longest, known.server_longest);
             if with_frames {
                 rare.frames = known.frames.clone();
             }
@@ -239,20 +171,21 @@ impl Session {
     }
 
     fn facts(&self, rare: Rare, pings: Option<Pings>, close: Option<CloseFact>) -> SessionFacts {
-        let Rare { anomalies, frames, marks, client_losses, server_losses, early_client_bytes } = rare;
         let other = |role| {
             let reserved = |fact: &&AnomalyFact| fact.kind == Anomaly::ReservedOpcode && fact.by == role;
-            anomalies.iter().find(reserved).map_or(0, |fact| fact.count)
+            rare.anomalies.iter().find(reserved).map_or(0, |fact| fact.count)
         };
         SessionFacts {
-            client: self.client.facts(client_losses, other(Role::Client)),
-            server: self.server.facts(server_losses, other(Role::Server)),
+            client: self.client.facts(rare.client_losses, other(Role::Client)),
+            server: self.server.facts(rare.server_losses, other(Role::Server)),
             close,
             pings: pings.map(Pings::facts).unwrap_or_default(),
-            anomalies,
-            frames,
-            marks,
-            early_client_bytes,
+            anomalies: rare.anomalies,
+            frames: rare.frames,
+            marks: rare.marks,
+            early_client_bytes: rare.early_client_bytes,
+            client_longest: rare.client_longest,
+            server_longest: rare.server_longest,
             decoded: None,
         }
     }
@@ -273,6 +206,10 @@ impl Session {
             return &[];
         };
         let rest = bytes.get(header_length..).unwrap_or_default();
+        if is_clear_text(bytes) {
+            self.http_in_tunnel(by, bytes.len() as u64, origin);
+            return &[];
+        }
         self.count(context, by, &header, origin);
         let whole = usize::try_from(header.length).ok().and_then(|length| rest.split_at_checked(length));
         let Some((payload, after)) = whole else {
@@ -405,9 +342,33 @@ impl Session {
         }
     }
 
+    /// Clear text where a frame is due. Whatever follows, no frame is looked for in it before one is found at the start
+    /// of a segment: taking letters for headers would make hundreds of violations of one.
+    #[cold]
+    fn http_in_tunnel(&mut self, by: Role, length: u64, origin: Origin) {
+        self.anomaly(Anomaly::HttpInTunnel, by, origin);
+        let rare = self.rare.get_or_insert_default();
+        let losses = if by == Role::Client { &mut rare.client_losses } else { &mut rare.server_losses };
+        losses.undecoded_bytes = losses.undecoded_bytes.saturating_add(length);
+        self.lose(by);
+    }
+
+    /// Remembers the longest frame of a side.
+    #[cold]
+    fn note_long(&mut self, by: Role, length: u64, origin: Origin) {
+        let rare = self.rare.get_or_insert_default();
+        let longest = if by == Role::Client { &mut rare.client_longest } else { &mut rare.server_longest };
+        if longest.is_none_or(|known| known.length < length) {
+            *longest = Some(LongFrame { length, origin });
+        }
+    }
+
     /// Says what is due after a header whose payload is not here as a whole.
     fn expect_payload(&mut self, context: &Context, by: Role, header: FrameHeader, origin: Origin) {
         let readable = header.opcode.is_control() && header.length <= limits::CONTROL_PAYLOAD_BYTES as u64;
+        if header.length >= limits::LONG_FRAME_BYTES {
+            self.note_long(by, header.length, origin);
+        }
         if readable && header.length == 0 {
             self.control(context, by, &header, &[], origin);
         }
@@ -433,7 +394,7 @@ impl Session {
         }
         let payload = &*plain;
         match header.opcode {
-            Opcode::PING => self.pings.get_or_insert_default().ping(by, payload, origin.time),
+            Opcode::PING => self.pings.get_or_insert_default().ping(by, payload, origin),
             Opcode::PONG => self.pings.get_or_insert_default().pong(by, payload, origin.time),
             Opcode::CLOSE => self.close(by, payload, origin),
             _ => {}
@@ -446,7 +407,7 @@ impl Session {
             Some((code, reason)) => (u16::from_be_bytes(*code), reason),
             None => (NO_CODE, &[][..]),
         };
-        let malformed = payload.len() == 1 || (payload.len() >= 2 && !may_be_sent(code));
+        let malformed = payload.len() == 1 || (payload.len() >= 2 && !CloseFact::may_be_sent(code));
         if malformed {
             self.anomaly(Anomaly::CloseMalformed, by, origin);
         }
@@ -486,93 +447,6 @@ impl Session {
             Role::Server => &mut self.server,
         }
     }
-}
-
-impl Side {
-    /// Counts frames at the front of `bytes` of which nothing need be told: text or binary data in one frame, and pings
-    /// and pongs if nobody asks for round trips, that are as they must be and lie there as a whole. They are the bulk of
-    /// all frames. Returns their length.
-    #[inline]
-    fn plain_frames(&mut self, context: &Context, by: Role, mut bytes: &[u8]) -> usize {
-        let all = bytes.len();
-        if self.message != Message::None || self.closed || self.marks_left > 0 || context.keeps_frames() {
-            return 0;
-        }
-        let (mask_bit, key_length) = if by == Role::Client { (0x80, 4) } else { (0, 0) };
-        while let Some((&[first, second], rest)) = bytes.split_first_chunk::<2>() {
-            let is_data = matches!(first, 0x81 | 0x82);
-            if !is_data && (!matches!(first, 0x89 | 0x8a) || context.keeps_heads()) {
-                break;
-            }
-            let (length, rest) = match (second ^ mask_bit, rest) {
-                (length @ ..=125, rest) => (u16::from(length), rest),
-                (126, [high, low, rest @ ..]) if is_data && (*high > 0 || *low >= 126) => {
-                    (u16::from_be_bytes([*high, *low]), rest)
-                }
-                _ => break,
-            };
-            let Some(rest) = rest.get(usize::from(length).saturating_add(key_length)..) else { break };
-            if let Some(frames) = self.frames.get_mut(Self::counter(Opcode(first & 0xf))) {
-                *frames = frames.saturating_add(1);
-            }
-            self.messages = self.messages.saturating_add(u32::from(is_data));
-            self.payload_bytes = self.payload_bytes.saturating_add(u64::from(length));
-            bytes = rest;
-        }
-        all.saturating_sub(bytes.len())
-    }
-
-    #[inline]
-    fn count(&mut self, header: &FrameHeader) {
-        if let Some(frames) = self.frames.get_mut(Self::counter(header.opcode)) {
-            *frames = frames.saturating_add(1);
-        }
-        self.payload_bytes = self.payload_bytes.saturating_add(header.length);
-    }
-
-    /// RFC 6455 section 5.4: how data frames make messages.
-    #[inline]
-    fn follow_message(&mut self, header: &FrameHeader) -> MessagePlace {
-        let continues = header.opcode == Opcode::CONTINUATION;
-        let is_orphan = continues && self.message == Message::None;
-        let interrupts = !continues && self.message == Message::Open;
-        self.message = if header.fin { Message::None } else { Message::Open };
-        self.messages = self.messages.saturating_add(u32::from(header.fin && !is_orphan));
-        MessagePlace { is_orphan, interrupts, is_after_close: self.closed }
-    }
-
-    /// Which of the counters is that of an opcode. Those without a meaning have none: they are anomalies, and those
-    /// are counted anyway.
-    #[inline]
-    fn counter(opcode: Opcode) -> usize {
-        let control = if opcode.is_control() { 3 } else { 0 };
-        let kind = usize::from(opcode.0 & 0x7);
-        if kind < 3 { kind.saturating_add(control) } else { usize::MAX }
-    }
-
-    fn facts(&self, losses: Losses, other: u64) -> RoleFacts {
-        let frames = |opcode| self.frames.get(Self::counter(opcode)).copied().map_or(0, u64::from);
-        RoleFacts {
-            text: frames(Opcode::TEXT),
-            binary: frames(Opcode::BINARY),
-            continuation: frames(Opcode::CONTINUATION),
-            ping: frames(Opcode::PING),
-            pong: frames(Opcode::PONG),
-            close: frames(Opcode::CLOSE),
-            other,
-            messages: u64::from(self.messages),
-            payload_bytes: self.payload_bytes,
-            undecoded_bytes: losses.undecoded_bytes,
-            resyncs: losses.resyncs,
-        }
-    }
-}
-
-/// RFC 6455 section 7.4: whether a code may stand in a close frame. 1004 is reserved; 1005, 1006 and 1015 are
-/// for endpoints to say to their own programs; below 1000 and from 5000 on nothing is defined, and 1016 to
-/// 2999 belong to the protocol's future.
-const fn may_be_sent(code: u16) -> bool {
-    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
 /// What an endpoint reports for a close frame without a code (RFC 6455 section 7.1.5).

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::place::{self, PlaceView};
 use super::time::{Clock, TimeText, millis};
-use crate::model::{Connection, Outcome, SessionEnd};
+use crate::model::{Application, Connection, Outcome, SessionEnd, close_meaning};
 use crate::numbering::Numbering;
 use crate::protocol::{
     Accept, Attempt, DecodedFacts, RequestFacts, RequestHead, ResponseFacts, ResponseHead, Role, RoleFacts,
@@ -115,6 +115,8 @@ pub(super) struct RoleView {
 struct CloseView<'a> {
     by: &'static str,
     code: u16,
+    /// What the code means in this application.
+    name: &'static str,
     reason: Cow<'a, str>,
     packet: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -245,6 +247,8 @@ fn session_view<'a>(
     (wire, numbering): (Wire, &'a Numbering),
 ) -> SessionView<'a> {
     let answer = &heads.response.fields;
+    let subprotocol = answer.list("Sec-WebSocket-Protocol").first().copied();
+    let application = Application::of(subprotocol, heads.request.target);
     let pings = &session.pings;
     // Where the pongs are not in the capture, nothing can be said of the pings.
     let any_ping = (pings.answered > 0 || pings.unanswered > 0) && !connection.is_one_sided();
@@ -257,6 +261,7 @@ fn session_view<'a>(
         close: session.close.as_ref().map(|close| CloseView {
             by: close.by.name(),
             code: close.code,
+            name: close_meaning(close.code, application).name,
             reason: wire.text(&close.reason),
             packet: close.origin.packet.0,
             packet_in_file: place::view(close.origin.packet, numbering),

@@ -95,35 +95,9 @@ pub(crate) fn anomaly(fact: &AnomalyFact) -> String {
         Anomaly::DataAfterClose => {
             format!("the {by} sent {} after its close frame", count(number, "data frame"))
         }
+        Anomaly::HttpInTunnel => format!("the {by} sent HTTP or HTML in clear text where a frame is due"),
     };
     format!("{sentence}, {}{}", verb(number, "", "first "), fact.first.packet)
-}
-
-/// What a close code means (RFC 6455 section 7.4 and its registry).
-pub(crate) const fn close_code(code: u16) -> &'static str {
-    match code {
-        1000 => "normal closure",
-        1001 => "going away",
-        1002 => "protocol error",
-        1003 => "unsupported data",
-        1005 => "no code",
-        1006 => "abnormal closure, must not be sent",
-        1007 => "invalid payload",
-        1008 => "policy violation",
-        1009 => "message too big",
-        1010 => "extension missing",
-        1011 => "internal error",
-        1012 => "service restart",
-        1013 => "try again later",
-        1014 => "bad gateway",
-        1015 => "TLS failure, must not be sent",
-        3000 => "unauthorized",
-        3003 => "forbidden",
-        3008 => "timeout",
-        3001..=3002 | 3004..=3007 | 3009..=3999 => "of a library",
-        4000..=4999 => "of the application",
-        _ => "not assigned",
-    }
 }
 
 fn connection_token(fields: &Fields<'_>, wire: Wire) -> String {
@@ -286,21 +260,6 @@ mod tests {
         ];
         for (kind, by, count, expected) in cases {
             assert_eq!(anomaly(&fact(kind, by, count)), expected);
-        }
-    }
-
-    #[test]
-    fn close_codes_have_names() {
-        for (code, name) in [
-            (1000, "normal closure"),
-            (1014, "bad gateway"),
-            (3000, "unauthorized"),
-            (3500, "of a library"),
-            (4400, "of the application"),
-            (999, "not assigned"),
-            (1016, "not assigned"),
-        ] {
-            assert_eq!(close_code(code), name);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::page::Page;
 use super::sentences;
-use crate::model::{Connection, SessionEnd};
+use crate::model::{Application, Connection, SessionEnd, close_meaning};
 use crate::protocol::{Attempt, PingFacts, RequestFacts, ResponseFacts, Role, RoleFacts, SessionFacts};
 use crate::report::count::{count, number, span};
 use crate::report::wire::Wire;
@@ -45,7 +45,7 @@ pub(super) fn rows(
     for (at, anomaly) in session.anomalies.iter().enumerate() {
         page.bad_row(if at == 0 { "violations" } else { "" }, &sentences::anomaly(anomaly));
     }
-    page.row("close", &close(session, connection, wire));
+    page.row("close", &close(session, attempt, connection, wire));
 }
 
 /// What the answer agreed to.
@@ -112,7 +112,12 @@ pub(crate) fn pings(facts: &PingFacts) -> Option<String> {
 }
 
 /// The closing handshake, or that there was none.
-pub(crate) fn close(session: &SessionFacts, connection: &Connection, wire: Wire) -> String {
+pub(crate) fn close(
+    session: &SessionFacts,
+    attempt: &Attempt,
+    connection: &Connection,
+    wire: Wire,
+) -> String {
     let Some(close) = &session.close else {
         return match SessionEnd::of(session, connection) {
             SessionEnd::Open => "none within the capture".to_owned(),
@@ -121,7 +126,9 @@ pub(crate) fn close(session: &SessionFacts, connection: &Connection, wire: Wire)
     };
     let code = match close.code {
         1005 => "no code".to_owned(),
-        code => format!("{code} ({})", sentences::close_code(code)),
+        code => {
+            format!("{code} ({})", close_meaning(code, Application::of_attempt(attempt)).name)
+        }
     };
     let reason = match &*close.reason {
         [] => String::new(),
@@ -171,6 +178,7 @@ mod tests {
             unanswered,
             extremes: times.map(|(shortest, _, longest)| (millis(shortest), millis(longest))),
             median: times.map(|(_, median, _)| millis(median)),
+            ..PingFacts::default()
         };
         let cases = [
             (facts(0, 0, None), None),

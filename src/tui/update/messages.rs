@@ -1,10 +1,11 @@
 //! The messages of the attempt under the cursor: asked for when they are looked at, moved in, searched.
 
 use crate::limits::SCREEN_MESSAGE_BYTES;
+use crate::model::Application;
 use crate::protocol::RequestFacts;
 use crate::tui::action::{Action, Motion, Screen};
 use crate::tui::app::App;
-use crate::tui::application::Application;
+use crate::tui::application::application_of;
 use crate::tui::effect::{Effect, SessionOf};
 use crate::tui::messages::{Message, Messages, Reading};
 use crate::tui::payload::Form;
@@ -134,7 +135,7 @@ fn application(story: &Story<'_>, messages: &[Message]) -> Option<Application> {
         let value = head.fields.values("Sec-WebSocket-Protocol").next();
         value.map(|value| String::from_utf8_lossy(value).into_owned())
     });
-    Application::of(agreed.as_deref(), target, messages)
+    application_of(agreed.as_deref(), target, messages)
 }
 
 /// Shows the payload under the cursor alone, all of it.

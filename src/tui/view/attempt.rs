@@ -192,7 +192,7 @@ fn sent(facts: &SessionFacts, leg: &StoryLeg<'_>, shown: Shown, page: &mut Page)
     for anomaly in &facts.anomalies {
         page.row("violation", &sentences::anomaly(anomaly), theme.bad());
     }
-    page.row("close", &session::close(facts, leg.connection, shown.wire()), Style::new());
+    page.row("close", &session::close(facts, leg.attempt, leg.connection, shown.wire()), Style::new());
 }
 
 fn way(leg: &StoryLeg<'_>, from: &str, to: &str) -> String {

@@ -15,6 +15,7 @@ use crate::report::count::{count, number};
 use crate::report::text::time::Clock;
 use crate::text;
 use crate::tui::app::App;
+use crate::tui::application::label;
 use crate::tui::messages::{Message, Reading, close_frame, name};
 use crate::tui::payload::{Form, preview};
 use crate::tui::story::Story;
@@ -252,7 +253,7 @@ impl Cells {
             self.start(&clock.show(message.time), message.packet, message.by, kind, message.length, app);
         let mark = if message.is_compressed { "z " } else { "  " };
         let label =
-            app.messages.application.and_then(|application| application.label(message)).unwrap_or_default();
+            app.messages.application.and_then(|application| label(application, message)).unwrap_or_default();
         let label = match self.label {
             0 => String::new(),
             width => format!("{} ", text::pad(&text::truncate(&label, width, theme.ellipsis()), width)),

@@ -1,0 +1,203 @@
+//! A session is closed with a code that says that something is wrong.
+
+use crate::diagnosis::ends::{self, End, With};
+use crate::diagnosis::finding::{Blame, Finding};
+use crate::diagnosis::rule::{Check, Rule, Severity};
+use crate::diagnosis::view::RouteView;
+use crate::diagnosis::words;
+use crate::model::{Application, CloseKind, CloseMeaning, close_meaning};
+use crate::protocol::Role;
+use crate::units::Span;
+
+/// A session is closed with a code that says that something is wrong.
+pub(super) static RULE: Rule = Rule {
+    name: "closed-with-error",
+    code: "WS508",
+    severity: Severity::Error,
+    summary: "a session is closed with a code that says that something is wrong",
+    page: "\
+## What it sees
+
+The first Close frame of a session has a code that tells an error: 1002, 1003, 1007, 1009 to 1011, 1014 and 3008 are
+errors, 1008, 1013, 3000 and 3003 warnings. Codes from 4000 on belong to the application: those of graphql-ws,
+Hocuspocus and Plane are known by the subprotocol or the target; others are notes, and only within two seconds of the
+101. What happened just before is told
+with it: how long the session lasted, what the other side sent last, and the reason in the frame.
+
+If the wire shows why (a frame that breaks RFC 6455, a message that is too big, a ping without an answer), that is told
+instead.
+
+## Why it breaks
+
+Whoever closes says why. 1002: a frame broke a rule. 1003: data of a kind that it does not take. 1007: text that is not
+UTF-8, or data that cannot be inflated. 1008: the application's policy, mostly credentials or rates. 1009: a message
+larger than its limit. 1010: the client wanted an extension. 1011: an exception. 1012 and 1013: restart, overload.
+1014: a gateway whose upstream failed. A session that is closed right after the 101 was mostly let in only to be
+refused with a reason.
+
+## How to mend it
+
+Look at the log of who closes, at that moment: the code names the place, the log has the reason. For 1008 and the
+private codes of access look at the cookies, tokens and Origin of the request.
+",
+    see: "https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number",
+    explains: &["close-unanswered"],
+    check: Check::Route(check),
+};
+
+fn check(route: &RouteView<'_>) -> Option<Finding> {
+    let end = close_of(route)?;
+    let With::CloseFrame(code) = end.with else { return None };
+    let application = application(route);
+    let meaning = close_meaning(code, application);
+    let severity = match meaning.kind {
+        CloseKind::Restart if code != TRY_LATER => return None,
+        CloseKind::Normal => return None,
+        CloseKind::Restart | CloseKind::Access => Severity::Warning,
+        CloseKind::Fault => Severity::Error,
+        // An application may say goodbye as it likes; who was let in only to be told so was refused.
+        CloseKind::Unknown if !is_refusal(&end) => return None,
+        CloseKind::Unknown => Severity::Note,
+    };
+    let close = ends::session(end.leg)?.close.as_ref()?;
+    let reason = route.quote(&close.reason);
+    let reason = if reason.is_empty() { String::new() } else { format!(" with the reason \"{reason}\"") };
+    let of = application.map(|application| format!(" in {}", application.name())).unwrap_or_default();
+    let who = route.frames_from(end.leg, end.by);
+    Some(
+        Finding::new(&RULE, who.clone(), format!("closes with {code} ({}){reason}", meaning.name))
+            .at_most(severity)
+            .saying(before(&end))
+            .saying_also(last_of(&end))
+            .saying_also(look(&meaning, &of))
+            .shown_by([end.packet])
+            .shown_by(other_last(&end))
+            .advising(advice(&who)),
+    )
+}
+
+/// The end of a route's session if it is a Close frame: also where its connection goes on.
+fn close_of<'v, 'a>(route: &'v RouteView<'a>) -> Option<End<'v, 'a>> {
+    ends::of(route).or_else(|| ends::close_of(route))
+}
+
+fn application(route: &RouteView<'_>) -> Option<Application> {
+    route.legs().find_map(|leg| Application::of_attempt(leg.attempt))
+}
+
+/// How long the session lasted.
+fn before(end: &End<'_, '_>) -> String {
+    let answered = end.leg.attempt.response.as_ref().map(|response| response.origin.time);
+    match answered.map(|answered| end.at.since(answered)) {
+        Some(lasted) if is_refusal(end) => format!(
+            "That is {} after the 101: whoever refuses a client and wants to say why lets it in first.",
+            words::span(lasted)
+        ),
+        Some(lasted) => format!("The session had lasted {}.", words::span(lasted)),
+        None => "It was open before the capture began.".to_owned(),
+    }
+}
+
+/// Whether the session ends right after its 101, before anything to speak of has flowed.
+fn is_refusal(end: &End<'_, '_>) -> bool {
+    let answered = end.leg.attempt.response.as_ref().map(|response| response.origin.time);
+    let messages = |role| ends::session(end.leg).map_or(0, |session| session.role(role).messages);
+    answered.is_some_and(|answered| end.at.since(answered) < AT_ONCE)
+        && messages(Role::Client).saturating_add(messages(Role::Server)) <= FEW
+}
+
+/// What the other side had sent. When it sent the last of it is known if it did not answer the close frame.
+fn last_of(end: &End<'_, '_>) -> Option<String> {
+    let other = end.by.other();
+    let session = ends::session(end.leg)?;
+    let sent = session.role(other);
+    let frames = sent.frames().saturating_sub(sent.close);
+    let latest = end.leg.connection.half(other).last_payload.map(|(_, time)| end.at.since(time));
+    let latest = latest
+        .filter(|before| *before >= Span::default())
+        .map(|before| format!(", the last one {} before", words::span(before)))
+        .unwrap_or_default();
+    let longest = session
+        .longest(other)
+        .map(|longest| format!(" The longest of them has {}.", words::count(longest.length, "byte")))
+        .unwrap_or_default();
+    let frames_sent = words::count(frames, "frame");
+    (frames > 0).then(|| format!("The {} had sent {frames_sent}{latest}.{longest}", other.name()))
+}
+
+/// The packet of what the other side sent last.
+fn other_last(end: &End<'_, '_>) -> Option<crate::units::PacketNumber> {
+    let half = end.leg.connection.half(end.by.other());
+    half.last_payload.map(|(packet, _)| packet).filter(|packet| *packet < end.packet)
+}
+
+fn look(meaning: &CloseMeaning, of: &str) -> Option<String> {
+    match (meaning.look, meaning.kind) {
+        ("", CloseKind::Unknown) => Some(format!("Only the application knows what this code means{of}.")),
+        ("", _) => None,
+        (look, _) => Some(look.to_owned()),
+    }
+}
+
+fn advice(who: &Blame) -> String {
+    format!("Look at the log of {} at that moment.", who.spoken())
+}
+
+/// A greeting, and perhaps credentials.
+const FEW: u64 = 2;
+
+const TRY_LATER: u16 = 1013;
+
+/// What a server needs to look at credentials.
+const AT_ONCE: Span = Span::from_millis(2_000);
+
+#[cfg(test)]
+mod tests {
+    use crate::diagnosis::testing::*;
+
+    fn closed(code: u16, reason: &str) -> Script {
+        let (mut script, mut client) = session();
+        script.say(&mut client, From::Client, text_frame(From::Client, "hello")).wait_ms(3_000);
+        let payload = [&code.to_be_bytes()[..], reason.as_bytes()].concat();
+        script.say(&mut client, From::Server, frame(From::Server, 0x8, &payload));
+        script
+            .say(&mut client, From::Client, close_frame(From::Client, code))
+            .close(&mut client, From::Server);
+        script
+    }
+
+    #[test]
+    fn codes_of_errors_are_told_with_what_came_before() {
+        let script = closed(1011, "worker died");
+        assert_eq!(
+            script.leading(),
+            "error closed-with-error: the server 10.77.1.1:80 closes with 1011 (internal error) with the reason \
+             \"worker died\""
+        );
+        let detail = script.finding("closed-with-error").unwrap().detail;
+        assert_eq!(detail[0], "The session had lasted 3.0 s.");
+        assert_eq!(detail[1], "The client had sent 1 frame.");
+        let severity = |code| closed(code, "").finding("closed-with-error").map(|it| it.severity.name());
+        assert_eq!(severity(1008), Some("warning"));
+        assert_eq!(severity(4321), None, "after some time only the application knows");
+    }
+
+    #[test]
+    fn the_codes_of_an_application_are_known_by_its_subprotocol() {
+        let mut script = Script::default();
+        let mut client = script.connect(CLIENT, PROXY);
+        let subprotocol = [("Sec-WebSocket-Protocol", "graphql-transport-ws")];
+        script.say(&mut client, From::Client, request_with(&subprotocol));
+        script.say(&mut client, From::Server, switching_with(&subprotocol));
+        script.wait_ms(3_000).say(&mut client, From::Server, close_frame(From::Server, 4408));
+        let sentence = script.finding("closed-with-error").unwrap().sentence();
+        assert!(sentence.ends_with("closes with 4408 (connection initialisation timeout)"), "{sentence}");
+    }
+
+    #[test]
+    fn ordinary_ends_are_left_alone() {
+        for code in [1000, 1001, 1012] {
+            assert!(closed(code, "").finding("closed-with-error").is_none(), "{code}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! A ping gets no pong, and whoever sent it gives up.
+
+use crate::diagnosis::ends;
+use crate::diagnosis::finding::{Blame, Finding};
+use crate::diagnosis::rule::{Check, Rule, Severity};
+use crate::diagnosis::view::{LegView, RouteView};
+use crate::diagnosis::words;
+use crate::protocol::{Role, WaitingPings};
+use crate::units::{PacketNumber, Span};
+
+/// A ping gets no pong, and whoever sent it gives up.
+pub(super) static RULE: Rule = Rule {
+    name: "ping-unanswered",
+    code: "WS504",
+    severity: Severity::Error,
+    summary: "pings get no pong, and who sent them ends the session or still waits",
+    page: "\
+## What it sees
+
+Pings of one side that no pong answers for at least 2 s, up to the end of the session, in a capture that lacks nothing
+of it. If the side that waits then ends the session it is an error; if the capture stops first, or somebody else ends
+it, a warning. A pong answers the ping with the same payload and all before it (RFC 6455 section 5.5.3). Where both
+sides of a proxy are in the capture, the farthest leg on which the pong is missing tells who did not answer.
+
+## Why it breaks
+
+RFC 6455 section 5.5.2: whoever gets a ping sends a pong as soon as is practical. Servers ping to find clients that are
+gone, and end what does not answer: 20 s in Python's websockets, two intervals in most recipes for ws. A program whose
+event loop is busy, a debugger, a suspended tab or telephone, and a library that reads only while the application asks
+it to do not answer in time; a network that lost one direction does not either.
+
+## How to mend it
+
+Look at who should have answered. If it still acknowledges at TCP it lives and does not read: move work off the event
+loop, read the socket all the time, answer pings in the library. If nothing comes from it any more that is told as
+`half-open`. Give the ping a timeout that a slow telephone keeps, 20 s or more.
+",
+    see: "https://www.rfc-editor.org/rfc/rfc6455#section-5.5.2",
+    explains: &["no-close-frame", "close-unanswered", "closed-with-error"],
+    check: Check::Route(check),
+};
+
+fn check(route: &RouteView<'_>) -> Option<Finding> {
+    [Role::Client, Role::Server].into_iter().find_map(|pinger| judge(route, pinger))
+}
+
+fn judge(route: &RouteView<'_>, pinger: Role) -> Option<Finding> {
+    let mut legs: Vec<&LegView<'_>> = route.legs().filter(|leg| ends::session(leg).is_some()).collect();
+    if pinger == Role::Server {
+        legs.reverse();
+    }
+    // Away from who pings: the last leg on which the pong is missing.
+    let mut waiting = legs.iter().filter_map(|leg| Some((*leg, waiting(leg, pinger)?)));
+    let (leg, pings) = waiting.next_back()?;
+    let session = ends::session(leg)?;
+    if !ends::is_whole(leg, session) {
+        return None;
+    }
+    let (packet, sent) = pings.oldest;
+    let ending = leg.connection.tcp.ending;
+    let closed = session.close.as_ref().map(|close| (close.by, close.origin.time));
+    let ended = ending.and_then(|ending| Some((leg.connection.closed_by()?, ending.origin.time)));
+    let end = closed.into_iter().chain(ended).min_by_key(|(_, time)| *time);
+    let waited = end.map_or(route.end, |(_, time)| time).since(sent);
+    let gave_up = end.is_some_and(|(by, _)| by == pinger);
+    // Who is told goodbye need not answer any more.
+    let is_leaving = end.is_some_and(|(by, _)| by != pinger);
+    let patience = if pings.pings > 1 { LEAST_OF_SEVERAL } else { LEAST };
+    if waited < patience || is_leaving {
+        return None;
+    }
+    let who = route.frames_from(leg, pinger.other());
+    let asker = if pinger == Role::Client { "client" } else { "server" };
+    let half = leg.connection.half(pinger.other());
+    let is_talking = half.last_payload.is_some_and(|(_, time)| time > sent);
+    let then = match (gave_up, is_talking) {
+        (true, true) => "The other side goes on sending, so that it lives and does not answer pings.",
+        (true, false) => "Nothing else comes from there in that time either.",
+        (false, _) => "The capture ends before anybody gives up.",
+    };
+    let ends_it = gave_up.then(|| format!("The {asker}'s side then ends the session."));
+    Some(
+        Finding::new(&RULE, who, "does not answer pings")
+            .at_most(if gave_up { Severity::Error } else { Severity::Warning })
+            .saying(format!(
+                "{} of the {asker} {} no pong for {}.",
+                words::count(pings.pings, "ping"),
+                if pings.pings == 1 { "gets" } else { "get" },
+                words::span(waited)
+            ))
+            .saying_also(ends_it)
+            .saying(then)
+            .shown_by([packet])
+            .shown_by(end_packets(leg))
+            .advising(advice(route, leg, pinger)),
+    )
+}
+
+/// The pings of a side that wait on a leg.
+fn waiting(leg: &LegView<'_>, pinger: Role) -> Option<WaitingPings> {
+    ends::session(leg)?.pings.waits(pinger)
+}
+
+fn end_packets(leg: &LegView<'_>) -> impl Iterator<Item = PacketNumber> {
+    let close =
+        ends::session(leg).and_then(|session| session.close.as_ref()).map(|close| close.origin.packet);
+    let ending = leg.connection.tcp.ending.map(|ending| ending.origin.packet);
+    close.into_iter().chain(ending)
+}
+
+fn advice(route: &RouteView<'_>, leg: &LegView<'_>, pinger: Role) -> String {
+    let who = route.frames_from(leg, pinger.other());
+    match who {
+        Blame::Proxy(..) => {
+            "The frames behind the proxy tell more: it passes pings and pongs on unless it ends the \
+                             WebSocket itself."
+                .to_owned()
+        }
+        _ => format!("Look at what {} did at that time: a busy event loop answers no pings.", who.spoken()),
+    }
+}
+
+/// Less is an answer that the end of the session overtook.
+const LEAST: Span = Span::from_millis(5_000);
+const LEAST_OF_SEVERAL: Span = Span::from_millis(2_000);
+
+#[cfg(test)]
+mod tests {
+    use crate::diagnosis::testing::*;
+
+    #[test]
+    fn who_does_not_answer_a_ping_is_named() {
+        let (mut script, mut client) = session();
+        script.say(&mut client, From::Server, frame(From::Server, 0x9, b"one")).wait_ms(20_000);
+        script
+            .say(&mut client, From::Server, close_frame(From::Server, 1011))
+            .close(&mut client, From::Server);
+        assert_eq!(script.leading(), "error ping-unanswered: the client 10.77.1.2 does not answer pings");
+        assert_eq!(script.rules(), ["ping-unanswered"]);
+        let detail = script.finding("ping-unanswered").unwrap().detail.concat();
+        assert!(detail.contains("1 ping of the server gets no pong for 20.0 s."), "{detail}");
+    }
+
+    #[test]
+    fn a_pong_that_a_proxy_does_not_pass_on_is_its_fault() {
+        let (mut script, mut client, mut upstream) = proxied_session();
+        script.say(&mut client, From::Client, frame(From::Client, 0x9, b"one"));
+        script.say(&mut upstream, From::Client, frame(From::Client, 0x9, b"one"));
+        script.say(&mut upstream, From::Server, frame(From::Server, 0xa, b"one")).wait_ms(10_000);
+        script.reset(&mut client, From::Client).reset(&mut upstream, From::Client);
+        assert_eq!(script.leading(), "error ping-unanswered: the proxy 10.77.2.1 does not answer pings");
+    }
+
+    #[test]
+    fn pings_that_are_answered_or_just_sent_are_left_alone() {
+        let (mut script, mut client) = session();
+        script.say(&mut client, From::Server, frame(From::Server, 0x9, b"one"));
+        script.say(&mut client, From::Client, frame(From::Client, 0xa, b"one")).wait_ms(20_000);
+        script.say(&mut client, From::Server, frame(From::Server, 0x9, b"two")).wait_ms(100);
+        script.close(&mut client, From::Server);
+        assert!(script.finding("ping-unanswered").is_none());
+        let (mut script, mut client) = session();
+        script.say(&mut client, From::Server, frame(From::Server, 0x9, b"one")).wait_ms(20_000);
+        script.close(&mut client, From::Client);
+        assert!(script.finding("ping-unanswered").is_none(), "the client left");
+    }
+}

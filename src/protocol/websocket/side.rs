@@ -1,0 +1,160 @@
+//! One side of a session: where its stream of frames stands, and what it has sent.
+
+use super::facts::RoleFacts;
+use super::header::{FrameHeader, Opcode};
+use crate::protocol::{Context, Role};
+use crate::units::Origin;
+
+/// Where one side's stream of frames stands, and what it has sent: eight bytes less than a cache line, so that it
+/// shares one with the head of the stack. Sessions are touched at random, and waiting for memory is a good part of the
+/// work.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub(super) struct Side {
+    pub(super) state: State,
+    pub(super) payload_bytes: u64,
+    /// Frames by opcode; see [`Side::counter`].
+    pub(super) frames: [u32; 6],
+    pub(super) messages: u32,
+    pub(super) message: Message,
+    pub(super) closed: bool,
+    /// How many more frames of this side are to be marked.
+    pub(super) marks_left: u8,
+}
+
+/// What the capture's holes left of one side's stream.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Losses {
+    pub(super) undecoded_bytes: u64,
+    pub(super) resyncs: u64,
+}
+
+/// What is due next.
+#[derive(Debug, Default)]
+pub(super) enum State {
+    /// A header is due.
+    #[default]
+    Header,
+    /// This many bytes of payload are still to be skipped.
+    Payload(u64),
+    /// Some bytes of a header are there already.
+    PartOfHeader(Box<PartOfHeader>),
+    /// The payload of a control frame comes in pieces.
+    Control(Box<Control>),
+    /// Where the next frame begins is not known.
+    Lost,
+}
+
+/// The first bytes of a header.
+#[derive(Debug)]
+pub(super) struct PartOfHeader {
+    pub(super) bytes: [u8; FrameHeader::MAX_BYTES],
+    pub(super) have: usize,
+    pub(super) origin: Origin,
+}
+
+/// Whether a fragmented message is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(super) enum Message {
+    #[default]
+    None,
+    Open,
+    /// The capture does not show it.
+    Unknown,
+}
+
+/// What is wrong with where a data frame stands; nothing by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct MessagePlace {
+    pub(super) is_orphan: bool,
+    pub(super) interrupts: bool,
+    pub(super) is_after_close: bool,
+}
+
+/// A control frame and what is there of its payload.
+#[derive(Debug)]
+pub(super) struct Control {
+    pub(super) header: FrameHeader,
+    pub(super) payload: Vec<u8>,
+    pub(super) origin: Origin,
+}
+
+impl Side {
+    /// Counts frames at the front of `bytes` of which nothing need be told: text or binary data in one frame, and pings
+    /// and pongs if nobody asks for round trips, that are as they must be and lie there as a whole. They are the bulk of
+    /// all frames. Returns their length.
+    #[inline]
+    pub(super) fn plain_frames(&mut self, context: &Context, by: Role, mut bytes: &[u8]) -> usize {
+        let all = bytes.len();
+        if self.message != Message::None || self.closed || self.marks_left > 0 || context.keeps_frames() {
+            return 0;
+        }
+        let (mask_bit, key_length) = if by == Role::Client { (0x80, 4) } else { (0, 0) };
+        while let Some((&[first, second], rest)) = bytes.split_first_chunk::<2>() {
+            let is_data = matches!(first, 0x81 | 0x82);
+            if !is_data && (!matches!(first, 0x89 | 0x8a) || context.keeps_heads()) {
+                break;
+            }
+            let (length, rest) = match (second ^ mask_bit, rest) {
+                (length @ ..=125, rest) => (u16::from(length), rest),
+                (126, [high, low, rest @ ..]) if is_data && (*high > 0 || *low >= 126) => {
+                    (u16::from_be_bytes([*high, *low]), rest)
+                }
+                _ => break,
+            };
+            let Some(rest) = rest.get(usize::from(length).saturating_add(key_length)..) else { break };
+            if let Some(frames) = self.frames.get_mut(Self::counter(Opcode(first & 0xf))) {
+                *frames = frames.saturating_add(1);
+            }
+            self.messages = self.messages.saturating_add(u32::from(is_data));
+            self.payload_bytes = self.payload_bytes.saturating_add(u64::from(length));
+            bytes = rest;
+        }
+        all.saturating_sub(bytes.len())
+    }
+
+    #[inline]
+    pub(super) fn count(&mut self, header: &FrameHeader) {
+        if let Some(frames) = self.frames.get_mut(Self::counter(header.opcode)) {
+            *frames = frames.saturating_add(1);
+        }
+        self.payload_bytes = self.payload_bytes.saturating_add(header.length);
+    }
+
+    /// RFC 6455 section 5.4: how data frames make messages.
+    #[inline]
+    pub(super) fn follow_message(&mut self, header: &FrameHeader) -> MessagePlace {
+        let continues = header.opcode == Opcode::CONTINUATION;
+        let is_orphan = continues && self.message == Message::None;
+        let interrupts = !continues && self.message == Message::Open;
+        self.message = if header.fin { Message::None } else { Message::Open };
+        self.messages = self.messages.saturating_add(u32::from(header.fin && !is_orphan));
+        MessagePlace { is_orphan, interrupts, is_after_close: self.closed }
+    }
+
+    /// Which of the counters is that of an opcode. Those without a meaning have none: they are anomalies, and those
+    /// are counted anyway.
+    #[inline]
+    pub(super) fn counter(opcode: Opcode) -> usize {
+        let control = if opcode.is_control() { 3 } else { 0 };
+        let kind = usize::from(opcode.0 & 0x7);
+        if kind < 3 { kind.saturating_add(control) } else { usize::MAX }
+    }
+
+    pub(super) fn facts(&self, losses: Losses, other: u64) -> RoleFacts {
+        let frames = |opcode| self.frames.get(Self::counter(opcode)).copied().map_or(0, u64::from);
+        RoleFacts {
+            text: frames(Opcode::TEXT),
+            binary: frames(Opcode::BINARY),
+            continuation: frames(Opcode::CONTINUATION),
+            ping: frames(Opcode::PING),
+            pong: frames(Opcode::PONG),
+            close: frames(Opcode::CLOSE),
+            other,
+            messages: u64::from(self.messages),
+            payload_bytes: self.payload_bytes,
+            undecoded_bytes: losses.undecoded_bytes,
+            resyncs: losses.resyncs,
+        }
+    }
+}
