@@ -25,7 +25,9 @@ use link::Network;
 /// Why a packet yields no TCP segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Skip {
-    /// The link layer says that it is something else, such as ARP.
+    /// ARP (RFC 826), which every Ethernet has.
+    Arp,
+    /// The link layer says that it is something else.
     NotIp,
     /// IP, but another protocol, such as UDP.
     NotTcp,

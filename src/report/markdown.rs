@@ -7,8 +7,9 @@ use std::io;
 
 use super::count::{count, span};
 use super::heads::{compare, is_about_requests};
+use super::text::notes;
 use super::wire::Wire;
-use super::{ReportOptions, notes, text as plain};
+use super::{ReportOptions, text as plain};
 use crate::diagnosis::{About, Diagnosis, Finding, Verdict};
 use crate::model::{Capture, Connection, Outcome};
 use crate::protocol::{Attempt, Role};
@@ -31,11 +32,11 @@ pub(super) fn write(
         write_verdict(verdict, capture, diagnosis, wire, out)?;
     }
     write_attempts(capture, diagnosis, wire, out)?;
-    let warnings: Vec<String> = notes::files(capture).into_iter().chain(notes::warnings(capture)).collect();
-    if !warnings.is_empty() {
+    let notes = notes::sentences(capture, options.keeps_all);
+    if !notes.is_empty() {
         writeln!(out, "\n### About the capture\n")?;
-        for warning in warnings {
-            writeln!(out, "- {}", escape(&warning))?;
+        for note in notes {
+            writeln!(out, "- {}", escape(&note))?;
         }
     }
     out.flush()

@@ -68,6 +68,7 @@ pub(crate) fn skipped(totals: &Totals) -> impl Iterator<Item = (String, u64)> {
 
 fn skip_reason(reason: Skip) -> String {
     match reason {
+        Skip::Arp => "ARP".to_owned(),
         Skip::NotIp => "not IP".to_owned(),
         Skip::NotTcp => "not TCP".to_owned(),
         Skip::Fragment => "IP fragment".to_owned(),
