@@ -337,3 +337,21 @@ pub const LIVE_SCREEN_CONNECTIONS: usize = 10_000;
 
 /// Bytes of heads and frames of those that ended. The same at the limit.
 pub const LIVE_SCREEN_BYTES: usize = 32 * 1024 * 1024;
+
+/// Hosts that metrics tell apart. Attempts at others are counted under one label value that says so; counted.
+pub const METRICS_HOSTS: usize = 100;
+
+/// Combinations of outcome, status, host and rule that metrics tell apart. The same for others.
+pub const METRICS_SERIES: usize = 2_000;
+
+/// Bytes of a host that metrics show. The rest is cut off.
+pub const METRICS_HOST_BYTES: usize = 100;
+
+/// Who may ask for metrics at once. Others wait in the system's queue.
+pub const METRICS_CLIENTS: usize = 4;
+
+/// Bytes of a request for metrics. A longer one is refused.
+pub const METRICS_REQUEST_BYTES: usize = 8 * 1024;
+
+/// How long a client of metrics may take to ask, and to take the page. Then its connection is closed.
+pub const METRICS_PATIENCE: Duration = Duration::from_secs(5);

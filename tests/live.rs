@@ -17,6 +17,8 @@ use serde_json::Value;
 
 #[path = "live/interfaces.rs"]
 mod interfaces;
+#[path = "live/metrics.rs"]
+mod metrics;
 #[path = "support/namespace.rs"]
 mod namespace;
 #[path = "live/screen.rs"]
@@ -36,7 +38,12 @@ struct Stage {
 
 impl Stage {
     fn new(test: &str) -> Option<Self> {
-        let namespace = Namespace::new(test, &NEEDED)?;
+        Self::with(test, &[])
+    }
+
+    /// The same where other programs are needed too.
+    fn with(test: &str, programs: &[&str]) -> Option<Self> {
+        let namespace = Namespace::new(test, &[&NEEDED, programs].concat())?;
         let folder = tempfile::tempdir().unwrap();
         let mut upstream = namespace.start(namespace.command("python3").arg(talk()).args(["serve", "9000"]));
         upstream.until(1, "ready");

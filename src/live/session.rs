@@ -8,14 +8,17 @@ use std::time::Duration;
 use anyhow::anyhow;
 
 use super::now;
+use super::serve::Board;
 use super::taking::{Step, Taking};
 use crate::capture::live::wall_clock;
 use crate::capture::{Block, CaptureError};
 use crate::cli::StopWhen;
 use crate::diagnosis::Severity;
 use crate::model::Capture;
+use crate::pipeline::OpenConnection;
+use crate::report::metrics::{Gauges, Metrics};
 use crate::units::Timestamp;
-use crate::watch::{Event, Watch};
+use crate::watch::{Attempted, Event, Watch};
 
 /// A capture that goes on.
 pub(super) struct Session {
@@ -25,6 +28,8 @@ pub(super) struct Session {
     pub(super) stop_when: Option<StopWhen>,
     /// Attempts that failed, each counted once, over however many connections it went.
     failed: u64,
+    /// What is counted for metrics, and where it is handed over.
+    metrics: Option<(Metrics, Board)>,
     /// The worst that was found.
     pub(super) worst: Option<Severity>,
     /// What was said of the interface that was lost last.
@@ -80,7 +85,22 @@ impl From<CaptureError> for Failed {
 
 impl Session {
     pub(super) fn new(taking: Taking, watch: Watch, signals: Signals, stop_when: Option<StopWhen>) -> Self {
-        Self { taking, watch, signals, stop_when, failed: 0, worst: None, lost: None, is_over: false }
+        Self {
+            taking,
+            watch,
+            signals,
+            stop_when,
+            metrics: None,
+            failed: 0,
+            worst: None,
+            lost: None,
+            is_over: false,
+        }
+    }
+
+    /// Numbers are to be handed over here.
+    pub(super) fn post_to(&mut self, board: Option<Board>) {
+        self.metrics = board.map(|board| (Metrics::default(), board));
     }
 
     /// Until it is over.
@@ -104,6 +124,9 @@ impl Session {
                 if self.signals.summary.swap(false, Ordering::Relaxed) {
                     teller.summary(&self.totals(), self)?;
                 }
+                if self.metrics.as_ref().is_some_and(|(_, board)| board.is_wanted()) {
+                    self.post();
+                }
                 teller.look(self)?;
             }
             if self.signals.stop.load(Ordering::Relaxed) {
@@ -117,6 +140,7 @@ impl Session {
         let events = self.watch.end();
         self.tell(&events, teller)?;
         self.is_over = true;
+        self.post();
         teller.summary(&summary, self)?;
         self.taking.finish()?;
         Ok(())
@@ -128,10 +152,17 @@ impl Session {
             let is_enough = match event {
                 Event::Attempted(attempted) => {
                     self.failed = self.failed.saturating_add(u64::from(attempted.outcome.is_failure()));
+                    if let Some((metrics, _)) = &mut self.metrics {
+                        let Attempted { outcome, status, host, rule, latency, .. } = &**attempted;
+                        metrics.attempt(*outcome, *status, host, *rule, *latency);
+                    }
                     matches!(self.stop_when, Some(StopWhen::Failed(limit)) if self.failed >= limit)
                 }
                 Event::Found(found) => {
                     self.worst = self.worst.max(Some(found.finding.severity));
+                    if let Some((metrics, _)) = &mut self.metrics {
+                        metrics.finding(found.finding.rule, found.finding.severity);
+                    }
                     let code = found.finding.rule.code;
                     matches!(self.stop_when, Some(StopWhen::Found(rule)) if rule.code == code)
                 }
@@ -143,6 +174,21 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// Hands over what was counted, to whoever serves it.
+    fn post(&self) {
+        let Some((metrics, board)) = &self.metrics else { return };
+        let open = || self.watch.following().open().filter(|open| !open.is_closed());
+        let gauges = Gauges {
+            totals: self.watch.totals(),
+            open_sessions: open().filter(OpenConnection::has_session).count() as u64,
+            open_connections: open().count() as u64,
+            interfaces: self.taking.gauges(),
+            hurried_packets: self.taking.hurried(),
+            unjudged_attempts: self.watch.unjudged(),
+        };
+        board.post(metrics.clone(), gauges);
     }
 
     /// Whether nothing more comes.

@@ -316,6 +316,12 @@ impl Stack {
         self.trail()?.exchanges.as_deref()
     }
 
+    /// Whether frames flow, or could.
+    #[must_use]
+    pub const fn has_session(&self) -> bool {
+        matches!(self.layer, Layer::WebSocket(_) | Layer::Messages(_))
+    }
+
     /// The attempts and other requests so far, and who is the client. A session that goes on is there with its frames, as
     /// far as these are kept, or without them.
     #[must_use]
