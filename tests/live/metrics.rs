@@ -111,7 +111,7 @@ fn prometheus_reads_the_metrics() {
     assert!(checked.status.success(), "{}\n{page}", String::from_utf8_lossy(&checked.stdout));
     let open = get(&stage, "http://127.0.0.1:9099/metrics", "application/openmetrics-text");
     assert!(open.ends_with("# EOF\n") && open.contains("# TYPE wsinspect_attempts counter\n"), "{open}");
-    assert_eq!(value(&query(&stage, "up{job=\"wsinspect\"}")[0]), 1.0);
+    assert!(value(&query(&stage, "up{job=\"wsinspect\"}")[0]) > 0.5);
 
     // What is shipped works on it.
     for (panel, expression) in dashboard_queries() {
