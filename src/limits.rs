@@ -194,6 +194,10 @@ pub const HELD_BYTES: usize = 256 * 1024;
 /// wants more becomes opaque; the reason is kept.
 pub const BUFFERED_TOTAL_BYTES: usize = 64 * 1024 * 1024;
 
+/// What the attempts of open connections hold, their heads and themselves. At the limit a connection with another attempt
+/// becomes opaque; the reason is kept.
+pub const OPEN_HEAD_BYTES: usize = 512 * 1024 * 1024;
+
 /// Requests of one connection that wait for their answers. More make the stream opaque; the reason is kept.
 pub const PENDING_REQUESTS: usize = 1_000;
 
@@ -355,3 +359,13 @@ pub const METRICS_REQUEST_BYTES: usize = 8 * 1024;
 
 /// How long a client of metrics may take to ask, and to take the page. Then its connection is closed.
 pub const METRICS_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Connections of a live capture whose packets are yet to be written to a file of failures. At the limit what there is of
+/// the earliest is written, and what comes of it later is not; counted, and told.
+pub const LIVE_FAILURES: usize = 1_000;
+
+/// How long after a finding the packets of its connections are written: other findings may come with it.
+pub const LIVE_FAILURES_PATIENCE: Span = Span::from_millis(3_000);
+
+/// How often what more there is of open connections is written: before it can be forgotten.
+pub const LIVE_FAILURES_PAUSE: Span = Span::from_millis(10_000);

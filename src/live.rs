@@ -1,5 +1,6 @@
 //! `wsinspect live`: opens everything, gives up all other rights, and tells what happens until it is asked to stop.
 
+mod failures;
 mod feed;
 mod lines;
 mod serve;
@@ -28,6 +29,7 @@ use crate::screen::{self, Kept, look};
 use crate::tui::{News, Shown};
 use crate::units::Span;
 use crate::watch::Watch;
+use failures::Failures;
 use feed::{About, Feed, Judge};
 use lines::Lines;
 use serve::Listening;
@@ -50,13 +52,16 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
     let (out, name) = output(args.output.as_deref())?;
     let user = sandbox::unprivileged_user(args.user.as_deref())?;
     let recorder = recorder(args, &interfaces, user.as_ref())?;
+    let memory = args.write_failures.is_some().then(|| memory(&interfaces));
+    let failures = failures(args, memory.as_ref(), user.as_ref())?;
     let listening = args.metrics.map(Listening::open).transpose()?;
     let needs = Needs { user, writable: rotated(args), ..Needs::default() };
     // No thread was started so far: each would keep its rights.
     let confinement = sandbox::confine(args.sandbox, &needs)?;
-    let taking = Taking::new(opened.start()?, recorder, None, args);
+    let taking = Taking::new(opened.start()?, recorder, memory, args);
     let watch = Watch::new(Options::default(), selection, args.show_secrets);
     let mut session = Session::new(taking, watch, signals, args.stop_when);
+    session.write_failures(failures);
     let address = listening.as_ref().map(Listening::address);
     session.post_to(listening.map(Listening::start).transpose()?);
     let mut lines = Lines::new(report(args), out, args.all);
@@ -90,12 +95,9 @@ fn on_screen(args: &LiveArgs, selection: Selection) -> anyhow::Result<()> {
         Some(path) if !rotation(args).is_wanted() => Some((path.clone(), File::open(path)?)),
         _ => None,
     };
-    let facts = |interface: &Interface| InterfaceFacts {
-        name: interface.name.clone(),
-        link: interface.link,
-        dropped: None,
-    };
-    let memory = recording.is_none().then(|| Memory::new(interfaces.iter().map(facts).collect()));
+    let wants_memory = recording.is_none() || args.write_failures.is_some();
+    let memory = wants_memory.then(|| memory(&interfaces));
+    let failures = failures(args, memory.as_ref(), user.as_ref())?;
     let needs = Needs {
         user,
         writable: rotated(args),
@@ -105,6 +107,7 @@ fn on_screen(args: &LiveArgs, selection: Selection) -> anyhow::Result<()> {
     };
     // No thread was started so far: each would keep its rights.
     let confinement = sandbox::confine(args.sandbox, &needs)?;
+    let is_recorded = recording.is_some();
     let kept = match (recording, &memory) {
         (Some((path, file)), _) => Kept::Recording(path, file),
         (None, Some(memory)) => Kept::Memory(memory.clone()),
@@ -115,7 +118,7 @@ fn on_screen(args: &LiveArgs, selection: Selection) -> anyhow::Result<()> {
         filter: args.filter.join(" "),
         recording: args.write.as_ref().map(|path| path.display().to_string()),
         confinement,
-        memory: memory.clone(),
+        memory: memory.clone().filter(|_| !is_recorded),
     };
     let shown = Shown { secrets: args.show_secrets, time: args.time, is_live: true };
     let theme = look::theme(args.theme, Color::Auto, args.ascii);
@@ -135,6 +138,7 @@ fn on_screen(args: &LiveArgs, selection: Selection) -> anyhow::Result<()> {
         };
         let begin = || -> anyhow::Result<(Session, Judge)> {
             let mut session = session(Taking::new(opened.start()?, recorder, memory, &args));
+            session.write_failures(failures);
             session.post_to(listening.map(Listening::start).transpose()?);
             Ok((session, Judge::start(reader.news(), selection.clone(), shown)?))
         };
@@ -164,6 +168,28 @@ fn recorder(
     let recorder = Recorder::create(path, rotation(args), interfaces.to_vec())?;
     sandbox::hand_over(recorder.path(), user)?;
     Ok(Some(recorder))
+}
+
+/// What remembers the latest packets.
+fn memory(interfaces: &[Interface]) -> Memory {
+    let facts = |interface: &Interface| InterfaceFacts {
+        name: interface.name.clone(),
+        link: interface.link,
+        dropped: None,
+    };
+    Memory::new(interfaces.iter().map(facts).collect())
+}
+
+/// What writes the packets of connections with findings, if that is wanted.
+fn failures(
+    args: &LiveArgs,
+    memory: Option<&Memory>,
+    user: Option<&sandbox::User>,
+) -> anyhow::Result<Option<Failures>> {
+    let Some((path, memory)) = args.write_failures.as_ref().zip(memory) else { return Ok(None) };
+    let failures = Failures::create(path, memory.clone())?;
+    sandbox::hand_over(path, user)?;
+    Ok(Some(failures))
 }
 
 /// The folder in which files follow one another.

@@ -15,6 +15,8 @@ use namespace::{Namespace, Running};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
+#[path = "live/failures.rs"]
+mod failures;
 #[path = "live/interfaces.rs"]
 mod interfaces;
 #[path = "live/metrics.rs"]

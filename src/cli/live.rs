@@ -36,6 +36,10 @@ pub struct LiveArgs {
     #[arg(short, long, value_name = "FILE")]
     pub write: Option<PathBuf>,
 
+    /// Write the packets of connections with findings here (pcapng), each finding as a comment on packets that show it.
+    #[arg(long, value_name = "FILE")]
+    pub write_failures: Option<PathBuf>,
+
     /// Begin another file when one has this size: 100M. Files are numbered.
     #[arg(long, value_name = "SIZE", value_parser = size, requires = "write")]
     pub rotate_size: Option<u64>,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 
+use super::failures::Failures;
 use super::now;
 use super::serve::Board;
 use super::taking::{Step, Taking};
@@ -30,6 +31,7 @@ pub(super) struct Session {
     failed: u64,
     /// What is counted for metrics, and where it is handed over.
     metrics: Option<(Metrics, Board)>,
+    failures: Option<Failures>,
     /// The worst that was found.
     pub(super) worst: Option<Severity>,
     /// What was said of the interface that was lost last.
@@ -91,6 +93,7 @@ impl Session {
             signals,
             stop_when,
             metrics: None,
+            failures: None,
             failed: 0,
             worst: None,
             lost: None,
@@ -101,6 +104,11 @@ impl Session {
     /// Numbers are to be handed over here.
     pub(super) fn post_to(&mut self, board: Option<Board>) {
         self.metrics = board.map(|board| (Metrics::default(), board));
+    }
+
+    /// The packets of connections with findings are to be written.
+    pub(super) fn write_failures(&mut self, failures: Option<Failures>) {
+        self.failures = failures;
     }
 
     /// Until it is over.
@@ -124,6 +132,9 @@ impl Session {
                 if self.signals.summary.swap(false, Ordering::Relaxed) {
                     teller.summary(&self.totals(), self)?;
                 }
+                if let Some(failures) = &mut self.failures {
+                    failures.look(self.watch.now())?;
+                }
                 if self.metrics.as_ref().is_some_and(|(_, board)| board.is_wanted()) {
                     self.post();
                 }
@@ -136,9 +147,15 @@ impl Session {
         let events = self.watch.events();
         self.tell(&events, teller)?;
         // The summary speaks of what was open as open.
-        let summary = self.totals();
+        let mut summary = self.totals();
         let events = self.watch.end();
         self.tell(&events, teller)?;
+        if let Some(failures) = &mut self.failures {
+            let before = failures.warnings();
+            failures.finish()?;
+            summary.totals.warnings.retain(|warning| !before.contains(warning));
+            summary.totals.warnings.extend(failures.warnings());
+        }
         self.is_over = true;
         self.post();
         teller.summary(&summary, self)?;
@@ -163,10 +180,19 @@ impl Session {
                     if let Some((metrics, _)) = &mut self.metrics {
                         metrics.finding(found.finding.rule, found.finding.severity);
                     }
+                    if let Some(failures) = &mut self.failures {
+                        failures.found(found, now)?;
+                    }
                     let code = found.finding.rule.code;
                     matches!(self.stop_when, Some(StopWhen::Found(rule)) if rule.code == code)
                 }
-                _ => false,
+                Event::Ended(connection) => {
+                    if let Some(failures) = &mut self.failures {
+                        failures.ended(connection, now);
+                    }
+                    false
+                }
+                Event::Handshake { .. } => false,
             };
             teller.event(event, now)?;
             if is_enough {
@@ -200,6 +226,7 @@ impl Session {
     pub(super) fn totals(&self) -> Capture {
         let mut totals = self.watch.totals();
         totals.warnings.extend(self.taking.warnings());
+        totals.warnings.extend(self.failures.iter().flat_map(Failures::warnings));
         let unjudged = self.watch.unjudged();
         if unjudged > 0 {
             totals.warnings.push(format!(

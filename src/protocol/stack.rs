@@ -135,6 +135,8 @@ impl Stack {
             Layer::Opaque(reason, _) => Spoken::Opaque(reason),
         };
         let Trail { attempts, exchanges, tls } = self.take_trail();
+        let counted = attempts.iter().filter(|attempt| !attempt.midstream);
+        context.let_heads_go(counted.map(Attempt::kept_bytes).sum());
         let client = self.client;
         StreamFacts {
             client,
