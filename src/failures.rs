@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 
 use crate::capture::{CaptureFiles, PcapngOutput};
-use crate::diagnosis::{About, Diagnosis, Finding};
+use crate::diagnosis::{Diagnosis, Finding};
 use crate::model::Capture;
 use crate::pipeline::Export;
 use crate::text;
@@ -50,7 +50,7 @@ impl Failures {
 pub fn failures(capture: &Capture, diagnosis: &Diagnosis) -> Export {
     let mut export = Export::default();
     for finding in &diagnosis.findings {
-        for connection in connections(finding, diagnosis) {
+        for connection in diagnosis.connections(&finding.about) {
             if let Some(connection) = capture.connections.get(connection) {
                 export.add(connection);
             }
@@ -62,25 +62,9 @@ pub fn failures(capture: &Capture, diagnosis: &Diagnosis) -> Export {
     export
 }
 
-/// The places of the connections that a finding is about. Of a route those of all legs, and those that a proxy opened
-/// for it in vain.
-fn connections(finding: &Finding, diagnosis: &Diagnosis) -> Vec<usize> {
-    match &finding.about {
-        About::Capture => Vec::new(),
-        About::Connections(places) => places.clone(),
-        About::Routes(routes) => {
-            let routes = routes.iter().filter_map(|route| diagnosis.routes.get(*route));
-            let of = |route: &crate::routes::Route| -> Vec<usize> {
-                let legs = route.legs.iter().map(|leg| leg.connection);
-                legs.chain(route.tries.iter().copied()).collect()
-            };
-            routes.flat_map(of).collect()
-        }
-    }
-}
-
 /// What stands at a packet. The packet has another number in the new file.
-fn comment(finding: &Finding, packet: PacketNumber) -> String {
+#[must_use]
+pub fn comment(finding: &Finding, packet: PacketNumber) -> String {
     let (severity, rule) = (finding.severity.name(), finding.rule);
     let number = packet.plain();
     let (name, message) = (rule.name, finding.message());

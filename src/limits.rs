@@ -194,6 +194,10 @@ pub const HELD_BYTES: usize = 256 * 1024;
 /// wants more becomes opaque; the reason is kept.
 pub const BUFFERED_TOTAL_BYTES: usize = 64 * 1024 * 1024;
 
+/// What the attempts of open connections hold, their heads and themselves. At the limit a connection with another attempt
+/// becomes opaque; the reason is kept.
+pub const OPEN_HEAD_BYTES: usize = 512 * 1024 * 1024;
+
 /// Requests of one connection that wait for their answers. More make the stream opaque; the reason is kept.
 pub const PENDING_REQUESTS: usize = 1_000;
 
@@ -337,3 +341,31 @@ pub const LIVE_SCREEN_CONNECTIONS: usize = 10_000;
 
 /// Bytes of heads and frames of those that ended. The same at the limit.
 pub const LIVE_SCREEN_BYTES: usize = 32 * 1024 * 1024;
+
+/// Hosts that metrics tell apart. Attempts at others are counted under one label value that says so; counted.
+pub const METRICS_HOSTS: usize = 100;
+
+/// Combinations of outcome, status, host and rule that metrics tell apart. The same for others.
+pub const METRICS_SERIES: usize = 2_000;
+
+/// Bytes of a host that metrics show. The rest is cut off.
+pub const METRICS_HOST_BYTES: usize = 100;
+
+/// Who may ask for metrics at once. Others wait in the system's queue.
+pub const METRICS_CLIENTS: usize = 4;
+
+/// Bytes of a request for metrics. A longer one is refused.
+pub const METRICS_REQUEST_BYTES: usize = 8 * 1024;
+
+/// How long a client of metrics may take to ask, and to take the page. Then its connection is closed.
+pub const METRICS_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Connections of a live capture whose packets are yet to be written to a file of failures. At the limit what there is of
+/// the earliest is written, and what comes of it later is not; counted, and told.
+pub const LIVE_FAILURES: usize = 1_000;
+
+/// How long after a finding the packets of its connections are written: other findings may come with it.
+pub const LIVE_FAILURES_PATIENCE: Span = Span::from_millis(3_000);
+
+/// How often what more there is of open connections is written: before it can be forgotten.
+pub const LIVE_FAILURES_PAUSE: Span = Span::from_millis(10_000);

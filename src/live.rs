@@ -1,7 +1,9 @@
 //! `wsinspect live`: opens everything, gives up all other rights, and tells what happens until it is asked to stop.
 
+mod failures;
 mod feed;
 mod lines;
+mod serve;
 mod session;
 mod taking;
 
@@ -23,12 +25,14 @@ use crate::diagnosis::Selection;
 use crate::pipeline::Options;
 use crate::report::{LiveReport, Started};
 use crate::sandbox::{self, Needs};
-use crate::screen::{self, Kept, Reader, look};
+use crate::screen::{self, Kept, look};
 use crate::tui::{News, Shown};
 use crate::units::Span;
 use crate::watch::Watch;
+use failures::Failures;
 use feed::{About, Feed, Judge};
 use lines::Lines;
+use serve::Listening;
 use session::{Failed, Session, Signals};
 use taking::Taking;
 
@@ -48,14 +52,20 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
     let (out, name) = output(args.output.as_deref())?;
     let user = sandbox::unprivileged_user(args.user.as_deref())?;
     let recorder = recorder(args, &interfaces, user.as_ref())?;
+    let memory = args.write_failures.is_some().then(|| memory(&interfaces));
+    let failures = failures(args, memory.as_ref(), user.as_ref())?;
+    let listening = args.metrics.map(Listening::open).transpose()?;
     let needs = Needs { user, writable: rotated(args), ..Needs::default() };
     // No thread was started so far: each would keep its rights.
     let confinement = sandbox::confine(args.sandbox, &needs)?;
-    let taking = Taking::new(opened.start()?, recorder, None, args);
+    let taking = Taking::new(opened.start()?, recorder, memory, args);
     let watch = Watch::new(Options::default(), selection, args.show_secrets);
     let mut session = Session::new(taking, watch, signals, args.stop_when);
+    session.write_failures(failures);
+    let address = listening.as_ref().map(Listening::address);
+    session.post_to(listening.map(Listening::start).transpose()?);
     let mut lines = Lines::new(report(args), out, args.all);
-    let told = lines.started(&started(args, &interfaces, confinement));
+    let told = lines.started(&Started { metrics: address, ..started(args, &interfaces, confinement) });
     let told = told.and_then(|()| session.run(&mut lines));
     let is_fine = args.fail_on.is_none_or(|least| session.worst.is_none_or(|worst| worst < least));
     match told {
@@ -79,17 +89,15 @@ fn on_screen(args: &LiveArgs, selection: Selection) -> anyhow::Result<()> {
     let interfaces: Vec<Interface> = opened.interfaces().cloned().collect();
     let user = sandbox::unprivileged_user(args.user.as_deref())?;
     let recorder = recorder(args, &interfaces, user.as_ref())?;
+    let listening = args.metrics.map(Listening::open).transpose()?;
     // Opened now: later there may be no right to. Of files that go one after the other the packets are not together.
     let recording = match &args.write {
         Some(path) if !rotation(args).is_wanted() => Some((path.clone(), File::open(path)?)),
         _ => None,
     };
-    let facts = |interface: &Interface| InterfaceFacts {
-        name: interface.name.clone(),
-        link: interface.link,
-        dropped: None,
-    };
-    let memory = recording.is_none().then(|| Memory::new(interfaces.iter().map(facts).collect()));
+    let wants_memory = recording.is_none() || args.write_failures.is_some();
+    let memory = wants_memory.then(|| memory(&interfaces));
+    let failures = failures(args, memory.as_ref(), user.as_ref())?;
     let needs = Needs {
         user,
         writable: rotated(args),
@@ -99,6 +107,7 @@ fn on_screen(args: &LiveArgs, selection: Selection) -> anyhow::Result<()> {
     };
     // No thread was started so far: each would keep its rights.
     let confinement = sandbox::confine(args.sandbox, &needs)?;
+    let is_recorded = recording.is_some();
     let kept = match (recording, &memory) {
         (Some((path, file)), _) => Kept::Recording(path, file),
         (None, Some(memory)) => Kept::Memory(memory.clone()),
@@ -109,7 +118,7 @@ fn on_screen(args: &LiveArgs, selection: Selection) -> anyhow::Result<()> {
         filter: args.filter.join(" "),
         recording: args.write.as_ref().map(|path| path.display().to_string()),
         confinement,
-        memory: memory.clone(),
+        memory: memory.clone().filter(|_| !is_recorded),
     };
     let shown = Shown { secrets: args.show_secrets, time: args.time, is_live: true };
     let theme = look::theme(args.theme, Color::Auto, args.ascii);
@@ -122,7 +131,18 @@ fn on_screen(args: &LiveArgs, selection: Selection) -> anyhow::Result<()> {
     let name = format!("live {}", args.interfaces.join(", "));
     let args = args.clone();
     screen::show(&name, (shown, theme), kept, leave, move |reader| {
-        let done = feed(reader, opened, recorder, (memory, about), (&args, selection, shown, signals));
+        let session = |taking| {
+            let options = Options { keeps_frames: true, ..Options::default() };
+            let watch = Watch::new(options, selection.clone(), args.show_secrets);
+            Session::new(taking, watch, signals, args.stop_when)
+        };
+        let begin = || -> anyhow::Result<(Session, Judge)> {
+            let mut session = session(Taking::new(opened.start()?, recorder, memory, &args));
+            session.write_failures(failures);
+            session.post_to(listening.map(Listening::start).transpose()?);
+            Ok((session, Judge::start(reader.news(), selection.clone(), shown)?))
+        };
+        let done = begin().and_then(|(session, judge)| feed(session, Feed::new(reader, about, judge)));
         if let Err(error) = done {
             reader.send(News::Failed(format!("{error:#}")));
         }
@@ -130,19 +150,7 @@ fn on_screen(args: &LiveArgs, selection: Selection) -> anyhow::Result<()> {
 }
 
 /// Captures and hands over what the screen shows.
-fn feed(
-    reader: &Reader,
-    opened: Opened,
-    recorder: Option<Recorder>,
-    (memory, about): (Option<Memory>, About),
-    (args, selection, shown, signals): (&LiveArgs, Selection, Shown, Signals),
-) -> anyhow::Result<()> {
-    let judge = Judge::start(reader.news(), selection.clone(), shown)?;
-    let taking = Taking::new(opened.start()?, recorder, memory, args);
-    let options = Options { keeps_frames: true, ..Options::default() };
-    let watch = Watch::new(options, selection, args.show_secrets);
-    let mut session = Session::new(taking, watch, signals, args.stop_when);
-    let mut feed = Feed::new(reader, about, judge);
+fn feed(mut session: Session, mut feed: Feed<'_>) -> anyhow::Result<()> {
     match session.run(&mut feed) {
         Err(Failed::Output(error)) => Err(error.into()),
         Err(Failed::Recording(error)) => Err(error.into()),
@@ -160,6 +168,28 @@ fn recorder(
     let recorder = Recorder::create(path, rotation(args), interfaces.to_vec())?;
     sandbox::hand_over(recorder.path(), user)?;
     Ok(Some(recorder))
+}
+
+/// What remembers the latest packets.
+fn memory(interfaces: &[Interface]) -> Memory {
+    let facts = |interface: &Interface| InterfaceFacts {
+        name: interface.name.clone(),
+        link: interface.link,
+        dropped: None,
+    };
+    Memory::new(interfaces.iter().map(facts).collect())
+}
+
+/// What writes the packets of connections with findings, if that is wanted.
+fn failures(
+    args: &LiveArgs,
+    memory: Option<&Memory>,
+    user: Option<&sandbox::User>,
+) -> anyhow::Result<Option<Failures>> {
+    let Some((path, memory)) = args.write_failures.as_ref().zip(memory) else { return Ok(None) };
+    let failures = Failures::create(path, memory.clone())?;
+    sandbox::hand_over(path, user)?;
+    Ok(Some(failures))
 }
 
 /// The folder in which files follow one another.
@@ -183,6 +213,7 @@ fn started(args: &LiveArgs, interfaces: &[Interface], confinement: Vec<String>) 
         interfaces: interfaces.iter().map(|it| (it.name.clone().unwrap_or_default(), it.link.0)).collect(),
         filter: args.filter.join(" "),
         confinement,
+        metrics: None,
     }
 }
 

@@ -15,8 +15,12 @@ use namespace::{Namespace, Running};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
+#[path = "live/failures.rs"]
+mod failures;
 #[path = "live/interfaces.rs"]
 mod interfaces;
+#[path = "live/metrics.rs"]
+mod metrics;
 #[path = "support/namespace.rs"]
 mod namespace;
 #[path = "live/screen.rs"]
@@ -36,7 +40,12 @@ struct Stage {
 
 impl Stage {
     fn new(test: &str) -> Option<Self> {
-        let namespace = Namespace::new(test, &NEEDED)?;
+        Self::with(test, &[])
+    }
+
+    /// The same where other programs are needed too.
+    fn with(test: &str, programs: &[&str]) -> Option<Self> {
+        let namespace = Namespace::new(test, &[&NEEDED, programs].concat())?;
         let folder = tempfile::tempdir().unwrap();
         let mut upstream = namespace.start(namespace.command("python3").arg(talk()).args(["serve", "9000"]));
         upstream.until(1, "ready");

@@ -55,7 +55,7 @@ fn lines(name: &str, mut report: LiveReport) -> String {
     let (out, start) = (&mut Vec::new(), blocks[0].packets[0].time);
     let interfaces = vec![("any".to_owned(), 276)];
     let confinement = vec!["user nobody".to_owned()];
-    let started = Started { time: start, interfaces, filter: "tcp".to_owned(), confinement };
+    let started = Started { time: start, interfaces, filter: "tcp".to_owned(), confinement, metrics: None };
     report.started(&started, out).unwrap();
     for block in &blocks {
         watch.read(block);

@@ -1,5 +1,6 @@
 //! The command line of `wsinspect live` and its units.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -35,6 +36,10 @@ pub struct LiveArgs {
     #[arg(short, long, value_name = "FILE")]
     pub write: Option<PathBuf>,
 
+    /// Write the packets of connections with findings here (pcapng), each finding as a comment on packets that show it.
+    #[arg(long, value_name = "FILE")]
+    pub write_failures: Option<PathBuf>,
+
     /// Begin another file when one has this size: 100M. Files are numbered.
     #[arg(long, value_name = "SIZE", value_parser = size, requires = "write")]
     pub rotate_size: Option<u64>,
@@ -58,6 +63,10 @@ pub struct LiveArgs {
     /// Stop when this rule finds something, or after so many failed attempts.
     #[arg(long, value_name = "RULE|N", value_parser = stop_when)]
     pub stop_when: Option<StopWhen>,
+
+    /// Serve metrics for Prometheus at this address, or at this port of the loopback: 9099, 10.0.0.7:9099.
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub metrics: Option<SocketAddr>,
 
     /// Bytes of a packet that are captured at most.
     #[arg(short, long, value_name = "BYTES", default_value_t = 262_144, value_parser = clap::value_parser!(u32).range(64..=262_144))]
@@ -139,6 +148,13 @@ fn stop_when(text: &str) -> Result<StopWhen, String> {
     }
 }
 
+/// `9099`, `127.0.0.1:9099`, `[::1]:9099`: of a port alone the loopback.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let port = text.strip_prefix(':').unwrap_or(text).parse::<u16>();
+    let of_loopback = port.map(|port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
+    of_loopback.or_else(|_| text.parse()).map_err(|_| "neither a port nor an address with one".to_owned())
+}
+
 /// `90`, `90s`, `15m`, `2h`.
 fn duration(text: &str) -> Result<Duration, String> {
     let number = |digits: &str, unit: u64| {
@@ -196,6 +212,16 @@ mod tests {
         assert_eq!(args.interfaces, ["lo", "eth0"]);
         assert_eq!(args.filter, ["port", "80"]);
         assert_eq!(args.count, Some(5));
+    }
+
+    #[test]
+    fn a_port_alone_is_one_of_the_loopback() {
+        let address = |text| address(text).map(|address| address.to_string()).ok();
+        assert_eq!(address("9099").as_deref(), Some("127.0.0.1:9099"));
+        assert_eq!(address(":9099").as_deref(), Some("127.0.0.1:9099"));
+        assert_eq!(address("0.0.0.0:80").as_deref(), Some("0.0.0.0:80"));
+        assert_eq!(address("[::1]:80").as_deref(), Some("[::1]:80"));
+        assert_eq!(["", "x", "70000", "localhost:80", "1.2.3.4"].map(address), [const { None }; 5]);
     }
 
     #[test]

@@ -80,6 +80,24 @@ impl Diagnosis {
         verdicts
     }
 
+    /// The places of the connections that something is about. Of a route those of all legs, and those that a proxy opened
+    /// for it in vain.
+    #[must_use]
+    pub fn connections(&self, about: &About) -> Vec<usize> {
+        match about {
+            About::Capture => Vec::new(),
+            About::Connections(places) => places.clone(),
+            About::Routes(routes) => {
+                let routes = routes.iter().filter_map(|route| self.routes.get(*route));
+                let of = |route: &Route| -> Vec<usize> {
+                    let legs = route.legs.iter().map(|leg| leg.connection);
+                    legs.chain(route.tries.iter().copied()).collect()
+                };
+                routes.flat_map(of).collect()
+            }
+        }
+    }
+
     /// The findings on a route; the leading one first.
     pub fn on_route(&self, route: usize) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(move |finding| finding.about.has_route(route))

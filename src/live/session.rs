@@ -7,15 +7,19 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 
+use super::failures::Failures;
 use super::now;
+use super::serve::Board;
 use super::taking::{Step, Taking};
 use crate::capture::live::wall_clock;
 use crate::capture::{Block, CaptureError};
 use crate::cli::StopWhen;
 use crate::diagnosis::Severity;
 use crate::model::Capture;
+use crate::pipeline::OpenConnection;
+use crate::report::metrics::{Gauges, Metrics};
 use crate::units::Timestamp;
-use crate::watch::{Event, Watch};
+use crate::watch::{Attempted, Event, Watch};
 
 /// A capture that goes on.
 pub(super) struct Session {
@@ -25,6 +29,9 @@ pub(super) struct Session {
     pub(super) stop_when: Option<StopWhen>,
     /// Attempts that failed, each counted once, over however many connections it went.
     failed: u64,
+    /// What is counted for metrics, and where it is handed over.
+    metrics: Option<(Metrics, Board)>,
+    failures: Option<Failures>,
     /// The worst that was found.
     pub(super) worst: Option<Severity>,
     /// What was said of the interface that was lost last.
@@ -80,7 +87,28 @@ impl From<CaptureError> for Failed {
 
 impl Session {
     pub(super) fn new(taking: Taking, watch: Watch, signals: Signals, stop_when: Option<StopWhen>) -> Self {
-        Self { taking, watch, signals, stop_when, failed: 0, worst: None, lost: None, is_over: false }
+        Self {
+            taking,
+            watch,
+            signals,
+            stop_when,
+            metrics: None,
+            failures: None,
+            failed: 0,
+            worst: None,
+            lost: None,
+            is_over: false,
+        }
+    }
+
+    /// Numbers are to be handed over here.
+    pub(super) fn post_to(&mut self, board: Option<Board>) {
+        self.metrics = board.map(|board| (Metrics::default(), board));
+    }
+
+    /// The packets of connections with findings are to be written.
+    pub(super) fn write_failures(&mut self, failures: Option<Failures>) {
+        self.failures = failures;
     }
 
     /// Until it is over.
@@ -104,6 +132,12 @@ impl Session {
                 if self.signals.summary.swap(false, Ordering::Relaxed) {
                     teller.summary(&self.totals(), self)?;
                 }
+                if let Some(failures) = &mut self.failures {
+                    failures.look(self.watch.now())?;
+                }
+                if self.metrics.as_ref().is_some_and(|(_, board)| board.is_wanted()) {
+                    self.post();
+                }
                 teller.look(self)?;
             }
             if self.signals.stop.load(Ordering::Relaxed) {
@@ -113,10 +147,17 @@ impl Session {
         let events = self.watch.events();
         self.tell(&events, teller)?;
         // The summary speaks of what was open as open.
-        let summary = self.totals();
+        let mut summary = self.totals();
         let events = self.watch.end();
         self.tell(&events, teller)?;
+        if let Some(failures) = &mut self.failures {
+            let before = failures.warnings();
+            failures.finish()?;
+            summary.totals.warnings.retain(|warning| !before.contains(warning));
+            summary.totals.warnings.extend(failures.warnings());
+        }
         self.is_over = true;
+        self.post();
         teller.summary(&summary, self)?;
         self.taking.finish()?;
         Ok(())
@@ -128,14 +169,30 @@ impl Session {
             let is_enough = match event {
                 Event::Attempted(attempted) => {
                     self.failed = self.failed.saturating_add(u64::from(attempted.outcome.is_failure()));
+                    if let Some((metrics, _)) = &mut self.metrics {
+                        let Attempted { outcome, status, host, rule, latency, .. } = &**attempted;
+                        metrics.attempt(*outcome, *status, host, *rule, *latency);
+                    }
                     matches!(self.stop_when, Some(StopWhen::Failed(limit)) if self.failed >= limit)
                 }
                 Event::Found(found) => {
                     self.worst = self.worst.max(Some(found.finding.severity));
+                    if let Some((metrics, _)) = &mut self.metrics {
+                        metrics.finding(found.finding.rule, found.finding.severity);
+                    }
+                    if let Some(failures) = &mut self.failures {
+                        failures.found(found, now)?;
+                    }
                     let code = found.finding.rule.code;
                     matches!(self.stop_when, Some(StopWhen::Found(rule)) if rule.code == code)
                 }
-                _ => false,
+                Event::Ended(connection) => {
+                    if let Some(failures) = &mut self.failures {
+                        failures.ended(connection, now);
+                    }
+                    false
+                }
+                Event::Handshake { .. } => false,
             };
             teller.event(event, now)?;
             if is_enough {
@@ -143,6 +200,21 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// Hands over what was counted, to whoever serves it.
+    fn post(&self) {
+        let Some((metrics, board)) = &self.metrics else { return };
+        let open = || self.watch.following().open().filter(|open| !open.is_closed());
+        let gauges = Gauges {
+            totals: self.watch.totals(),
+            open_sessions: open().filter(OpenConnection::has_session).count() as u64,
+            open_connections: open().count() as u64,
+            interfaces: self.taking.gauges(),
+            hurried_packets: self.taking.hurried(),
+            unjudged_attempts: self.watch.unjudged(),
+        };
+        board.post(metrics.clone(), gauges);
     }
 
     /// Whether nothing more comes.
@@ -154,6 +226,7 @@ impl Session {
     pub(super) fn totals(&self) -> Capture {
         let mut totals = self.watch.totals();
         totals.warnings.extend(self.taking.warnings());
+        totals.warnings.extend(self.failures.iter().flat_map(Failures::warnings));
         let unjudged = self.watch.unjudged();
         if unjudged > 0 {
             totals.warnings.push(format!(

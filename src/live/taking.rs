@@ -7,6 +7,7 @@ use crate::capture::live::{Came, Drops, Live, Memory, Recorder};
 use crate::capture::{Block, CaptureError};
 use crate::cli::LiveArgs;
 use crate::report::Status;
+use crate::report::metrics::InterfaceGauges;
 
 /// A capture in progress.
 pub(super) struct Taking {
@@ -149,6 +150,22 @@ impl Taking {
             dropped_by_kernel: drops.by_kernel,
             dropped_by_interface: drops.by_interface,
         }
+    }
+
+    /// Packets that may stand before earlier ones.
+    pub(super) fn hurried(&self) -> u64 {
+        self.live.hurried()
+    }
+
+    /// What is to be known of each interface.
+    pub(super) fn gauges(&self) -> Vec<InterfaceGauges> {
+        let gauges = |(place, drops): (usize, Drops)| InterfaceGauges {
+            name: self.live.interface(place).and_then(|it| it.name.clone()).unwrap_or_default(),
+            dropped_by_kernel: drops.by_kernel,
+            dropped_by_interface: drops.by_interface,
+            is_up: self.lost(place).is_none() && self.ended.is_none(),
+        };
+        self.drops().into_iter().enumerate().map(gauges).collect()
     }
 
     /// What whoever relies on the capture must know, in words.

@@ -52,6 +52,8 @@ pub struct Totals {
     pub forgotten_bystanders: u64,
     /// Frames of all sessions, both sides.
     pub frames: RoleFacts,
+    /// Those of them that clients sent.
+    pub client_frames: RoleFacts,
     /// Frames that were asked for and are not kept.
     pub forgotten_frames: u64,
     /// Messages that were asked for and are not kept.

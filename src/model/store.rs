@@ -179,6 +179,7 @@ fn count(totals: &mut Totals, connection: &Connection) {
     }
     for session in connection.attempts.iter().filter_map(|attempt| attempt.session.as_ref()) {
         totals.frames = totals.frames.plus(&session.client).plus(&session.server);
+        totals.client_frames = totals.client_frames.plus(&session.client);
         totals.forgotten_frames = totals.forgotten_frames.saturating_add(session.frames.forgotten);
         let Some(decoded) = &session.decoded else { continue };
         totals.forgotten_messages = totals.forgotten_messages.saturating_add(decoded.messages.forgotten);

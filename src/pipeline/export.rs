@@ -20,12 +20,20 @@ pub struct Export {
     last: PacketNumber,
 }
 
+/// The interfaces that are described in a file.
+#[derive(Debug, Default)]
+pub struct ExportedInterfaces(BTreeMap<LinkType, InterfaceId>);
+
 impl Export {
     /// Adds the packets of a connection. A route needs those of all its legs.
     pub fn add(&mut self, connection: &Connection) {
-        let (last, _) = connection.tcp.last;
+        self.add_packets(connection.tcp.flow, connection.id(), connection.tcp.last.0);
+    }
+
+    /// Adds the packets between two endpoints from one packet to another.
+    pub fn add_packets(&mut self, flow: FlowKey, first: PacketNumber, last: PacketNumber) {
         self.last = self.last.max(last);
-        self.wanted.entry(connection.tcp.flow).or_default().insert(connection.id(), last);
+        self.wanted.entry(flow).or_default().insert(first, last);
     }
 
     /// Says something about a packet, if it is copied. The text is for people: it must have been redacted and escaped.
@@ -48,9 +56,22 @@ impl Export {
         &self,
         source: &mut S,
         out: &mut PcapngOutput,
+        progress: impl FnMut(&S),
+    ) -> Result<u64, CaptureError> {
+        self.copy_more(source, out, &mut ExportedInterfaces::default(), progress)
+    }
+
+    /// The same for a file to which something was copied before, with these interfaces.
+    ///
+    /// # Errors
+    /// As those of [`Self::copy`].
+    pub fn copy_more<S: Source>(
+        &self,
+        source: &mut S,
+        out: &mut PcapngOutput,
+        interfaces: &mut ExportedInterfaces,
         mut progress: impl FnMut(&S),
     ) -> Result<u64, CaptureError> {
-        let mut interfaces = BTreeMap::new();
         let mut unwrap = Unwrap::default();
         let mut block = Block::default();
         let mut copied = 0u64;
@@ -60,6 +81,7 @@ impl Export {
                 let captured = block.captured(packet);
                 if self.wants(&mut unwrap, number, packet, captured) {
                     let interface = *interfaces
+                        .0
                         .entry(packet.link)
                         .or_insert_with(|| out.interface(interface(packet.link, &source.files())));
                     self.write(number, packet, captured, interface, out)?;

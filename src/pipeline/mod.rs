@@ -17,7 +17,7 @@ use crate::protocol::MessagesWanted;
 use crate::units::{Origin, PacketNumber};
 use shard::Shard;
 
-pub use export::Export;
+pub use export::{Export, ExportedInterfaces};
 pub use following::{Following, Happened};
 pub use read_back::{ReadBack, ReadBackError, ReadBackWanted, read_back, read_back_from};
 pub use shard::{OpenConnection, SoFar};

@@ -70,6 +70,12 @@ impl<'a> OpenConnection<'a> {
         self.0.receiver().exchanges().is_some()
     }
 
+    /// Whether a session goes on.
+    #[must_use]
+    pub const fn has_session(&self) -> bool {
+        self.0.receiver().has_session() && !self.0.is_closed()
+    }
+
     /// Whether it is over, and only kept for late packets.
     #[must_use]
     pub const fn is_closed(&self) -> bool {
@@ -196,7 +202,9 @@ impl Shard {
     /// The totals as if everything ended now.
     pub(super) fn totals_now(&self, now: Timestamp) -> Totals {
         let open = self.so_far().open().map(|open| open.to_connection());
-        self.store.totals_now(open, now, self.connections.counts())
+        let mut totals = self.store.totals_now(open, now, self.connections.counts());
+        totals.copies = self.copies.found();
+        totals
     }
 
     /// What is known of connections without payload.

@@ -2,6 +2,7 @@
 
 use super::http::{RequestHead, ResponseHead};
 use super::websocket::{Accept, Offer, RequestProblem, ResponseProblem, SessionFacts};
+use crate::limits::BODY_START_BYTES;
 use crate::units::Origin;
 
 /// One attempt, as far as the capture shows it.
@@ -72,6 +73,15 @@ impl Attempt {
         let response =
             response.map_or(0, |response| response.bytes.len().saturating_add(response.body_start.len()));
         request.saturating_add(response)
+    }
+}
+
+impl Attempt {
+    /// What it counts for while its connection is open, its own size and room for a body's start included.
+    pub(super) fn kept_bytes(&self) -> usize {
+        let request = self.request.as_ref().map_or(0, |request| request.bytes.len());
+        let response = self.response.as_ref().map_or(0, |response| response.bytes.len());
+        request.saturating_add(response).saturating_add(size_of::<Self>()).saturating_add(BODY_START_BYTES)
     }
 }
 

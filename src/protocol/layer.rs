@@ -69,6 +69,8 @@ pub enum OpaqueReason {
     TooManyRequests,
     /// More than [`crate::limits::ATTEMPTS_OF_CONNECTION`] upgrade attempts.
     TooManyAttempts,
+    /// Attempts of all open connections together held [`crate::limits::OPEN_HEAD_BYTES`].
+    TooManyHeads,
     /// All connections together buffered more than [`crate::limits::BUFFERED_TOTAL_BYTES`].
     TooMuchBuffered,
 }
@@ -87,6 +89,7 @@ impl OpaqueReason {
             Self::HeldTooLong => "held-too-long",
             Self::TooManyRequests => "too-many-requests",
             Self::TooManyAttempts => "too-many-attempts",
+            Self::TooManyHeads => "too-many-heads",
             Self::TooMuchBuffered => "too-much-buffered",
         }
     }

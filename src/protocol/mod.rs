@@ -64,6 +64,10 @@ pub struct Context {
     frame_room: usize,
     exchange_room: usize,
     buffered_bytes: usize,
+    /// What attempts of open connections hold.
+    open_head_bytes: usize,
+    /// How much that may be.
+    open_head_limit: usize,
     /// For messages, if somebody wants them.
     messages: Option<Box<MessageRoom>>,
 }
@@ -79,6 +83,8 @@ impl Context {
             frame_room: limits::FRAMES_KEPT_TOTAL,
             exchange_room: limits::EXCHANGES_KEPT_TOTAL,
             buffered_bytes: 0,
+            open_head_bytes: 0,
+            open_head_limit: limits::OPEN_HEAD_BYTES,
             messages: None,
         }
     }
@@ -122,6 +128,21 @@ impl Context {
 
     const fn exchange_room(&mut self) -> &mut usize {
         &mut self.exchange_room
+    }
+
+    /// Whether attempts of open connections hold less than they may.
+    const fn has_room_for_heads(&self) -> bool {
+        self.open_head_bytes < self.open_head_limit
+    }
+
+    /// An attempt of an open connection holds so much more.
+    const fn keep_heads(&mut self, bytes: usize) {
+        self.open_head_bytes = self.open_head_bytes.saturating_add(bytes);
+    }
+
+    /// So much less.
+    const fn let_heads_go(&mut self, bytes: usize) {
+        self.open_head_bytes = self.open_head_bytes.saturating_sub(bytes);
     }
 
     /// A connection buffers `after` bytes instead of `before`. Whether all of them are still below their limit.

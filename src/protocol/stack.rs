@@ -135,6 +135,8 @@ impl Stack {
             Layer::Opaque(reason, _) => Spoken::Opaque(reason),
         };
         let Trail { attempts, exchanges, tls } = self.take_trail();
+        let counted = attempts.iter().filter(|attempt| !attempt.midstream);
+        context.let_heads_go(counted.map(Attempt::kept_bytes).sum());
         let client = self.client;
         StreamFacts {
             client,
@@ -314,6 +316,12 @@ impl Stack {
     #[must_use]
     pub fn exchanges(&self) -> Option<&Exchanges> {
         self.trail()?.exchanges.as_deref()
+    }
+
+    /// Whether frames flow, or could.
+    #[must_use]
+    pub const fn has_session(&self) -> bool {
+        matches!(self.layer, Layer::WebSocket(_) | Layer::Messages(_))
     }
 
     /// The attempts and other requests so far, and who is the client. A session that goes on is there with its frames, as

@@ -321,6 +321,53 @@ fn what_all_connections_leave_unfinished_stops_at_its_limit() {
 }
 
 #[test]
+fn heads_of_open_connections_stop_at_their_limit() {
+    // One context after the other: with heads that are kept, and without.
+    for keeps_heads in [true, false] {
+        let mut context = Context { open_head_limit: 100_000, ..Context::new(keeps_heads, false) };
+        let opening = Opening {
+            first: Origin::default(),
+            opened: Opened::Handshake,
+            opener: Some(Half::Lo),
+            connect: None,
+        };
+        let ask = REQUEST.replacen("GET /", &format!("GET /{}", "x".repeat(4_000)), 1);
+        let asked = |context: &mut Context| {
+            let mut stack = Stack::open(context, &opening);
+            stack.data(context, Half::Lo, Chunk { bytes: ask.as_bytes(), origin: Origin::default() });
+            stack
+        };
+        let answer = |stack: &mut Stack, context: &mut Context| {
+            stack.data(context, Half::Hi, Chunk { bytes: ANSWER.as_bytes(), origin: Origin::default() });
+        };
+        let mut open: Vec<Stack> = (0..15).map(|_| asked(&mut context)).collect();
+        for stack in &mut open {
+            answer(stack, &mut context);
+        }
+        assert!(context.open_head_bytes > 5_000, "{}", context.open_head_bytes);
+        while context.has_room_for_heads() {
+            open.push(asked(&mut context));
+            assert!(open.len() < 1_000);
+        }
+        // Another one is not looked into, and neither is an answer to one that is.
+        let one_more = asked(&mut context).finish(&mut context);
+        assert_eq!(one_more.spoken, Spoken::Opaque(OpaqueReason::TooManyHeads));
+        assert!(one_more.attempts.is_empty());
+        let mut last = open.pop().unwrap();
+        answer(&mut last, &mut context);
+        let last = last.finish(&mut context);
+        assert_eq!(last.spoken, Spoken::Opaque(OpaqueReason::TooManyHeads));
+        assert!(last.attempts[0].response.is_none() && last.attempts[0].response_lost);
+        // With those that end there is room again.
+        for stack in open {
+            let _ = stack.finish(&mut context);
+        }
+        assert_eq!(context.open_head_bytes, 0);
+        assert_eq!(asked(&mut context).finish(&mut context).attempts.len(), 1);
+    }
+}
+
+#[test]
 fn lost_bytes_hide_what_they_hide_and_no_more() {
     let hi = || server(frame(0x81, None, b"hi"));
     // In a body: the next head is found.

@@ -1,6 +1,7 @@
 //! What is told of a capture while it goes on, each thing on a line of its own.
 
 use std::io;
+use std::net::SocketAddr;
 
 use super::wire::Wire;
 use super::{TimeStyle, json, text};
@@ -19,6 +20,8 @@ pub struct Started {
     pub filter: String,
     /// What the program may no longer do, in words.
     pub confinement: Vec<String>,
+    /// Where metrics are served, if they are.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// What the program counts beside the capture's totals.

@@ -10,6 +10,7 @@ pub mod interfaces;
 mod json;
 mod live;
 mod markdown;
+pub mod metrics;
 pub(crate) mod notes;
 pub(crate) mod part;
 pub(crate) mod text;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Attempted, Found};
+use super::{Attempted, Found, Involved};
 use crate::diagnosis::{About, Diagnosis, Finding};
 use crate::limits::{LIVE_CONNECTIONS_TOLD, LIVE_FINDINGS_TOLD};
 use crate::model::{Capture, Connection, Outcome};
@@ -37,10 +37,22 @@ impl Judgment<'_> {
                 About::Capture => told.add_other(finding),
             };
             if is_new {
-                found.push(Found { finding: finding.clone(), legs });
+                let connections = self.involved(&finding.about);
+                found.push(Found { finding: finding.clone(), legs, connections });
             }
         }
         found.into_iter()
+    }
+
+    fn involved(&self, about: &About) -> Vec<Involved> {
+        let places = self.diagnosis.connections(about).into_iter();
+        let connections = places.filter_map(|place| self.capture.connections.get(place));
+        let involved = |connection: &Connection| Involved {
+            name: connection.id(),
+            flow: connection.tcp.flow,
+            last: Some(connection.tcp.last.0).filter(|_| !self.open.contains(&connection.id())),
+        };
+        connections.map(involved).collect()
     }
 
     /// Attempts that are decided and were not told yet, each over all of its legs.

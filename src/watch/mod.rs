@@ -11,6 +11,7 @@ mod window;
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::capture::Block;
+use crate::decode::FlowKey;
 use crate::diagnosis::{Finding, Rule, Selection, diagnose};
 use crate::limits::LIVE_SETTLING;
 use crate::model::{Capture, Connection, Outcome, Totals};
@@ -66,6 +67,19 @@ pub struct Found {
     /// The attempts that it is about: connection, and place among its attempts. The client's side first; none if it is
     /// about the capture. Of a connection without an attempt the place is none.
     pub legs: Vec<(PacketNumber, Option<usize>)>,
+    /// The connections that it is about, those that a proxy opened in vain among them.
+    pub connections: Vec<Involved>,
+}
+
+/// A connection that a finding is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Involved {
+    /// Its name: its first packet.
+    pub name: PacketNumber,
+    /// Its endpoints.
+    pub flow: FlowKey,
+    /// Its last packet; none if it goes on.
+    pub last: Option<PacketNumber>,
 }
 
 /// A capture that goes on, and what was told of it.

@@ -69,6 +69,29 @@ impl Memory {
     }
 }
 
+impl Remembered {
+    /// The first packet; none if there is none.
+    #[must_use]
+    pub fn first(&self) -> Option<PacketNumber> {
+        self.blocks.front().map(|block| block.first)
+    }
+
+    /// The last packet, or 0.
+    #[must_use]
+    pub fn last(&self) -> PacketNumber {
+        let last = |block: &Arc<Block>| block.first.0.saturating_add(block.packets.len() as u64);
+        PacketNumber(self.blocks.back().map_or(0, last).saturating_sub(1))
+    }
+
+    /// Leaves out what lies before a packet, block by block.
+    pub fn skip_to(&mut self, packet: PacketNumber) {
+        let ends = |block: &Block| block.first.0.saturating_add(block.packets.len() as u64);
+        while self.blocks.front().is_some_and(|block| ends(block) <= packet.0) {
+            self.blocks.pop_front();
+        }
+    }
+}
+
 impl Source for Remembered {
     fn next_block(&mut self, block: &mut Block) -> Result<bool, CaptureError> {
         let Some(next) = self.blocks.pop_front() else { return Ok(false) };
@@ -113,6 +136,9 @@ mod tests {
             memory.add(Block { bytes, packets: vec![packet], first: PacketNumber(first), file_offset: 0 });
         }
         assert_eq!(memory.first(), Some(PacketNumber(8)));
+        let mut skipped = memory.read();
+        skipped.skip_to(PacketNumber(10));
+        assert_eq!(skipped.blocks.len(), 1);
         let (mut remembered, mut block) = (memory.read(), Block::default());
         memory.add(Block { first: PacketNumber(11), ..Block::default() });
         let mut firsts = Vec::new();

@@ -267,6 +267,9 @@ impl Http {
         if is_attempt && self.trail.attempts.len() >= limits::ATTEMPTS_OF_CONNECTION {
             return Next::opaque(OpaqueReason::TooManyAttempts);
         }
+        if is_attempt && !context.has_room_for_heads() {
+            return Next::opaque(OpaqueReason::TooManyHeads);
+        }
         let attempt = self.note(context, handshake, bytes, true, origin);
         let exchange = if is_attempt { None } else { self.exchange(context, bytes, true, origin) };
         let method = Method::of(line.method);
@@ -310,7 +313,7 @@ impl Http {
     /// the next one.
     fn note(
         &mut self,
-        context: &Context,
+        context: &mut Context,
         handshake: Option<(Vec<RequestProblem>, Offer)>,
         bytes: &[u8],
         complete: bool,
@@ -320,7 +323,7 @@ impl Http {
             let is_wanted = context.keeps_heads() || offer.needs_head();
             let bytes = if is_wanted { bytes.into() } else { Box::default() };
             let request = RequestFacts { origin, bytes, complete, problems, offer };
-            return self.remember(Attempt { request: Some(request), ..Attempt::default() });
+            return self.remember(context, Attempt { request: Some(request), ..Attempt::default() });
         }
         self.latest.bytes.clear();
         self.latest.bytes.extend_from_slice(bytes);
@@ -330,20 +333,21 @@ impl Http {
     }
 
     /// Adds an attempt; where it stands among them.
-    fn remember(&mut self, attempt: Attempt) -> Option<usize> {
+    fn remember(&mut self, context: &mut Context, attempt: Attempt) -> Option<usize> {
         if self.trail.attempts.len() >= limits::ATTEMPTS_OF_CONNECTION {
             return None;
         }
         // Most connections have one: a vector that doubles would keep room for four.
         self.trail.attempts.reserve_exact(1);
+        context.keep_heads(attempt.kept_bytes());
         self.trail.attempts.push(attempt);
         self.trail.attempts.len().checked_sub(1)
     }
 
     /// An attempt that only its answer shows to be one: the request did not ask, or the capture lacks it.
-    fn unasked(&mut self, context: &Context, request_was_seen: bool) -> Option<usize> {
+    fn unasked(&mut self, context: &mut Context, request_was_seen: bool) -> Option<usize> {
         if !request_was_seen {
-            return self.remember(Attempt::default());
+            return self.remember(context, Attempt::default());
         }
         let Latest { bytes, complete, origin } = std::mem::take(&mut self.latest);
         let handshake = read_unasked(&RequestHead::parse_kept(&bytes), &bytes, complete);
@@ -418,6 +422,11 @@ impl Http {
             } else {
                 Default::default()
             };
+            if !context.has_room_for_heads() {
+                attempt.response_lost = true;
+                return Next::opaque(OpaqueReason::TooManyHeads);
+            }
+            let before = attempt.kept_bytes();
             let bytes = if context.keeps_heads() { bytes.into() } else { Box::default() };
             let body_start = Vec::new();
             attempt.response =
@@ -425,6 +434,8 @@ impl Http {
             if let Some(request) = attempt.request.as_mut().filter(|_| !context.keeps_heads()) {
                 request.bytes = Box::default();
             }
+            context.let_heads_go(before);
+            context.keep_heads(attempt.kept_bytes());
         }
         if switches {
             let start = if complete { Start::Handshake { deflate } } else { Start::Midstream };

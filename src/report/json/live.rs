@@ -34,6 +34,9 @@ struct StartLine<'a> {
     interfaces: Vec<InterfaceView<'a>>,
     filter: &'a str,
     confinement: &'a [String],
+    /// Where metrics are served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metrics: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -110,6 +113,7 @@ impl Lines {
                 .collect(),
             filter: &started.filter,
             confinement: &started.confinement,
+            metrics: started.metrics.map(|address| address.to_string()),
         };
         write(&mut self.buffer, &line, out)
     }

@@ -37,6 +37,9 @@ impl Lines {
         let names = text::escape(&names.join(", ")).into_owned();
         let filter = text::escape(&started.filter).into_owned();
         self.line(started.time, &format!("capturing on {names}, filter: {filter}"), out)?;
+        if let Some(address) = started.metrics {
+            self.line(started.time, &format!("metrics on http://{address}/metrics"), out)?;
+        }
         if !started.confinement.is_empty() {
             self.line(started.time, &format!("confined: {}", started.confinement.join(", ")), out)?;
         }

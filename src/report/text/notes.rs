@@ -57,6 +57,11 @@ fn opaque(reason: OpaqueReason, found: u64) -> String {
         }
         OpaqueReason::TooManyRequests => format!("{connections} {has} too many requests without an answer"),
         OpaqueReason::TooManyAttempts => format!("{connections} {has} too many upgrade attempts to list"),
+        OpaqueReason::TooManyHeads => {
+            format!(
+                "{connections} {was} given up since open connections together had too many upgrade attempts"
+            )
+        }
         OpaqueReason::TooMuchBuffered => {
             format!("{connections} {was} given up since all of them together left too much unfinished")
         }
