@@ -44,7 +44,7 @@ fn the_list_has_every_file_and_is_current() {
 
 #[test]
 fn the_pages_are_current() {
-    let mut pages = "# Rules\n\nWhat wsinspect can find, by code. `wsinspect explain RULE` prints one page. This file is generated from the\nrules: `UPDATE_RULES=1 cargo test --test rules`.\n\n| code | rule | severity | what it is about |\n|---|---|---|---|\n".to_owned();
+    let mut pages = "# Rules\n\nWhat wsinspect can find, by code. `wsinspect explain RULE` prints one page. This file is generated from the\nrules, but for the last part: `UPDATE_RULES=1 cargo test --test rules`.\n\n| code | rule | severity | what it is about |\n|---|---|---|---|\n".to_owned();
     for rule in ALL {
         let Rule { code, name, summary, .. } = rule;
         writeln!(pages, "| {code} | [{name}](#{name}) | {} | {summary} |", rule.severity.name()).unwrap();
@@ -64,8 +64,55 @@ fn the_pages_are_current() {
         )
         .unwrap();
     }
-    current(PAGES, &pages);
+    let (_, by_hand) = split(&fs::read_to_string(path(PAGES)).unwrap_or_default());
+    current(PAGES, &(pages + "\n" + &by_hand));
 }
+
+#[test]
+fn each_failure_of_the_catalogue_has_rules_or_a_reason() {
+    let (_, by_hand) = split(&fs::read_to_string(path(PAGES)).unwrap());
+    let rows: Vec<Vec<&str>> = by_hand
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| failure"))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    assert!(rows.len() > 100, "the table is gone");
+    let mut told: BTreeSet<&str> = BTreeSet::new();
+    for row in &rows {
+        let [failure, rules, remark] = row.as_slice() else { panic!("not three columns: {row:?}") };
+        if *rules == "none" {
+            assert!(!remark.is_empty(), "{failure} has no rule and no reason");
+            continue;
+        }
+        for link in rules.split(", ") {
+            let name = link.trim_start_matches('[').split(']').next().unwrap_or_default();
+            assert_eq!(link, format!("[{name}](#{name})"), "the link of {failure}");
+            assert!(ALL.iter().any(|rule| rule.name == name), "{failure} names {name}, which is no rule");
+            told.insert(name);
+        }
+    }
+    let failures: BTreeSet<&str> = rows.iter().map(|row| row[0]).collect();
+    assert_eq!(failures.len(), rows.len(), "a failure stands there twice");
+    let untold: Vec<&str> = ALL.iter().map(|rule| rule.name).filter(|name| !told.contains(name)).collect();
+    assert_eq!(untold, BESIDE, "rules of no failure in the table");
+}
+
+/// Rules that tell something else than a failure of the catalogue.
+const BESIDE: [&str; 1] = ["capture-midstream"];
+
+/// What is generated, and what is written by hand below it.
+fn split(pages: &str) -> (String, String) {
+    match pages.find(BY_HAND) {
+        Some(at) => {
+            let (generated, by_hand) = pages.split_at(at);
+            (generated.to_owned(), by_hand.to_owned())
+        }
+        None => (pages.to_owned(), String::new()),
+    }
+}
+
+/// Where the part begins that is written by hand.
+const BY_HAND: &str = "<!-- From here on this file is written by hand";
 
 #[test]
 fn names_and_codes_are_unique_and_well_formed() {

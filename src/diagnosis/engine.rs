@@ -1,5 +1,6 @@
 //! Runs the rules, and makes one verdict of what belongs together.
 
+use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -203,7 +204,7 @@ fn view<'a>(capture: &'a Capture, routes: &'a [Route], shows_secrets: bool) -> C
         let key = route.first.asked("sec-websocket-key");
         route.is_watched &= key.and_then(|key| keys.get(key)).is_none_or(|count| *count == 1);
     }
-    CaptureView { capture, routes, servers: Servers::of(capture), end }
+    CaptureView { capture, routes, servers: Servers::of(capture), end, requests: OnceCell::new() }
 }
 
 /// The places that are seen to hand attempts on: proxies whose other side the capture has too. Connections that they

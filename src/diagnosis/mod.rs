@@ -16,6 +16,7 @@ mod redirects;
 mod rule;
 mod rules;
 mod scheme;
+mod sessions_by_polling;
 mod softening;
 mod statuses;
 mod switching;

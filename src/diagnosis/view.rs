@@ -1,5 +1,7 @@
 //! What rules see: routes, connections and the capture, with heads read once and the questions that many rules ask.
 
+use std::cell::OnceCell;
+
 use crate::model::{Capture, Connection, Outcome};
 use crate::protocol::{Attempt, RequestHead, RequestProblem, ResponseHead, ResponseProblem, Role};
 use crate::redact;
@@ -9,6 +11,7 @@ use crate::units::{PacketNumber, Span, Timestamp};
 
 use super::finding::Blame;
 use super::scheme::Servers;
+use super::sessions_by_polling::Requests;
 
 /// The capture and all its routes.
 #[derive(Debug)]
@@ -21,6 +24,15 @@ pub struct CaptureView<'a> {
     pub servers: Servers,
     /// When it ends.
     pub end: Timestamp,
+    /// See [`Self::requests`].
+    pub(super) requests: OnceCell<Requests<'a>>,
+}
+
+impl<'a> CaptureView<'a> {
+    /// The requests of applications whose sessions go over several; read at the first question.
+    pub(super) fn requests(&self) -> &Requests<'a> {
+        self.requests.get_or_init(|| Requests::of(self))
+    }
 }
 
 /// One route.

@@ -94,7 +94,7 @@ SCENARIOS = [
         "subprotocol-not-offered", "subprotocol",
         "The client offers graphql-transport-ws, and the upstream answers with graphql-ws, another protocol with a "
         "similar name: the client hangs up.",
-        "Server sent an invalid subprotocol", "subprotocol-not-offered", "subprotocol-mismatch",
+        "Server sent an invalid subprotocol", "subprotocol-not-offered", "graphql-subprotocol",
         ("subprotocol=graphql-transport-ws",),
         "One attempt, two legs, both invalid: `Sec-WebSocket-Protocol` is graphql-transport-ws in the request and "
         "graphql-ws in the answer.",

@@ -2,6 +2,7 @@
 
 mod accept_missing;
 mod accept_wrong;
+mod attempts_differ;
 mod auth_missing;
 mod capture_dropped;
 mod capture_duplicates;
@@ -22,12 +23,16 @@ mod data_after_close;
 mod deflate_broken_by_proxy;
 mod deflate_failed;
 mod empty_200;
+mod engineio_session_unknown;
+mod engineio_stuck_polling;
+mod engineio_version_mismatch;
 mod extended_connect_unsupported;
 mod extension_parameter_invalid;
 mod extension_unasked;
 mod forced_upgrade;
 mod forwarded_proto_wrong;
 mod frames_before_101;
+mod graphql_subprotocol;
 mod half_open;
 mod header_inheritance;
 mod headers_too_large;
@@ -51,8 +56,11 @@ mod path_rewritten;
 mod ping_unanswered;
 mod plaintext_on_tls_port;
 mod plaintext_to_tls_upstream;
+mod plane_live_auth;
+mod plane_live_path;
 mod proxy_protocol_mismatch;
 mod proxy_reload;
+mod reconnect_storm;
 mod redirect_https;
 mod redirect_login;
 mod redirect_trailing_slash;
@@ -64,7 +72,11 @@ mod reset_injected;
 mod retransmission_storm;
 mod route_missing;
 mod server_frame_masked;
+mod session_not_sticky;
+mod signalr_handshake_missing;
+mod signalr_session_unknown;
 mod slow_consumer;
+mod sockjs_fallback;
 mod stripped_in_transit;
 mod subprotocol_mismatch;
 mod switching_unasked;
@@ -167,5 +179,17 @@ pub static ALL: &[&Rule] = &[
     &path_mtu::RULE,
     &retransmission_storm::RULE,
     &reset_injected::RULE,
+    &engineio_session_unknown::RULE,
+    &engineio_stuck_polling::RULE,
+    &signalr_session_unknown::RULE,
+    &graphql_subprotocol::RULE,
+    &plane_live_path::RULE,
+    &plane_live_auth::RULE,
+    &engineio_version_mismatch::RULE,
+    &signalr_handshake_missing::RULE,
+    &sockjs_fallback::RULE,
     &mixed_backends::RULE,
+    &session_not_sticky::RULE,
+    &reconnect_storm::RULE,
+    &attempts_differ::RULE,
 ];

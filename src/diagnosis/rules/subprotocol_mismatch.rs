@@ -101,8 +101,8 @@ mod tests {
     #[test]
     fn what_was_not_offered_cannot_be_chosen() {
         let cases = [
-            ("graphql-ws", "graphql-transport-ws", "chooses a subprotocol that the client did not offer", {
-                "The client offers graphql-ws, and the 101 has graphql-transport-ws."
+            ("v1.chat", "v2.chat", "chooses a subprotocol that the client did not offer", {
+                "The client offers v1.chat, and the 101 has v2.chat."
             }),
             ("a, b", "a, b", "chooses several subprotocols", "The client offers a, b, and the 101 has a, b."),
             ("", "mqtt", "chooses a subprotocol that the client did not offer", {
