@@ -45,7 +45,7 @@ fn every_screen_can_be_reached_and_left() {
     terminal.press("\t", &["messages 2 of 2", "no frame flowed"]);
     terminal.press(ESCAPE, &["attempts 2, seen on 4 connections"]);
     terminal.press("2", &["findings", "rule upgrade-stripped"]);
-    terminal.press("3", &["capture", "4 packets skipped: not IP"]);
+    terminal.press("3", &["capture", "4 packets skipped: ARP"]);
     terminal.press("?", &["keys: capture", "quit from anywhere"]);
     terminal.press("qq", &["findings"]);
     terminal.press("1", &["attempts 2"]);
