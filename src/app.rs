@@ -206,6 +206,7 @@ impl<'a> Output<'a> {
             shows_secrets: args.show_secrets,
             time: args.time,
             quiet: args.quiet,
+            verbose: args.verbose,
             width: self.width(),
         };
         // Only text has styles; looking for some would cost more than writing the others.

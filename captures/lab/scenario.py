@@ -39,7 +39,8 @@ class Derived:
 class Visit:
     """One client, which opens one connection and holds one conversation. `ending` is what it must report.
 
-    `client` is its program: node (client.js), python (client.py) or raw (raw.py, for requests no library makes).
+    `client` is its program: node (client.js), python (client.py), raw (raw.py, for requests no library makes) or socketio
+    (socketio-client.js).
     """
 
     conversation: str

@@ -28,6 +28,10 @@ SERVICES = {
     "api-https-only": (8000, "api.py", "--https-only"),
     "api-large-heads": (8000, "api.py", "--large-heads"),
     "api-pings": (8000, "api.py", "--pings"),
+    "api-impatient": (8000, "api.py", "--impatient"),
+    "api-small-messages": (8000, "api.py", "--small-messages"),
+    "socketio": (3000, "socketio.js", "3000"),
+    "socketio-second": (3001, "socketio.js", "3001"),
     "api-tls": (8443, "api.py", "--port", "8443", "--certificate"),
     "api-other-release": (8001, "api.py", "--port", "8001", "--path", "/api/v2/live"),
     "gate": (9000, "gate.py"),
@@ -71,7 +75,7 @@ def _make_certificate(folder):
 
 def visit_words(visit):
     """The client's command line, as a reader of the README sees it."""
-    file = {"node": "client.js", "python": "client.py", "raw": "raw.py"}[visit.client]
+    file = {"node": "client.js", "python": "client.py", "raw": "raw.py", "socketio": "socketio-client.js"}[visit.client]
     return [file, visit.conversation, visit.target, visit.address, *visit.options]
 
 

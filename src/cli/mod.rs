@@ -135,6 +135,10 @@ pub struct ReadArgs {
     /// Only the line of totals (text); no progress.
     #[arg(short, long)]
     pub quiet: bool,
+
+    /// All findings, and many more attempts in full (text).
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub verbose: bool,
 }
 
 /// When to use colour.

@@ -59,14 +59,15 @@ impl Diagnosis {
         }
     }
 
-    /// The findings, those that say the same about the same place as one; the leading one first.
+    /// The findings, those that say the same about the same place as one; the leading one first. Clients are one place, and
+    /// so are sentences that differ in what they quote only: a server that fails fails for many.
     #[must_use]
     pub fn verdicts(&self) -> Vec<Verdict<'_>> {
-        let mut places: BTreeMap<(&str, &Blame, &str), usize> = BTreeMap::new();
+        let mut places: BTreeMap<(&str, Option<&Blame>, &str), usize> = BTreeMap::new();
         let mut verdicts: Vec<Verdict<'_>> = Vec::new();
         for finding in &self.findings {
             let place = *places
-                .entry((finding.rule.code, &finding.blame, &finding.headline))
+                .entry((finding.rule.code, finding.blame.place(), unquoted(&finding.headline)))
                 .or_insert(verdicts.len());
             if let Some(verdict) = verdicts.get_mut(place) {
                 verdict.findings.push(finding);
@@ -112,6 +113,39 @@ impl Diagnosis {
 }
 
 impl Verdict<'_> {
+    /// How many clients are to blame; none if it is somebody else.
+    #[must_use]
+    pub fn clients(&self) -> usize {
+        let address = |finding: &&Finding| match finding.blame {
+            Blame::Client(address) => Some(address),
+            _ => None,
+        };
+        self.findings.iter().filter_map(address).collect::<BTreeSet<IpAddr>>().len()
+    }
+
+    /// When the first and the last of what it is about began; none if it is about the capture.
+    #[must_use]
+    pub fn period(&self, capture: &Capture, routes: &[Route]) -> Option<(Timestamp, Timestamp)> {
+        let of_connection =
+            |place: usize| capture.connections.get(place).map(|connection| connection.tcp.opening.first.time);
+        let of_route = |place: usize| {
+            let leg = routes.get(place)?.legs.first()?;
+            let attempt = capture.connections.get(leg.connection)?.attempts.get(leg.attempt)?;
+            let asked = attempt.request.as_ref().map(|request| request.origin.time);
+            asked.or_else(|| of_connection(leg.connection))
+        };
+        let times = || {
+            self.findings.iter().flat_map(|finding| match &finding.about {
+                About::Routes(places) => places.iter().filter_map(|place| of_route(*place)).collect(),
+                About::Connections(places) => {
+                    places.iter().filter_map(|place| of_connection(*place)).collect()
+                }
+                About::Capture => Vec::new(),
+            })
+        };
+        times().min().zip(times().max())
+    }
+
     /// What to change: the same text for the same product once, with all its places.
     #[must_use]
     pub fn fixes(&self) -> Vec<Fix> {
@@ -126,6 +160,11 @@ impl Verdict<'_> {
         }
         merged.into_iter().map(|(fix, places)| Fix { place: one_place(&places), ..fix }).collect()
     }
+}
+
+/// A headline without what it quotes from the wire, and what follows that.
+fn unquoted(headline: &str) -> &str {
+    headline.split('"').next().unwrap_or_default()
 }
 
 /// Several places in one phrase: what differs between them is their last word.
@@ -275,33 +314,36 @@ fn raw_findings(view: &CaptureView<'_>, selection: &Selection) -> Vec<Finding> {
     wanted.into_iter().flat_map(|(_, found)| found).collect()
 }
 
-/// Takes findings away that another one on the same route explains, and notes them as its symptoms.
+/// Takes findings away that another one on the same route, or the same connection without an attempt, explains, and notes
+/// them as its symptoms.
 fn settle(mut findings: Vec<Finding>) -> Vec<Finding> {
-    let mut on_route: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    let mut at_place: BTreeMap<Place, Vec<usize>> = BTreeMap::new();
     for (at, finding) in findings.iter().enumerate() {
-        if let About::Routes(routes) = &finding.about {
-            for route in routes {
-                on_route.entry(*route).or_default().push(at);
-            }
+        for place in places(&finding.about) {
+            at_place.entry(place).or_default().push(at);
         }
     }
-    // For each finding, by route, who explains it in the end.
-    let mut explained: BTreeMap<usize, Vec<(usize, usize)>> = BTreeMap::new();
-    for (route, here) in &on_route {
+    // For each finding, by place, who explains it in the end.
+    let mut explained: BTreeMap<usize, Vec<(Place, usize)>> = BTreeMap::new();
+    for (place, here) in &at_place {
         let causes: BTreeMap<usize, usize> = here
             .iter()
             .filter_map(|symptom| Some((*symptom, cause_of(&findings, here, *symptom)?)))
             .collect();
         let roots = causes.keys().map(|symptom| (*symptom, root(&causes, *symptom)));
         for (symptom, root) in roots.filter(|(symptom, root)| symptom != root) {
-            explained.entry(symptom).or_default().push((*route, root));
+            explained.entry(symptom).or_default().push((*place, root));
         }
     }
     for (symptom, causes) in &explained {
         let Some(rule) = findings.get(*symptom).map(|finding| finding.rule) else { continue };
-        for (route, cause) in causes {
-            if let Some(Finding { about: About::Routes(routes), .. }) = findings.get_mut(*symptom) {
-                routes.retain(|known| known != route);
+        for (place, cause) in causes {
+            match (findings.get_mut(*symptom).map(|finding| &mut finding.about), place) {
+                (Some(About::Routes(routes)), Place::Route(route)) => routes.retain(|known| known != route),
+                (Some(About::Connections(places)), Place::Connection(place)) => {
+                    places.retain(|known| known != place);
+                }
+                _ => {}
             }
             if let Some(cause) = findings.get_mut(*cause)
                 && !cause.symptoms.iter().any(|known| known.code == rule.code)
@@ -310,8 +352,23 @@ fn settle(mut findings: Vec<Finding>) -> Vec<Finding> {
             }
         }
     }
-    findings.retain(|finding| finding.about != About::Routes(Vec::new()));
+    findings.retain(|finding| finding.about == About::Capture || finding.about.count() > 0);
     findings
+}
+
+/// What several findings can be about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Route(usize),
+    Connection(usize),
+}
+
+fn places(about: &About) -> Vec<Place> {
+    match about {
+        About::Routes(routes) => routes.iter().copied().map(Place::Route).collect(),
+        About::Connections(places) => places.iter().copied().map(Place::Connection).collect(),
+        About::Capture => Vec::new(),
+    }
 }
 
 /// Of the findings on a route that explain one of them, the worst.

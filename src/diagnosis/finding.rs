@@ -165,6 +165,15 @@ impl Blame {
         Self::Proxy(proxy.address, proxy.software, proxy.version.as_ref().map(ToString::to_string))
     }
 
+    /// Where it is, for those who count: all clients are one place.
+    #[must_use]
+    pub const fn place(&self) -> Option<&Self> {
+        match self {
+            Self::Client(_) => None,
+            other => Some(other),
+        }
+    }
+
     /// As a person says it: `nginx 1.22.1 (10.77.2.1)`.
     #[must_use]
     pub fn spoken(&self) -> String {

@@ -8,8 +8,9 @@ use std::io;
 use super::count::{count, span};
 use super::heads::{compare, is_about_requests};
 use super::text::notes;
+use super::text::time::Clock;
 use super::wire::Wire;
-use super::{ReportOptions, text as plain};
+use super::{ReportOptions, TimeStyle, text as plain};
 use crate::diagnosis::{About, Diagnosis, Finding, Verdict};
 use crate::model::{Capture, Connection, Outcome};
 use crate::protocol::{Attempt, Role};
@@ -29,7 +30,7 @@ pub(super) fn write(
     let (verdict, extent) = plain::headline(&capture.totals, &diagnosis.routes, verdicts.first());
     writeln!(out, "**{}** ({extent})", escape(&verdict))?;
     for verdict in verdicts.iter().take(VERDICTS_SHOWN) {
-        write_verdict(verdict, capture, diagnosis, wire, out)?;
+        write_verdict(verdict, capture, diagnosis, (wire, options.time), out)?;
     }
     write_attempts(capture, diagnosis, wire, out)?;
     let notes = notes::sentences(capture, options.keeps_all);
@@ -46,13 +47,15 @@ fn write_verdict(
     verdict: &Verdict<'_>,
     capture: &Capture,
     diagnosis: &Diagnosis,
-    wire: Wire,
+    (wire, time): (Wire, TimeStyle),
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
     let finding = verdict.example;
     writeln!(out, "\n### {}: {}\n", finding.severity.name(), escape(&finding.sentence()))?;
     if verdict.count > 1 {
-        writeln!(out, "{}\n", plain::times(verdict))?;
+        let start = capture.totals.first_and_last.map_or(Timestamp::MIN, |(first, _)| first);
+        let clock = Clock::new(time, start);
+        writeln!(out, "{}\n", plain::times(verdict, capture, &diagnosis.routes, &clock))?;
     }
     if !finding.detail.is_empty() {
         writeln!(out, "{}\n", escape(&finding.detail.join(" ")))?;

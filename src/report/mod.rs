@@ -63,6 +63,8 @@ pub struct ReportOptions {
     pub time: TimeStyle,
     /// Only the first line of the text.
     pub quiet: bool,
+    /// All findings and many more attempts in the text, however long it gets.
+    pub verbose: bool,
     /// Columns of the text. Fewer than [`MIN_WIDTH`] are taken for as many.
     pub width: usize,
 }
@@ -79,6 +81,7 @@ impl Default for ReportOptions {
             shows_secrets: false,
             time: TimeStyle::default(),
             quiet: false,
+            verbose: false,
             width: 80,
         }
     }

@@ -28,6 +28,8 @@ def arguments():
     parser.add_argument("--https-only", action="store_true", help="redirect to https what came otherwise, with 301")
     parser.add_argument("--large-heads", action="store_true", help="take lines of 64 KiB instead of 8")
     parser.add_argument("--pings", action="store_true", help="ping every second")
+    parser.add_argument("--impatient", action="store_true", help="ping every second, and wait 3 s for the answer")
+    parser.add_argument("--small-messages", action="store_true", help="take messages of 1,000 bytes at most")
     return parser.parse_args()
 
 
@@ -83,7 +85,9 @@ async def main():
         context.load_cert_chain("certificate.pem", "key.pem")
     async with serve(converse, None, options.port, process_request=check, ssl=context,
                      compression="deflate" if options.deflate else None,
-                     ping_interval=1 if options.pings else 20):
+                     ping_interval=1 if options.pings or options.impatient else 20,
+                     ping_timeout=3 if options.impatient else 20,
+                     max_size=1_000 if options.small_messages else 2 ** 20):
         await asyncio.get_running_loop().create_future()
 
 

@@ -2,7 +2,8 @@
 //
 //   node client.js CONVERSATION TARGET ADDRESS [OPTION=VALUE...]     e.g. node client.js greet /api/live 10.77.1.1
 //
-// Options: port, scheme (ws or wss), host, origin, subprotocol, cookie, deflate (no), patience (ms for the handshake).
+// Options: port, scheme (ws or wss), host, origin, subprotocol, cookie, deflate (no), pong (no), patience (ms for the
+// handshake).
 'use strict';
 
 const net = require('node:net');
@@ -113,6 +114,17 @@ const conversations = {
     socket._socket.resetAndDestroy();
   },
 
+  /** Sends a message that is larger than the server takes. */
+  async large(socket) {
+    await ask(socket, 'hello');
+    socket.send('x'.repeat(2000));
+  },
+
+  /** Greets, and waits for what the server does. */
+  async wait(socket) {
+    await ask(socket, 'hello');
+  },
+
   /** Greets, then says more and waits in vain for the answer. */
   async secret(socket) {
     await ask(socket, 'hello');
@@ -142,6 +154,7 @@ const socket = new WebSocket(`${scheme}://${host}${port ? `:${port}` : ''}${targ
   origin: options.origin ?? `http://${HOST}`,
   headers: { Cookie: cookie(options.cookie) },
   perMessageDeflate: options.deflate !== 'no',
+  autoPong: options.pong !== 'no',
   rejectUnauthorized: false,
   ...(options.patience && { handshakeTimeout: Number(options.patience) }),
 });

@@ -9,6 +9,8 @@ import sys
 
 HOST = "chat.example.test"
 PATIENCE_SECONDS = 10
+# A text frame as servers send it: nothing is masked.
+UNMASKED_FRAME = b"\x81\x05hello"
 # Close 1000, masked with zeros.
 CLOSE_FRAME = b"\x88\x82\0\0\0\0\x03\xe8"
 HANDSHAKE = {
@@ -30,6 +32,7 @@ REQUESTS = {
     "plain": ("GET", HANDSHAKE, ""),
     "keep-alive": ("GET", HANDSHAKE | {"Connection": "keep-alive, Upgrade"}, ""),
     "http-1.0": ("GET", HANDSHAKE, ""),
+    "unmasked": ("GET", HANDSHAKE, ""),
 }
 
 
@@ -44,7 +47,7 @@ def main(name, target, address, port=80):
         print(f"answered: {status}" if status else "closed without an answer", end="")
         if status == "101":
             if "Upgrade" in fields:
-                connection.sendall(CLOSE_FRAME)
+                connection.sendall(UNMASKED_FRAME if name == "unmasked" else CLOSE_FRAME)
             rest = connection.recv(65536)
             print(", then closed in order" if rest[:1] == CLOSE_FRAME[:1] else ", then data" if rest
                   else ", then closed", end="")

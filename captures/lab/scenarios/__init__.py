@@ -3,7 +3,7 @@
 import importlib
 
 MODULES = ("founding", "configuration", "upstream", "established", "viewpoints", "proxies", "answers",
-           "proxied_faults", "requests", "encryption", "endings",
+           "proxied_faults", "requests", "encryption", "endings", "broken", "applications",
            "chains", "clients")
 
 

@@ -43,11 +43,13 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
 
 /// Somebody says 1009.
 fn said(route: &RouteView<'_>) -> Option<Finding> {
-    let (leg, session, close) = route.legs().find_map(|leg| {
+    let said = route.legs().filter_map(|leg| {
         let session = ends::session(leg)?;
         let close = session.close.as_ref().filter(|close| close.code == TOO_BIG)?;
         Some((leg, session, close))
-    })?;
+    });
+    // Where it is seen first is nearest to who says it.
+    let (leg, session, close) = said.min_by_key(|(.., close)| (close.origin.time, close.origin.packet))?;
     let sender = close.by.other();
     let longest = session.longest(sender);
     let size = match longest {

@@ -5,6 +5,7 @@ use crate::diagnosis::finding::{Blame, Finding};
 use crate::diagnosis::rule::{Check, Rule, Severity};
 use crate::diagnosis::view::{LegView, RouteView};
 use crate::diagnosis::words;
+use crate::model::{CloseKind, close_meaning};
 use crate::protocol::{Role, WaitingPings};
 use crate::units::{PacketNumber, Span};
 
@@ -65,17 +66,24 @@ fn judge(route: &RouteView<'_>, pinger: Role) -> Option<Finding> {
     let gave_up = end.is_some_and(|(by, _)| by == pinger);
     // Who is told goodbye need not answer any more.
     let is_leaving = end.is_some_and(|(by, _)| by != pinger);
-    let patience = if pings.pings > 1 { LEAST_OF_SEVERAL } else { LEAST };
+    // Whoever ends in good order need not have waited for a pong.
+    let is_in_order = session.close.as_ref().is_some_and(|close| {
+        matches!(close_meaning(close.code, None).kind, CloseKind::Normal | CloseKind::Restart)
+    });
+    let is_sure = pings.pings > 1 || (gave_up && !is_in_order);
+    let patience = if is_sure { LEAST_IF_SURE } else { LEAST };
     if waited < patience || is_leaving {
         return None;
     }
     let who = route.frames_from(leg, pinger.other());
     let asker = if pinger == Role::Client { "client" } else { "server" };
     let half = leg.connection.half(pinger.other());
-    let is_talking = half.last_payload.is_some_and(|(_, time)| time > sent);
-    let then = match (gave_up, is_talking) {
-        (true, true) => "The other side goes on sending, so that it lives and does not answer pings.",
-        (true, false) => "Nothing else comes from there in that time either.",
+    let latest = half.last_payload.map(|(_, time)| time).filter(|time| *time > sent);
+    let talks = latest.map(|time| end.is_some_and(|(_, end)| time >= end));
+    let then = match (gave_up, talks) {
+        (true, Some(true)) => "The other side answers that, so that it lives and does not answer pings.",
+        (true, Some(false)) => "The other side goes on sending, so that it lives and does not answer pings.",
+        (true, None) => "Nothing else comes from there in that time either.",
         (false, _) => "The capture ends before anybody gives up.",
     };
     let ends_it = gave_up.then(|| format!("The {asker}'s side then ends the session."));
@@ -122,7 +130,8 @@ fn advice(route: &RouteView<'_>, leg: &LegView<'_>, pinger: Role) -> String {
 
 /// Less is an answer that the end of the session overtook.
 const LEAST: Span = Span::from_millis(5_000);
-const LEAST_OF_SEVERAL: Span = Span::from_millis(2_000);
+/// The same of several pings, or of one for which somebody gave up.
+const LEAST_IF_SURE: Span = Span::from_millis(2_000);
 
 #[cfg(test)]
 mod tests {

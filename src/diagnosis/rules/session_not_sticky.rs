@@ -65,6 +65,8 @@ struct Scattered<'r, 'a> {
     sessions: usize,
     upstreams: BTreeSet<Endpoint>,
     refused: Vec<&'r Request<'a>>,
+    /// Connections with refused requests of these sessions, on any side.
+    places: Vec<usize>,
     example: Vec<&'r Request<'a>>,
 }
 
@@ -83,6 +85,8 @@ fn note<'r, 'a>(session: &[&'r Request<'a>], by_proxy: &mut BTreeMap<IpAddr, Sca
         scattered.sessions = scattered.sessions.saturating_add(1);
         scattered.upstreams.extend(upstreams);
         scattered.refused.extend(refused());
+        let is_refused = |request: &&&Request<'_>| matches!(request.status, Some(400 | 404));
+        scattered.places.extend(session.iter().filter(is_refused).map(|request| request.connection));
         if scattered.example.is_empty() {
             scattered.example = requests;
         }
@@ -100,7 +104,7 @@ fn judge(view: &CaptureView<'_>, proxy: IpAddr, scattered: &Scattered<'_, '_>) -
         .filter(|route| route.legs().any(|leg| is_refused(leg.request_packet())))
         .map(|route| route.index)
         .collect();
-    let mut places: Vec<usize> = scattered.refused.iter().map(|request| request.connection).collect();
+    let mut places = scattered.places.clone();
     places.sort_unstable();
     places.dedup();
     let about = if routes.is_empty() { About::Connections(places) } else { About::Routes(routes) };

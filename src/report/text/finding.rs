@@ -4,6 +4,7 @@ use anstyle::Style;
 
 use super::attempt::Scene;
 use super::page::{BAD, MARK, PLAIN, Page, QUIET, UNSURE};
+use super::time::Clock;
 use crate::diagnosis::{About, Finding, Fix, Severity, Verdict};
 use crate::model::{Capture, Connection};
 use crate::protocol::{Attempt, Role};
@@ -34,7 +35,8 @@ pub(super) fn block(verdict: &Verdict<'_>, with_heads: bool, case: &Case<'_>, pa
         page.paragraph("", &sentence, style);
     }
     if verdict.count > 1 {
-        page.paragraph(INDENT, &times(verdict), PLAIN);
+        let times = times(verdict, case.capture, case.routes, &case.scene.clock);
+        page.paragraph(INDENT, &times, PLAIN);
     }
     if !finding.detail.is_empty() {
         page.paragraph(INDENT, &text::escape(&finding.detail.join(" ")), PLAIN);
@@ -63,13 +65,27 @@ const fn severity(severity: Severity) -> (&'static str, Style) {
     }
 }
 
-/// How often, where the same was found more than once.
-pub(in crate::report) fn times(verdict: &Verdict<'_>) -> String {
+/// How often and when, where the same was found more than once.
+pub(in crate::report) fn times(
+    verdict: &Verdict<'_>,
+    capture: &Capture,
+    routes: &[Route],
+    clock: &Clock,
+) -> String {
     let things = match verdict.example.about {
         About::Connections(_) => "connection",
         About::Routes(_) | About::Capture => "route",
     };
-    format!("On {}; the first one:", count(verdict.count as u64, things))
+    let clients = match verdict.clients() {
+        0 | 1 => String::new(),
+        clients => format!(" of {}", count(clients as u64, "client")),
+    };
+    let when = verdict
+        .period(capture, routes)
+        .filter(|(first, last)| first < last)
+        .map(|(first, last)| format!(", from {} to {}", clock.show(first), clock.show(last)))
+        .unwrap_or_default();
+    format!("On {}{clients}{when}; the first one:", count(verdict.count as u64, things))
 }
 
 fn packets(packets: &[PacketNumber]) -> String {

@@ -21,7 +21,7 @@ use std::io;
 use super::count::{count, number};
 use super::wire::Wire;
 use super::{MIN_WIDTH, ReportOptions};
-use crate::diagnosis::{Diagnosis, Verdict};
+use crate::diagnosis::{Diagnosis, Severity, Verdict};
 use crate::model::{Capture, Connection, Outcome, Totals};
 use crate::protocol::Attempt;
 use crate::routes::{Leg, Route};
@@ -63,18 +63,20 @@ pub(super) fn write(
         capture_end,
     };
     let case = Case { capture, routes: &diagnosis.routes, scene: &scene };
-    for (place, verdict) in verdicts.iter().take(VERDICTS_SHOWN).enumerate() {
+    let verdicts_shown = if options.verbose { usize::MAX } else { VERDICTS_SHOWN };
+    for (place, verdict) in verdicts.iter().take(verdicts_shown).enumerate() {
         page.blank()?;
         finding::block(verdict, place < HEADS_SHOWN, &case, &mut page);
     }
-    if let Some(more @ 1..) = verdicts.len().checked_sub(VERDICTS_SHOWN) {
+    if let Some(more @ 1..) = verdicts.len().checked_sub(verdicts_shown) {
         page.blank()?;
         let more = count(more as u64, "more finding");
-        page.paragraph("", &format!("and {more} (--format json lists all)"), PLAIN);
+        page.paragraph("", &format!("and {more} (-v or --format json lists all)"), PLAIN);
     }
     let stories = stories(capture, diagnosis, capture_end);
     for outcome in ORDER {
-        write_outcome(outcome, &stories, &scene, &mut page)?;
+        let shown = if options.verbose { SHOWN_VERBOSE } else { shown(outcome, &verdicts) };
+        write_outcome(outcome, &stories, shown, &scene, &mut page)?;
     }
     if options.keeps_all {
         connections::write(capture, &mut page)?;
@@ -120,9 +122,15 @@ fn stories<'a>(capture: &'a Capture, diagnosis: &Diagnosis, capture_end: Timesta
 }
 
 /// The blocks of the routes whose client's leg came to one outcome; of many, the first ones and a number.
-fn write_outcome(outcome: Outcome, all: &[Story<'_>], scene: &Scene, page: &mut Page<'_>) -> io::Result<()> {
+fn write_outcome(
+    outcome: Outcome,
+    all: &[Story<'_>],
+    shown: usize,
+    scene: &Scene,
+    page: &mut Page<'_>,
+) -> io::Result<()> {
     let mut of_outcome = all.iter().filter(|story| story.outcome() == Some(outcome));
-    for story in of_outcome.by_ref().take(SHOWN) {
+    for story in of_outcome.by_ref().take(shown) {
         page.blank()?;
         for (place, leg) in story.legs.iter().enumerate() {
             attempt::block(leg.attempt, (leg.outcome, place > 0), leg.connection, scene, page);
@@ -133,7 +141,8 @@ fn write_outcome(outcome: Outcome, all: &[Story<'_>], scene: &Scene, page: &mut 
         page.blank()?;
         let more = number(rest.len() as u64);
         let statuses = if outcome == Outcome::Refused { statuses(&rest) } else { String::new() };
-        let text = format!("and {more} more {}{statuses} (--format json lists all)", outcome.name());
+        let text =
+            format!("and {more} more {}{statuses} (-v shows more, --format json lists all)", outcome.name());
         page.paragraph("", &text, PLAIN);
     }
     Ok(())
@@ -164,8 +173,21 @@ const ORDER: [Outcome; 6] = [
     Outcome::Established,
 ];
 
-/// Attempts of one outcome that are shown in full: the verdicts are the answer, and these are examples.
-const SHOWN: usize = 20;
+/// How many attempts of an outcome are shown in full: the verdicts are the answer, and these are examples, more of them
+/// the more causes there are. Where nothing is wrong the attempts are what there is to be told.
+fn shown(outcome: Outcome, verdicts: &[Verdict<'_>]) -> usize {
+    let causes = verdicts.iter().filter(|verdict| verdict.example.severity > Severity::Note).count();
+    match (outcome, causes) {
+        (_, 0) => SHOWN_IF_ALL_IS_WELL,
+        (Outcome::Established | Outcome::Midstream, _) => SHOWN_OF_THE_GOOD,
+        (_, causes) => causes.saturating_mul(SHOWN_OF_A_CAUSE).min(SHOWN_IF_ALL_IS_WELL),
+    }
+}
+
+const SHOWN_IF_ALL_IS_WELL: usize = 20;
+const SHOWN_OF_THE_GOOD: usize = 3;
+const SHOWN_OF_A_CAUSE: usize = 3;
+const SHOWN_VERBOSE: usize = 1_000;
 
 const STATUSES_SHOWN: usize = 4;
 

@@ -68,10 +68,7 @@ fn each_story_is_told() {
     for (name, parts) in cases {
         let text = of(name, &ReportOptions::default());
         for part in parts {
-            assert!(
-                text.split_whitespace().collect::<Vec<_>>().join(" ").contains(part),
-                "{part} in\n{text}"
-            );
+            assert!(flat(&text).contains(part), "{part} in\n{text}");
         }
     }
 }
@@ -95,13 +92,17 @@ fn many_attempts_are_cut_short() {
     capture.connections = vec![one; 250];
     let text = shown(&capture, &ReportOptions::default());
     assert_eq!(text.lines().filter(|line| line.starts_with("+ established")).count(), 20);
-    assert!(text.contains("\nand 230 more established (--format json lists all)\n"));
+    assert!(text.contains("\nand 230 more established (-v shows more, --format json lists all)\n"));
+    let verbose = shown(&capture, &ReportOptions { verbose: true, ..ReportOptions::default() });
+    assert_eq!(verbose.lines().filter(|line| line.starts_with("+ established")).count(), 250);
 
     let mut capture = analysed("nginx-nothing-configured/client-eth.pcap");
     capture.connections = vec![capture.connections; 80].concat();
     let text = shown(&capture, &ReportOptions::default());
     assert!(
-        text.contains("\nand 140 more refused: 80 with 505, 60 with 200 (--format json lists all)\n"),
+        flat(&text).contains(
+            "and 154 more refused: 80 with 505, 74 with 200 (-v shows more, --format json lists all)"
+        ),
         "{text}"
     );
 }
@@ -115,6 +116,11 @@ fn secrets_are_shown_only_if_wanted() {
     assert!(hidden.contains("GET /ws?token=[redacted]"), "{hidden}");
     let open = shown(&capture, &ReportOptions { shows_secrets: true, ..ReportOptions::default() });
     assert!(open.contains("GET /ws?token=hunter2\\u{202e}"), "{open}");
+}
+
+/// Without the breaks of lines.
+fn flat(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn of(name: &str, options: &ReportOptions) -> String {
