@@ -31,7 +31,12 @@ pub(super) fn write(
         write_verdict(verdict, capture, diagnosis, wire, out)?;
     }
     write_attempts(capture, diagnosis, wire, out)?;
-    let warnings: Vec<String> = notes::files(capture).into_iter().chain(notes::warnings(capture)).collect();
+    let warnings: Vec<String> = notes::files(capture)
+        .into_iter()
+        .chain(notes::missing(&capture.totals))
+        .chain(notes::skipped_sentence(&capture.totals))
+        .chain(notes::warnings(capture))
+        .collect();
     if !warnings.is_empty() {
         writeln!(out, "\n### About the capture\n")?;
         for warning in warnings {

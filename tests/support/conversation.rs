@@ -108,24 +108,21 @@ impl Ip {
 
     /// Two fragments of a packet of [`Ip::packet`], the first with so many bytes, a multiple of eight.
     pub(crate) fn fragments(self, packet: &[u8], at: usize, identification: u16) -> Vec<Vec<u8>> {
-        assert!(at % 8 == 0 && self != Self::V6Extended);
+        assert!(at.is_multiple_of(8) && self != Self::V6Extended);
         let (header, payload) = packet.split_at(if self == Self::V4 { 20 } else { 40 });
         let pieces = [(0, &payload[..at], true), (at, &payload[at..], false)];
         let fragment = |(offset, payload, more): (usize, &[u8], bool)| {
             let offset = u16::try_from(offset).unwrap();
             let mut header = header.to_vec();
-            let extra = match self {
-                Self::V4 => {
-                    let word = offset / 8 | if more { 0x2000 } else { 0 };
-                    header[4..6].copy_from_slice(&identification.to_be_bytes());
-                    header[6..8].copy_from_slice(&word.to_be_bytes());
-                    Vec::new()
-                }
-                _ => {
-                    let word = (offset | u16::from(more)).to_be_bytes();
-                    let id = identification.to_be_bytes();
-                    vec![std::mem::replace(&mut header[6], FRAGMENT), 0, word[0], word[1], 0, 0, id[0], id[1]]
-                }
+            let extra = if self == Self::V4 {
+                let word = (offset / 8) | if more { 0x2000 } else { 0 };
+                header[4..6].copy_from_slice(&identification.to_be_bytes());
+                header[6..8].copy_from_slice(&word.to_be_bytes());
+                Vec::new()
+            } else {
+                let word = (offset | u16::from(more)).to_be_bytes();
+                let id = identification.to_be_bytes();
+                vec![std::mem::replace(&mut header[6], FRAGMENT), 0, word[0], word[1], 0, 0, id[0], id[1]]
             };
             let (length_at, before) = if self == Self::V4 { (2, 20) } else { (4, 0) };
             let length = u16::try_from(before + extra.len() + payload.len()).unwrap();

@@ -21,6 +21,7 @@ pub(crate) struct Segment {
 
 /// What is done to conversations on their way.
 #[derive(Clone, Copy, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is something else that may happen")]
 pub(crate) struct Journey {
     /// How long segments are at most, by turns.
     pub(crate) cuts: &'static [usize],

@@ -175,8 +175,8 @@ impl Talk {
                 let ping = frame(dice, 0x89, by_client, b"are you there");
                 frames.insert(dice.below(frames.len() + 1), ping);
                 self.say_frames(dice, by_client, frames);
-                let pong = frame(dice, 0x8A, !by_client, b"are you there");
-                self.say(!by_client, pong);
+                let answer = frame(dice, 0x8A, !by_client, b"are you there");
+                self.say(!by_client, answer);
             } else {
                 self.say_frames(dice, by_client, frames);
             }
@@ -268,11 +268,11 @@ fn frame(dice: &mut Dice, first: u8, by_client: bool, payload: &[u8]) -> Vec<u8>
     match payload.len() {
         short @ ..126 => bytes.push(mask | u8::try_from(short).unwrap()),
         long @ 126..65_536 => {
-            bytes.push(mask | 126);
+            bytes.push(mask | 0x7E);
             bytes.extend(u16::try_from(long).unwrap().to_be_bytes());
         }
         longest => {
-            bytes.push(mask | 127);
+            bytes.push(mask | 0x7F);
             bytes.extend((longest as u64).to_be_bytes());
         }
     }

@@ -46,7 +46,7 @@ pub(crate) struct Http {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Lacks {
-    /// On the whole connection, something.
+    /// On the whole connection, something besides the ends of heads that are there in part.
     something: bool,
     request: bool,
     answer: bool,
@@ -88,13 +88,15 @@ impl Http {
 
     /// `length` bytes of one side are not in the capture.
     pub(crate) fn gap(&mut self, context: &mut Context, role: Role, length: u64, at: Origin) -> Next {
-        self.may_lack.something = true;
         match role {
             Role::Client => {
                 if let Some(held) = &mut self.held {
                     held.pieces.push(HeldPiece::Gap(length, at));
+                    self.may_lack.something = true;
                 } else if let Some((part, origin)) = self.client.gap(length) {
                     self.partial_request(context, &part, origin);
+                } else {
+                    self.may_lack.something = true;
                 }
                 self.may_lack.request |= self.held.is_some() || self.client.is_seeking();
                 Next::Continue
@@ -113,6 +115,7 @@ impl Http {
                 if self.server.is_seeking() && !answered {
                     self.lose_responses();
                     self.may_lack.answer = true;
+                    self.may_lack.something = true;
                 }
                 self.go_on_after_lost_answer(context)
             }

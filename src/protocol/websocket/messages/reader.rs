@@ -30,6 +30,7 @@ pub(crate) struct MessageReader {
 
 /// One side's stream of frames.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each says of something else whether it is so")]
 struct Side {
     step: Step,
     /// The message that is open.
