@@ -77,7 +77,6 @@ fn ether_type(mut kind: [u8; 2], mut rest: &[u8]) -> Result<(Network, &[u8]), Sk
                 kind = [tag[2], tag[3]];
                 rest = inner;
             }
-            0x0806 => return Err(Skip::Arp),
             _ => return Err(Skip::NotIp),
         }
     }
@@ -122,9 +121,7 @@ mod tests {
     #[test]
     fn what_is_no_ip_is_said_to_be_none() {
         let arp = [&[0u8; 12][..], &[8, 6, 0, 0, 0, 0]].concat();
-        assert_eq!(network(LinkType::ETHERNET, &arp), Err(Skip::Arp));
-        let spanning_tree = [&[0u8; 12][..], &[0, 38, 0x42, 0x42, 3, 0]].concat();
-        assert_eq!(network(LinkType::ETHERNET, &spanning_tree), Err(Skip::NotIp));
+        assert_eq!(network(LinkType::ETHERNET, &arp), Err(Skip::NotIp));
         assert_eq!(network(LinkType(147), &arp), Err(Skip::UnknownLink(147)));
         let endless_tags = [&[0u8; 12][..], &[0x81, 0, 0, 0].repeat(40)].concat();
         assert_eq!(network(LinkType::ETHERNET, &endless_tags), Err(Skip::NotIp));

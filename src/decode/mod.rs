@@ -11,10 +11,12 @@
 mod fragments;
 mod ip;
 mod link;
+mod link_protocol;
 mod segment;
 mod tunnel;
 mod unwrap;
 
+pub use link_protocol::LinkProtocol;
 pub use segment::{Flags, FlowKey, Half, Segment};
 pub use unwrap::{Unwrap, Unwrapped};
 
@@ -25,10 +27,10 @@ use link::Network;
 /// Why a packet yields no TCP segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Skip {
-    /// ARP (RFC 826), which every Ethernet has.
-    Arp,
-    /// The link layer says that it is something else.
+    /// The link layer says that it is something else. [`decode`] says no more than that.
     NotIp,
+    /// The link layer says that it is this.
+    Link(LinkProtocol),
     /// IP, but another protocol, such as UDP.
     NotTcp,
     /// A fragment of an IP packet that did not become whole. [`decode`] says so of each fragment, since it keeps none.

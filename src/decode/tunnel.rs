@@ -6,7 +6,7 @@
 use etherparse::{IpNumber, Ipv6ExtensionsSlice};
 
 use super::fragments::{Fragment, FragmentKey};
-use super::{FlowKey, Half, Skip};
+use super::{FlowKey, Half, LinkProtocol, Skip};
 use crate::capture::LinkType;
 
 /// What a walk comes to.
@@ -199,9 +199,9 @@ impl<'a> Walk<'a> {
                 [0xAA, 0xAA, 3, 0, 0, 0, high, low] => {
                     self.behind(8, Layer::EtherType(u16::from_be_bytes([*high, *low])))
                 }
-                _ => Err(Skip::NotIp),
+                frame => Err(Skip::Link(LinkProtocol::of_logical_link(frame))),
             },
-            _ => Err(Skip::NotIp),
+            _ => Err(LinkProtocol::of_ether_type(kind).map_or(Skip::NotIp, Skip::Link)),
         }
     }
 
@@ -233,6 +233,8 @@ impl<'a> Walk<'a> {
         match protocol {
             0x0021 | 0x0057 => self.behind(header, Layer::Ip),
             0x0281 | 0x0283 => self.behind(header, Layer::EtherType(0x8847)),
+            // RFC 1661 section 2: protocols of the link itself, and those that configure others on it.
+            0x8000..=0xFFFF => Err(Skip::Link(LinkProtocol::PppControl)),
             _ => Err(Skip::NotIp),
         }
     }

@@ -197,11 +197,18 @@ fn every_wrapping_has_the_same_segment_in_it() {
 fn what_is_something_else_is_said_to_be() {
     let mut unwrap = Unwrap::default();
     let mut skip = |link, bytes: &[u8]| seen(&mut unwrap, link, bytes, bytes.len()).unwrap_err();
-    assert_eq!(skip(LinkType::ETHERNET, &ether(0x0806, &[0; 28])), Skip::NotIp);
-    assert_eq!(skip(LinkType::ETHERNET, &ether(0x8863, &[0x11, 9, 0, 0, 0, 0])), Skip::NotIp);
+    assert_eq!(skip(LinkType::ETHERNET, &ether(0x0806, &[0; 28])), Skip::Link(LinkProtocol::Arp));
+    let discovery = ether(0x8863, &[0x11, 9, 0, 0, 0, 0]);
+    assert_eq!(skip(LinkType::ETHERNET, &discovery), Skip::Link(LinkProtocol::PppoeDiscovery));
+    let tagged = ether(0x8100, &[&[0, 7, 0x88, 0xCC][..], &[0; 20]].concat());
+    assert_eq!(skip(LinkType::ETHERNET, &tagged), Skip::Link(LinkProtocol::Lldp));
+    let spanning_tree = ether(38, &[&[0x42, 0x42, 3][..], &[0; 35]].concat());
+    assert_eq!(skip(LinkType::ETHERNET, &spanning_tree), Skip::Link(LinkProtocol::SpanningTree));
+    assert_eq!(skip(LinkType::ETHERNET, &ether(20, &[0xE0; 20])), Skip::Link(LinkProtocol::LogicalLink));
+    assert_eq!(skip(LinkType::ETHERNET, &ether(0x88B5, &[0; 20])), Skip::NotIp);
     assert_eq!(
         skip(LinkType::ETHERNET, &ether(0x8864, &[0x11, 0, 0, 1, 0, 4, 0xC0, 0x21, 9, 9])),
-        Skip::NotIp
+        Skip::Link(LinkProtocol::PppControl)
     );
     assert_eq!(skip(LinkType::RAW, &outer4(17, &udp(53, b"question"))), Skip::NotTcp);
     assert_eq!(skip(LinkType::RAW, &outer4(17, &udp(4789, b"\0o vxlan"))), Skip::NotTcp);

@@ -46,6 +46,8 @@ pub(super) struct Upgrade {
     pub trail: Trail,
     /// What the client sent before the answer.
     pub held: Vec<HeldPiece>,
+    /// A gap hid where the client's request ends, so that nobody knows where its first frame begins.
+    pub is_client_lost: bool,
 }
 
 /// Why a stream is not looked into.

@@ -16,6 +16,8 @@ use crate::tcp::Chunk;
 pub(super) struct Probe {
     /// What came before, on the way to a tunnel.
     trail: Trail,
+    /// Halves of which the capture lacks bytes, [`Half::Lo`] first.
+    lost: [bool; 2],
     /// In a connection from before the capture: segments that look like frames.
     candidates: Option<Box<Candidates>>,
     /// What may be the start of a header of the PROXY protocol; at most [`limits::PROXY_PROTOCOL_BYTES`].
@@ -47,6 +49,24 @@ impl Probe {
     /// For what comes through a tunnel after this.
     pub(super) fn after(trail: Trail) -> Self {
         Self { trail, ..Self::default() }
+    }
+
+    /// The capture lacks bytes of a half.
+    pub(super) const fn gap(&mut self, half: Half) {
+        let [lo, hi] = &mut self.lost;
+        match half {
+            Half::Lo => *lo = true,
+            Half::Hi => *hi = true,
+        }
+    }
+
+    /// Whether the capture lacks bytes of a half.
+    pub(super) const fn is_lost(&self, half: Half) -> bool {
+        let [lo, hi] = self.lost;
+        match half {
+            Half::Lo => lo,
+            Half::Hi => hi,
+        }
     }
 
     /// What came before.
@@ -139,6 +159,7 @@ impl Probe {
                     start: Start::Midstream,
                     trail: std::mem::take(&mut self.trail),
                     held: Vec::new(),
+                    is_client_lost: false,
                 };
                 return Found {
                     next: Next::Switch { to: Protocol::WebSocket(upgrade), consumed: 0 },

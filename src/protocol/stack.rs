@@ -201,20 +201,17 @@ impl Stack {
     fn route_gap(&mut self, context: &mut Context, half: Half, length: u64, at: Origin) {
         let role = self.role(half);
         match &mut self.layer {
-            Layer::WebSocket(tunnel) => tunnel.session.gap(role, length),
+            Layer::WebSocket(tunnel) => tunnel.session.gap(context, role, length),
             Layer::Messages(read) => read.gap(context, role, length, at),
             Layer::Http(http) => {
                 let next = http.gap(context, role, length, at);
                 self.follow(context, next);
                 // The end of the answer's head was in the gap, and nobody knows how many frames with it.
-                match &mut self.layer {
-                    Layer::WebSocket(tunnel) => tunnel.session.lose(role),
-                    Layer::Messages(read) => read.lose(context, role),
-                    _ => {}
-                }
+                self.lose(context, role);
             }
             Layer::Tls(tls) => tls.gap(half, length),
-            Layer::Probe(_) | Layer::Opaque(..) => {}
+            Layer::Probe(probe) => probe.get_or_insert_default().gap(half),
+            Layer::Opaque(..) => {}
         }
     }
 
@@ -241,7 +238,7 @@ impl Stack {
         let Next::Switch { to, consumed } = next else { return None };
         match to {
             Protocol::Probe(held) => self.begin_tunnel(context, held),
-            Protocol::Http => self.layer = Layer::Http(Box::new(Http::after(self.take_trail()))),
+            Protocol::Http => self.begin_http(),
             Protocol::Tls(instead) if context.keeps_heads() => {
                 let (trail, client) = (self.take_trail(), self.client.or(self.opener));
                 self.layer = Layer::Tls(Box::new(match instead {
@@ -270,8 +267,16 @@ impl Stack {
         }
     }
 
+    fn begin_http(&mut self) {
+        let is_lost = |half| matches!(&self.layer, Layer::Probe(Some(probe)) if probe.is_lost(half));
+        let lost = [Half::Lo, Half::Hi].map(|half| is_lost(half).then(|| self.role(half)));
+        let mut http = Box::new(Http::after(self.take_trail()));
+        lost.into_iter().flatten().for_each(|role| http.begin_lost(role));
+        self.layer = Layer::Http(http);
+    }
+
     fn begin_session(&mut self, context: &mut Context, upgrade: Upgrade) {
-        let Upgrade { start, mut trail, held } = upgrade;
+        let Upgrade { start, mut trail, held, is_client_lost } = upgrade;
         if trail.attempts.is_empty() {
             trail.attempts.push(Attempt { midstream: true, ..Attempt::default() });
         } else if start == Start::Midstream
@@ -292,9 +297,21 @@ impl Stack {
             None => Layer::WebSocket(tunnel),
             Some(_) => Layer::Messages(Box::new(ReadTunnel { tunnel, messages: MessageReader::new(start) })),
         };
+        if is_client_lost {
+            self.lose(context, Role::Client);
+        }
         let client = self.client.unwrap_or(Half::Lo);
         for piece in held {
             self.held(context, client, piece);
+        }
+    }
+
+    /// From here on it is not known where a frame of this side begins.
+    fn lose(&mut self, context: &mut Context, role: Role) {
+        match &mut self.layer {
+            Layer::WebSocket(tunnel) => tunnel.session.lose(role),
+            Layer::Messages(read) => read.lose(context, role),
+            _ => {}
         }
     }
 
@@ -399,7 +416,7 @@ impl ReadTunnel {
     }
 
     fn gap(&mut self, context: &mut Context, role: Role, length: u64, at: Origin) {
-        self.tunnel.session.gap(role, length);
+        self.tunnel.session.gap(context, role, length);
         if let Some(room) = &mut context.messages {
             self.messages.gap(room, role, length, at);
         }

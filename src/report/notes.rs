@@ -68,8 +68,8 @@ pub(crate) fn skipped(totals: &Totals) -> impl Iterator<Item = (String, u64)> {
 
 fn skip_reason(reason: Skip) -> String {
     match reason {
-        Skip::Arp => "ARP".to_owned(),
         Skip::NotIp => "not IP".to_owned(),
+        Skip::Link(protocol) => protocol.name().to_owned(),
         Skip::NotTcp => "not TCP".to_owned(),
         Skip::Fragment => "IP fragment".to_owned(),
         Skip::FragmentCopy => "copy of an IP fragment".to_owned(),
@@ -98,6 +98,24 @@ pub(crate) fn missing(totals: &Totals) -> Option<String> {
             let parts: Vec<String> =
                 told.iter().map(|(bytes, why)| format!("{} {why}", number(*bytes))).collect();
             Some(format!("the capture lacks {all} of the streams: {}", parts.join("; ")))
+        }
+    }
+}
+
+/// The same in a sentence.
+pub(crate) fn skipped_sentence(totals: &Totals) -> Option<String> {
+    let words =
+        |reason: String| if reason == "filter" { "left out by the filter".to_owned() } else { reason };
+    let skipped: Vec<(String, u64)> =
+        skipped(totals).map(|(reason, packets)| (words(reason), packets)).collect();
+    let packets = count(skipped.iter().map(|(_, packets)| packets).sum(), "packet");
+    match skipped.as_slice() {
+        [] => None,
+        [(reason, _)] => Some(format!("{packets} skipped: {reason}")),
+        several => {
+            let reasons: Vec<String> =
+                several.iter().map(|(reason, packets)| format!("{} {reason}", number(*packets))).collect();
+            Some(format!("{packets} skipped: {}", reasons.join(", ")))
         }
     }
 }

@@ -407,11 +407,11 @@ impl<R: Receiver> Flow<R> {
         loop {
             // First what is due, then holes, and only then what acknowledges bytes that never came: an
             // answer is not to overtake its question.
-            let moved = self.deliver_ready(disorder_ref, None, context)
+            let moved = self.deliver_ready(disorder_ref, context)
                 || [Half::Lo, Half::Hi]
                     .into_iter()
                     .any(|of| self.give_up_hole_of(disorder_ref, of, patience, context))
-                || self.deliver_ready(disorder_ref, Some(patience), context);
+                || self.deliver_overdue(disorder_ref, patience, context);
             if !moved {
                 break;
             }
@@ -424,33 +424,22 @@ impl<R: Receiver> Flow<R> {
         }
     }
 
-    /// Delivers the pieces that are due. Those that acknowledge what was not seen wait, unless `patience`
-    /// is given and over. Whether anything moved.
-    fn deliver_ready(
-        &mut self,
-        disorder: &mut Disorder,
-        patience: Option<Patience>,
-        context: &mut R::Context,
-    ) -> bool {
+    /// Delivers the pieces that are due. Those that acknowledge what was not seen wait. Whether anything moved.
+    fn deliver_ready(&mut self, disorder: &mut Disorder, context: &mut R::Context) -> bool {
         let mut moved = false;
         for of in [Half::Lo, Half::Hi] {
             let lane = disorder.lanes.of_mut(of);
-            let other = self.halves.state(of.other()).position;
-            let mut half = self.halves.of_mut(of);
-            while let Some((position, piece)) = lane.first() {
-                let overdue = patience.is_some_and(|patience| patience.is_over(piece.origin.time));
-                if position > half.state.position || (piece.after > other && !overdue) {
+            loop {
+                let due = self.halves.state(of).position;
+                let other = self.halves.state(of.other()).position;
+                let is_due = |(position, piece): (u64, &Piece)| position <= due && piece.after <= other;
+                if !lane.first().is_some_and(is_due) {
                     break;
                 }
-                let Some(piece) = lane.pop() else { break };
-                let chunk = Chunk { bytes: &piece.bytes, origin: piece.origin };
-                let cut = half.deliver(of, chunk, piece.length, piece.captured, &mut self.receiver, context);
-                if cut > 0 {
-                    self.rare.get_or_insert_default().of_mut(of).lose_cut(cut);
-                }
-                moved = true;
+                moved |= self.deliver_first(lane, of, context);
             }
-            if lane.fin.is_some_and(|at| at <= half.state.position) {
+            let position = self.halves.state(of).position;
+            if lane.fin.is_some_and(|at| at <= position) {
                 lane.fin = None;
                 self.finish(of);
                 moved = true;
@@ -461,6 +450,36 @@ impl<R: Receiver> Flow<R> {
             }
         }
         moved
+    }
+
+    /// Delivers one piece that acknowledges what was not seen and has waited long enough for it: of two that wait for
+    /// each other, the one that was captured first. Whether there is one.
+    fn deliver_overdue(
+        &mut self,
+        disorder: &mut Disorder,
+        patience: Patience,
+        context: &mut R::Context,
+    ) -> bool {
+        let captured = |of: Half| {
+            let (position, piece) = disorder.lanes.of(of).first()?;
+            let is_overdue =
+                position <= self.halves.state(of).position && patience.is_over(piece.origin.time);
+            is_overdue.then_some((piece.origin.packet, of))
+        };
+        let first = [Half::Lo, Half::Hi].into_iter().filter_map(captured).min_by_key(|(packet, _)| *packet);
+        first.is_some_and(|(_, of)| self.deliver_first(disorder.lanes.of_mut(of), of, context))
+    }
+
+    /// Delivers the first piece of a half. Whether there is one.
+    fn deliver_first(&mut self, lane: &mut Lane, of: Half, context: &mut R::Context) -> bool {
+        let Some(piece) = lane.pop() else { return false };
+        let chunk = Chunk { bytes: &piece.bytes, origin: piece.origin };
+        let mut half = self.halves.of_mut(of);
+        let cut = half.deliver(of, chunk, piece.length, piece.captured, &mut self.receiver, context);
+        if cut > 0 {
+            self.rare.get_or_insert_default().of_mut(of).lose_cut(cut);
+        }
+        true
     }
 
     /// Gives up the first hole of a half if it need no longer be waited for: the other side has those bytes,

@@ -1,6 +1,7 @@
 //! The out-of-order bytes of one half, and what the other side says it has received of it.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -119,6 +120,7 @@ impl Lane {
             Inserted { late: self.pieces.range(end..).next_back().is_some(), ..Inserted::default() };
         let mut cursor = position;
         let mut parts = Vec::new();
+        let mut sent_earlier = Vec::new();
         let before = self.pieces.range(..=position).next_back();
         let inside = self.pieces.range(position.saturating_add(1)..end.max(position.saturating_add(1)));
         for (&other_start, other) in before.into_iter().chain(inside) {
@@ -130,6 +132,9 @@ impl Lane {
                 parts.push((cursor, piece.part(cursor - position, other_start - position)));
             }
             inserted.repeated = true;
+            if piece.after < other.after {
+                sent_earlier.push(other_start);
+            }
             inserted.conflicting |= differ(other_start, &other.bytes, position, &piece.bytes);
             cursor = cursor.max(other_end);
         }
@@ -137,10 +142,32 @@ impl Lane {
             parts.push((cursor, piece.part(cursor - position, piece.length)));
         }
         for (start, part) in parts {
-            self.held_bytes = self.held_bytes.saturating_add(part.cost());
-            self.pieces.insert(start, part);
+            self.add(start, part);
+        }
+        for other_start in sent_earlier {
+            self.bring_forward(other_start, position..end, piece.after);
         }
         inserted
+    }
+
+    /// Lets the part of a waiting piece that lies in `range` wait for less of the other half. Whoever sends bytes again
+    /// acknowledges more than when they were sent first.
+    fn bring_forward(&mut self, start: u64, range: Range<u64>, after: u64) {
+        let Some(piece) = self.pieces.remove(&start) else { return };
+        self.held_bytes = self.held_bytes.saturating_sub(piece.cost());
+        let from = range.start.saturating_sub(start).min(piece.length);
+        let to = range.end.saturating_sub(start).min(piece.length);
+        for (from, to, after) in [(0, from, piece.after), (from, to, after), (to, piece.length, piece.after)]
+        {
+            if from < to {
+                self.add(start.saturating_add(from), Piece { after, ..piece.part(from, to) });
+            }
+        }
+    }
+
+    fn add(&mut self, start: u64, piece: Piece) {
+        self.held_bytes = self.held_bytes.saturating_add(piece.cost());
+        self.pieces.insert(start, piece);
     }
 }
 
@@ -184,6 +211,23 @@ mod tests {
         assert_eq!(lane.insert(2, &piece(b"cd")), Inserted { repeated: true, ..Inserted::default() });
         assert_eq!(lane.held_bytes(), held);
         assert_eq!(contents(&lane), [(0, &b"abcdef"[..])]);
+    }
+
+    #[test]
+    fn what_is_sent_again_waits_for_no_more_than_when_it_was_sent_first() {
+        let mut lane = Lane::default();
+        lane.insert(4, &Piece { after: 90, ..piece(b"efghij") });
+        let inserted = lane.insert(0, &Piece { after: 1, ..piece(b"abcdef") });
+        assert_eq!(inserted, Inserted { repeated: true, ..Inserted::default() });
+        let found: Vec<(u64, &[u8], u64)> =
+            lane.pieces.iter().map(|(start, piece)| (*start, &piece.bytes[..], piece.after)).collect();
+        assert_eq!(found, [(0, &b"abcd"[..], 1), (4, b"ef", 1), (6, b"ghij", 90)]);
+        while lane.pop().is_some() {}
+        assert_eq!(lane.held_bytes(), 0);
+        // The other way round nothing changes.
+        lane.insert(0, &Piece { after: 1, ..piece(b"abc") });
+        lane.insert(0, &Piece { after: 90, ..piece(b"abc") });
+        assert_eq!(lane.pop().unwrap().after, 1);
     }
 
     #[test]

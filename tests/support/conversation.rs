@@ -106,8 +106,34 @@ impl Ip {
         self.packet(true, 17, &[0x13, 0x88, 0, 53, 0, 9, 0, 0, b'?'])
     }
 
+    /// Two fragments of a packet of [`Ip::packet`], the first with so many bytes, a multiple of eight.
+    pub(crate) fn fragments(self, packet: &[u8], at: usize, identification: u16) -> Vec<Vec<u8>> {
+        assert!(at.is_multiple_of(8) && self != Self::V6Extended);
+        let (header, payload) = packet.split_at(if self == Self::V4 { 20 } else { 40 });
+        let pieces = [(0, &payload[..at], true), (at, &payload[at..], false)];
+        let fragment = |(offset, payload, more): (usize, &[u8], bool)| {
+            let offset = u16::try_from(offset).unwrap();
+            let mut header = header.to_vec();
+            let extra = if self == Self::V4 {
+                let word = (offset / 8) | if more { 0x2000 } else { 0 };
+                header[4..6].copy_from_slice(&identification.to_be_bytes());
+                header[6..8].copy_from_slice(&word.to_be_bytes());
+                Vec::new()
+            } else {
+                let word = (offset | u16::from(more)).to_be_bytes();
+                let id = identification.to_be_bytes();
+                vec![std::mem::replace(&mut header[6], FRAGMENT), 0, word[0], word[1], 0, 0, id[0], id[1]]
+            };
+            let (length_at, before) = if self == Self::V4 { (2, 20) } else { (4, 0) };
+            let length = u16::try_from(before + extra.len() + payload.len()).unwrap();
+            header[length_at..length_at + 2].copy_from_slice(&length.to_be_bytes());
+            [&header[..], &extra, payload].concat()
+        };
+        pieces.map(fragment).to_vec()
+    }
+
     /// A packet between the two hosts.
-    fn packet(self, by_client: bool, protocol: u8, payload: &[u8]) -> Vec<u8> {
+    pub(crate) fn packet(self, by_client: bool, protocol: u8, payload: &[u8]) -> Vec<u8> {
         let length = |headers: usize| u16::try_from(headers + payload.len()).unwrap().to_be_bytes();
         let mut hosts = [2, 1];
         if !by_client {
@@ -268,6 +294,7 @@ const MAC_ADDRESSES: [u8; 12] = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
 
 const TCP: u8 = 6;
 const HOP_BY_HOP: u8 = 0;
+const FRAGMENT: u8 = 44;
 const DESTINATION_OPTIONS: u8 = 60;
 
 const FIN: u8 = 0x01;

@@ -1,9 +1,12 @@
 //! HTTP/1 on a connection: finds the upgrade attempts among the requests and follows them to their answers.
 
+mod gaps;
+
 use smallvec::SmallVec;
 
 use super::framing::{Method, request_framing, response_framing};
 use super::head::{HeadError, RequestHead, RequestLine, ResponseHead, may_start_request, may_start_response};
+use super::held::{Held, HeldPiece};
 use super::message::{MessageReader, Step, WholeHead};
 use super::relevant::Relevant;
 use crate::limits;
@@ -16,7 +19,7 @@ use crate::protocol::websocket::{
     read_unasked,
 };
 use crate::protocol::{Context, Role};
-use crate::tcp::{Chunk, Kept};
+use crate::tcp::Chunk;
 use crate::units::Origin;
 
 /// HTTP/1 on a connection.
@@ -36,6 +39,17 @@ pub(crate) struct Http {
     latest: Latest,
     /// The server has sent something.
     server_was_seen: bool,
+    /// Since the latest request: bytes of the client are missing that may hold another one; bytes of the server are,
+    /// and may hold its answer.
+    may_lack: Lacks,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Lacks {
+    /// On the whole connection, something besides the ends of heads that are there in part.
+    something: bool,
+    request: bool,
+    answer: bool,
 }
 
 /// A request's head, in a buffer that is used again for the next one.
@@ -55,32 +69,6 @@ struct Pending {
     exchange: Option<u32>,
     /// Answers to HEAD and to CONNECT have bodies of their own kind (RFC 9112 section 6.3).
     method: Method,
-}
-
-#[derive(Debug, Default)]
-struct Held {
-    pieces: Vec<HeldPiece>,
-    bytes: usize,
-}
-
-impl Held {
-    /// The bytes up to the first gap behind them, however they were cut.
-    fn first_run(&self) -> Vec<u8> {
-        let bytes = self.pieces.iter().map(|piece| match piece {
-            HeldPiece::Data(kept) => Some(&kept.bytes[..]),
-            HeldPiece::Gap(..) => None,
-        });
-        bytes.skip_while(Option::is_none).map_while(|bytes| bytes).collect::<Vec<_>>().concat()
-    }
-}
-
-/// A part of what is held back.
-#[derive(Debug)]
-pub(crate) enum HeldPiece {
-    /// Bytes.
-    Data(Kept),
-    /// A number of bytes that the capture lacks, and the segment that showed it.
-    Gap(u64, Origin),
 }
 
 impl Http {
@@ -104,9 +92,13 @@ impl Http {
             Role::Client => {
                 if let Some(held) = &mut self.held {
                     held.pieces.push(HeldPiece::Gap(length, at));
+                    self.may_lack.something = true;
                 } else if let Some((part, origin)) = self.client.gap(length) {
                     self.partial_request(context, &part, origin);
+                } else {
+                    self.may_lack.something = true;
                 }
+                self.may_lack.request |= self.held.is_some() || self.client.is_seeking();
                 Next::Continue
             }
             Role::Server => {
@@ -122,11 +114,10 @@ impl Http {
                 }
                 if self.server.is_seeking() && !answered {
                     self.lose_responses();
+                    self.may_lack.answer = true;
+                    self.may_lack.something = true;
                 }
-                if self.server.is_seeking() && self.waits_for_tunnel() && self.has_held_bytes() {
-                    return self.enter_tunnel(0);
-                }
-                Next::Continue
+                self.go_on_after_lost_answer(context)
             }
         }
     }
@@ -155,9 +146,7 @@ impl Http {
 
     /// What is held in buffers: heads in pieces, the latest request, what waits for an answer.
     pub(crate) fn buffered_bytes(&self) -> usize {
-        let held = self.held.as_ref().map_or(0, |held| {
-            held.bytes.saturating_add(held.pieces.len().saturating_mul(PIECE_OVERHEAD_BYTES))
-        });
+        let held = self.held.as_ref().map_or(0, Held::cost);
         let heads = self.client.buffered_bytes().saturating_add(self.server.buffered_bytes());
         held.saturating_add(heads).saturating_add(self.latest.bytes.len())
     }
@@ -177,10 +166,10 @@ impl Http {
                 held.bytes = held.bytes.saturating_add(chunk.bytes.len());
                 held.pieces.push(HeldPiece::Data(chunk.keep()));
                 let too_long = held.bytes > limits::HELD_BYTES;
-                return match self.server.is_seeking() && self.waits_for_tunnel() {
-                    true => self.enter_tunnel(usize::MAX),
-                    false if too_long => self.held_too_long(),
-                    false => Next::Continue,
+                return match self.go_on_after_lost_answer(context) {
+                    Next::Switch { to, .. } => Next::Switch { to, consumed: usize::MAX },
+                    Next::Continue if too_long && self.held.is_some() => self.held_too_long(),
+                    Next::Continue => Next::Continue,
                 };
             }
             let (used, step) = self.client.next(chunk.bytes, chunk.origin, may_start_request);
@@ -273,6 +262,13 @@ impl Http {
         let attempt = self.note(context, handshake, bytes, true, origin);
         let exchange = if is_attempt { None } else { self.exchange(context, bytes, true, origin) };
         let method = Method::of(line.method);
+        if self.server.is_seeking() {
+            // The client goes on, so it has the answer to what it asked before: that was in the gap.
+            self.lose_responses();
+            self.pending.clear();
+        }
+        // The gap may go on into the answer to this one.
+        self.may_lack = Lacks { request: false, answer: self.server.is_seeking(), ..self.may_lack };
         self.pending.push(Pending { attempt, exchange, method });
         if (is_attempt || method == Method::Connect) && framing.is_none() {
             self.held = Some(Held::default());
@@ -398,13 +394,19 @@ impl Http {
             self.server.body(None);
             return Next::Continue;
         }
+        // If a request and an answer are missing, this may be the answer to the one to which nobody saw the question.
+        if self.may_lack.request && self.may_lack.answer && !self.is_accepted(fields) {
+            self.lose_responses();
+            self.pending.clear();
+        }
         let request = (!self.pending.is_empty()).then(|| self.pending.remove(0));
         let mut place = request.and_then(|request| request.attempt);
         let exchange = request.and_then(|request| request.exchange);
         let switches = status == SWITCHING_PROTOCOLS;
         let is_websocket = fields.upgrades || fields.accept.is_some();
         if switches && place.is_none() && (!complete || is_websocket) {
-            let request_was_seen = request.is_some() && self.pending.is_empty();
+            // Where something is missing, the request may be too.
+            let request_was_seen = request.is_some() && self.pending.is_empty() && !self.may_lack.something;
             place = self.unasked(context, request_was_seen);
             if let (true, Some(number), Some(exchanges)) =
                 (request_was_seen, exchange, &mut self.trail.exchanges)
@@ -505,50 +507,6 @@ impl Http {
         }
     }
 
-    /// Answers were lost. The one that comes next belongs to the latest request, since clients seldom send
-    /// one before the last is answered.
-    fn lose_responses(&mut self) {
-        let latest = self.pending.pop();
-        for lost in self.pending.drain(..).chain(latest) {
-            if let Some(attempt) = lost.attempt.and_then(|place| self.trail.attempts.get_mut(place)) {
-                attempt.response_lost = true;
-            }
-            if let (Some(number), Some(exchanges)) = (lost.exchange, &mut self.trail.exchanges) {
-                exchanges.lose_response(number);
-            }
-        }
-        self.pending.extend(latest);
-    }
-
-    /// Whether the client went on with frames though no answer was seen.
-    fn frames_held(&self) -> bool {
-        let held = self.held.as_ref().map(Held::first_run).unwrap_or_default();
-        let answer_may_be_missing = self.server.is_seeking() || !self.server_was_seen;
-        answer_may_be_missing
-            && self.waiting_attempt().is_some()
-            && frames_in(&held, Role::Client, None) != Evidence::None
-    }
-
-    /// What comes next goes through a tunnel (RFC 9110 section 9.3.6).
-    fn enter_tunnel(&mut self, consumed: usize) -> Next {
-        let held = self.held.take().map(|held| held.pieces).unwrap_or_default();
-        Next::Switch { to: Protocol::Probe(held), consumed }
-    }
-
-    /// Whether the client went on after CONNECT though no answer was seen: there was one, or it would have waited.
-    fn tunnel_held(&self) -> bool {
-        let answer_may_be_missing = self.server.is_seeking() || !self.server_was_seen;
-        answer_may_be_missing && self.waits_for_tunnel() && self.has_held_bytes()
-    }
-
-    fn waits_for_tunnel(&self) -> bool {
-        self.pending.last().is_some_and(|pending| pending.method == Method::Connect)
-    }
-
-    fn has_held_bytes(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| held.bytes > 0)
-    }
-
     fn waiting_attempt(&self) -> Option<usize> {
         self.pending.last().and_then(|pending| pending.attempt)
     }
@@ -557,7 +515,7 @@ impl Http {
     fn upgrade(&mut self, start: Start) -> Upgrade {
         let trail = std::mem::take(&mut self.trail);
         let held = self.held.take().map(|held| held.pieces).unwrap_or_default();
-        Upgrade { start, trail, held }
+        Upgrade { start, trail, held, is_client_lost: self.client.is_seeking() }
     }
 }
 
@@ -581,8 +539,5 @@ impl OpaqueReason {
         }
     }
 }
-
-/// What a held piece costs besides its bytes: a thousand pieces of one byte are more than a thousand bytes.
-const PIECE_OVERHEAD_BYTES: usize = 128;
 
 const SWITCHING_PROTOCOLS: u16 = 101;

@@ -4,6 +4,7 @@ mod chunked;
 mod exchange;
 mod framing;
 mod head;
+mod held;
 mod layer;
 mod list;
 mod loose;
@@ -14,11 +15,14 @@ mod relevant;
 pub use exchange::{Exchange, ExchangeAnswer, Exchanges};
 pub use head::{Fields, HeadError, RequestHead, ResponseHead};
 pub(super) use head::{RequestLine, may_start_request, may_start_response};
-pub(super) use layer::{Finished, HeldPiece, Http};
+pub(super) use held::HeldPiece;
+pub(super) use layer::{Finished, Http};
 pub(super) use list::split_list;
 pub(super) use relevant::{Lines, Relevant};
 
 #[cfg(test)]
 mod corners;
+#[cfg(test)]
+mod losses;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@
 
 use super::header::{FrameHeader, Opcode};
 use crate::protocol::Role;
+use crate::units::Origin;
 
 /// How likely it is that a segment begins with a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +43,70 @@ pub(crate) fn frames_in(segment: &[u8], by: Role, deflate: Option<bool>) -> Evid
         };
     }
     Evidence::Exact
+}
+
+/// A frame that is longer than the segment in which it was found: it is believed once it is there and something
+/// plausible follows it. Of random bytes one segment in some thousands begins like such a frame.
+#[derive(Debug)]
+pub(super) struct Trial {
+    pub(super) header: FrameHeader,
+    pub(super) origin: Origin,
+    left: u64,
+}
+
+/// What came of a frame on trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is not there yet.
+    Open,
+    /// It was one.
+    Frame,
+    /// It was none.
+    None,
+}
+
+impl Trial {
+    /// If a segment begins with a frame that is longer than it: that, and how long its header is.
+    pub(super) fn begin(segment: &[u8], origin: Origin) -> Option<(Self, usize)> {
+        let (header, length) = FrameHeader::parse(segment)?;
+        let captured = segment.len().saturating_sub(length) as u64;
+        (header.length > captured).then_some((Self { header, origin, left: header.length }, length))
+    }
+
+    /// The next bytes: how many of them are its own, and what they show.
+    pub(super) fn data(&mut self, bytes: &[u8], by: Role, deflate: Option<bool>) -> (usize, Verdict) {
+        let own = bytes.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        self.left = self.left.saturating_sub(own as u64);
+        let after = bytes.get(own..).unwrap_or_default();
+        let verdict = match self.left {
+            0 if may_begin_frame(after, by, deflate) => Verdict::Frame,
+            0 => Verdict::None,
+            _ => Verdict::Open,
+        };
+        (own, verdict)
+    }
+
+    /// Bytes that the capture lacks.
+    pub(super) fn gap(&mut self, length: u64) -> Verdict {
+        match self.left.checked_sub(length) {
+            Some(0) => Verdict::Frame,
+            Some(left) => {
+                self.left = left;
+                Verdict::Open
+            }
+            None => Verdict::None,
+        }
+    }
+
+    /// How many bytes of its payload came by.
+    pub(super) const fn passed(&self) -> u64 {
+        self.header.length.saturating_sub(self.left)
+    }
+}
+
+/// Whether a frame may begin here: nothing speaks against it.
+pub(super) fn may_begin_frame(bytes: &[u8], by: Role, deflate: Option<bool>) -> bool {
+    FrameHeader::parse(bytes).is_none_or(|(header, _)| is_plausible(&header, by, deflate))
 }
 
 fn is_plausible(header: &FrameHeader, by: Role, deflate: Option<bool>) -> bool {
@@ -90,6 +155,29 @@ mod tests {
         assert_eq!(frames_in(b"\xc1\x01x", Role::Server, Some(false)), Evidence::None);
         assert_eq!(frames_in(b"\xc1\x01x", Role::Server, Some(true)), Evidence::Exact);
         assert_eq!(frames_in(b"\xc1\x01x", Role::Server, None), Evidence::Exact);
+    }
+
+    #[test]
+    fn a_longer_frame_is_believed_if_something_plausible_follows_it() {
+        let begin = || Trial::begin(b"\x82\x7e\x01\x00abc", Origin::default()).unwrap().0;
+        for (after, verdict) in [
+            (&b"\x81\x02hi"[..], Verdict::Frame),
+            (b"", Verdict::Frame),
+            (b"\x81", Verdict::Frame),
+            (b"\xf3\x02hi", Verdict::None),
+            (b"\x81\x80abcd", Verdict::None),
+        ] {
+            let mut trial = begin();
+            assert_eq!(trial.data(&[0; 100], Role::Server, None), (100, Verdict::Open));
+            let rest = [&[0; 156], after].concat();
+            assert_eq!(trial.data(&rest, Role::Server, None), (156, verdict), "{after:?}");
+            assert_eq!(trial.passed(), 256);
+        }
+        let mut trial = begin();
+        assert_eq!(trial.gap(255), Verdict::Open);
+        assert_eq!(trial.gap(1), Verdict::Frame);
+        assert_eq!(begin().gap(257), Verdict::None);
+        assert!(Trial::begin(b"\x81\x02hi", Origin::default()).is_none());
     }
 
     #[test]

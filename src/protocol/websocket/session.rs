@@ -3,6 +3,8 @@
 //! Headers are read, payloads are skipped by their length; only control frames are looked into. Nothing is
 //! refused: what RFC 6455 forbids is counted and the frame taken for what it says it is.
 
+mod again;
+
 use std::ops::ControlFlow;
 
 use super::clear_text::is_clear_text;
@@ -12,7 +14,7 @@ use super::facts::{
 };
 use super::header::{FrameHeader, Opcode};
 use super::pings::Pings;
-use super::resync::{Evidence, frames_in};
+use super::resync::Verdict;
 use super::side::{Control, Losses, Message, MessagePlace, PartOfHeader, Side, State};
 use crate::limits;
 use crate::protocol::{Context, Role};
@@ -89,6 +91,7 @@ impl Session {
     /// The next bytes of one side.
     pub(crate) fn data(&mut self, context: &mut Context, by: Role, chunk: Chunk<'_>) {
         let mut rest = chunk.bytes;
+        let deflate = self.deflate;
         while !rest.is_empty() {
             rest = match &mut self.side_mut(by).state {
                 State::Payload(remaining) => {
@@ -108,10 +111,19 @@ impl Session {
                 }
                 State::PartOfHeader(_) => self.header_in_pieces(context, by, rest),
                 State::Control(_) => self.control_in_pieces(context, by, rest, chunk.origin.time),
-                State::Lost => match self.find_again(by, rest) {
-                    ControlFlow::Continue(()) => rest,
+                State::Lost => match self.find_again(by, rest, chunk.origin) {
+                    ControlFlow::Continue(header_length) => rest.get(header_length..).unwrap_or_default(),
                     ControlFlow::Break(()) => return,
                 },
+                State::Trial(trial) => {
+                    let (own, verdict) = trial.data(rest, by, deflate);
+                    let after = rest.get(own..).unwrap_or_default();
+                    self.judge(context, by, verdict, after.len());
+                    if verdict == Verdict::None {
+                        return;
+                    }
+                    after
+                }
             };
         }
     }
@@ -131,14 +143,19 @@ impl Session {
     }
 
     /// `length` bytes of one side are not in the capture.
-    pub(crate) fn gap(&mut self, by: Role, length: u64) {
+    pub(crate) fn gap(&mut self, context: &mut Context, by: Role, length: u64) {
         let side = self.side_mut(by);
+        if let State::Trial(trial) = &mut side.state {
+            let verdict = trial.gap(length);
+            self.judge(context, by, verdict, 0);
+            return;
+        }
         let skippable = match &side.state {
             State::Payload(remaining) => Some(*remaining),
             State::Control(control) => {
                 Some(control.header.length.saturating_sub(control.payload.len() as u64))
             }
-            State::Header | State::PartOfHeader(_) | State::Lost => None,
+            State::Header | State::PartOfHeader(_) | State::Lost | State::Trial(_) => None,
         };
         match skippable.and_then(|remaining| remaining.checked_sub(length)) {
             Some(0) => side.state = State::Header,
@@ -415,20 +432,6 @@ impl Session {
         if self.close.is_none() {
             self.close = Some(Box::new(CloseFact { by, code, reason: reason.into(), origin }));
         }
-    }
-
-    /// Looks for a frame at the start of a segment. Breaks off if there is none.
-    fn find_again(&mut self, by: Role, segment: &[u8]) -> ControlFlow<()> {
-        let found = frames_in(segment, by, self.deflate) != Evidence::None;
-        let rare = self.rare.get_or_insert_default();
-        let losses = if by == Role::Client { &mut rare.client_losses } else { &mut rare.server_losses };
-        if found {
-            losses.resyncs = losses.resyncs.saturating_add(1);
-            self.side_mut(by).state = State::Header;
-            return ControlFlow::Continue(());
-        }
-        losses.undecoded_bytes = losses.undecoded_bytes.saturating_add(segment.len() as u64);
-        ControlFlow::Break(())
     }
 
     /// Counts an anomaly.

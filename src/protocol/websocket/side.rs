@@ -2,6 +2,7 @@
 
 use super::facts::RoleFacts;
 use super::header::{FrameHeader, Opcode};
+use super::resync::Trial;
 use crate::protocol::{Context, Role};
 use crate::units::Origin;
 
@@ -43,6 +44,8 @@ pub(super) enum State {
     Control(Box<Control>),
     /// Where the next frame begins is not known.
     Lost,
+    /// What was found again may be a frame.
+    Trial(Box<Trial>),
 }
 
 /// The first bytes of a header.

@@ -3,7 +3,7 @@
 use super::page::{PLAIN, Page, UNSURE};
 use crate::model::{Capture, Connection, Totals};
 use crate::protocol::{OpaqueReason, Role};
-use crate::report::count::{count, number, verb};
+use crate::report::count::{count, verb};
 use crate::report::{ReportOptions, notes};
 use crate::text;
 
@@ -30,7 +30,7 @@ pub(crate) fn sentences(capture: &Capture, lists_all: bool) -> Vec<String> {
     notes.extend(unopened(totals));
     notes.extend(one_sided(capture, lists_all));
     notes.extend(notes::missing(totals));
-    notes.extend(skipped(totals));
+    notes.extend(notes::skipped_sentence(totals));
     notes.extend(notes::warnings(capture));
     notes
 }
@@ -113,23 +113,6 @@ fn one_sided(capture: &Capture, lists_all: bool) -> Vec<String> {
         .collect()
 }
 
-fn skipped(totals: &Totals) -> Option<String> {
-    let words =
-        |reason: String| if reason == "filter" { "left out by the filter".to_owned() } else { reason };
-    let skipped: Vec<(String, u64)> =
-        notes::skipped(totals).map(|(reason, packets)| (words(reason), packets)).collect();
-    let packets = count(skipped.iter().map(|(_, packets)| packets).sum(), "packet");
-    match skipped.as_slice() {
-        [] => None,
-        [(reason, _)] => Some(format!("{packets} skipped: {reason}")),
-        several => {
-            let reasons: Vec<String> =
-                several.iter().map(|(reason, packets)| format!("{} {reason}", number(*packets))).collect();
-            Some(format!("{packets} skipped: {}", reasons.join(", ")))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,11 +151,11 @@ mod tests {
     #[test]
     fn one_reason_to_skip_packets_needs_no_number() {
         let totals = Totals { skipped: [(Skip::NotTcp, 2)].into(), ..Totals::default() };
-        assert_eq!(skipped(&totals).unwrap(), "2 packets skipped: not TCP");
-        assert_eq!(skipped(&Totals { filtered: 1, ..Totals::default() }).unwrap(), {
+        assert_eq!(notes::skipped_sentence(&totals).unwrap(), "2 packets skipped: not TCP");
+        assert_eq!(notes::skipped_sentence(&Totals { filtered: 1, ..Totals::default() }).unwrap(), {
             "1 packet skipped: left out by the filter"
         });
-        assert_eq!(skipped(&Totals::default()), None);
+        assert_eq!(notes::skipped_sentence(&Totals::default()), None);
     }
 
     #[test]

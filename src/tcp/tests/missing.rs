@@ -138,3 +138,21 @@ fn one_direction_alone_says_of_no_byte_that_it_arrived() {
     let (facts, _) = wire.only();
     assert_eq!(missing(&facts, Half::Lo), (3, 0, 0));
 }
+
+#[test]
+fn of_two_that_wait_for_each_other_the_earlier_goes_first_and_nothing_with_it() {
+    let mut wire = Wire::new();
+    wire.handshake(100, 900);
+    // The first ten bytes are lost. Five of them are sent again together with later ones, and so acknowledge more.
+    wire.send(Half::Lo, 100, 910, Flags::ACK, b"abc");
+    wire.send(Half::Hi, 905, 103, Flags::ACK, b"again and later");
+    wire.send(Half::Lo, 103, 920, Flags::ACK, b"d");
+    let (_, up) = wire.only();
+    let expected = [
+        Up::Gap(Half::Hi, 5),
+        data(Half::Lo, b"abc"),
+        data(Half::Hi, b"again and later"),
+        data(Half::Lo, b"d"),
+    ];
+    assert_eq!(up, expected);
+}

@@ -12,7 +12,7 @@ use super::{Decoded, DecodedFacts, Message, MessageLog, MessageRoom, Obstacle};
 use crate::protocol::Role;
 use crate::protocol::websocket::extensions::DeflateParameters;
 use crate::protocol::websocket::header::{FrameHeader, Opcode};
-use crate::protocol::websocket::resync::{Evidence, frames_in};
+use crate::protocol::websocket::resync::{Evidence, Trial, frames_in, may_begin_frame};
 use crate::protocol::websocket::session::Start;
 use crate::tcp::Chunk;
 use crate::units::Origin;
@@ -30,12 +30,15 @@ pub(crate) struct MessageReader {
 
 /// One side's stream of frames.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each says of something else whether it is so")]
 struct Side {
     step: Step,
     /// The message that is open.
     message: Option<Box<Assembly>>,
     /// Whether a message was open before what the capture shows is not known.
     start_is_unknown: bool,
+    /// What is read may be no frame: see [`Trial`].
+    on_trial: bool,
     takes_over: bool,
     /// Why the window is not known before the first compressed message.
     unknown: Option<Unknown>,
@@ -105,8 +108,15 @@ impl MessageReader {
             rest = match &mut self.side_mut(by).step {
                 Step::Header => self.header_in_place(room, by, rest, chunk.origin),
                 Step::PartOfHeader(_) => self.header_in_pieces(room, by, rest),
-                Step::Payload(_) => self.payload(room, by, rest, chunk.origin),
-                Step::Lost => match self.find_again(by, rest) {
+                Step::Payload(_) => {
+                    let after = self.payload(room, by, rest, chunk.origin);
+                    if self.is_refuted(by, after) {
+                        return self.lose(room, by);
+                    }
+                    self.end_if_over(room, by);
+                    after
+                }
+                Step::Lost => match self.find_again(by, rest, chunk.origin) {
                     ControlFlow::Continue(()) => rest,
                     ControlFlow::Break(()) => return,
                 },
@@ -134,6 +144,7 @@ impl MessageReader {
             assembly.last = at;
         }
         if left == 0 {
+            side.on_trial = false;
             self.end_frame(room, by);
         }
     }
@@ -149,6 +160,9 @@ impl MessageReader {
             inflater.lose(Unknown::Capture);
         }
         let message = side.message.take();
+        if std::mem::take(&mut side.on_trial) {
+            return;
+        }
         if let Step::Payload(payload) = step
             && let Some(control) = payload.control
         {
@@ -164,8 +178,12 @@ impl MessageReader {
         for by in [Role::Client, Role::Server] {
             let side = self.side_mut(by);
             let (step, message) = (std::mem::take(&mut side.step), side.message.take());
+            let on_trial = side.on_trial;
             if side.inflater.take().is_some() {
                 room.give_back_inflater();
+            }
+            if on_trial {
+                continue;
             }
             if let Step::Payload(payload) = step
                 && let Some(control) = payload.control
@@ -292,7 +310,6 @@ impl MessageReader {
         };
         payload.position = payload.position.saturating_add(length as u64);
         payload.left = payload.left.saturating_sub(length as u64);
-        let is_over = payload.left == 0;
         if let Some(control) = &mut payload.control {
             control.last = origin;
             if control.is_readable() {
@@ -311,10 +328,22 @@ impl MessageReader {
             }
         }
         room.plain = scratch;
-        if is_over {
+        rest
+    }
+
+    /// Whether what was taken for a frame is over and followed by none.
+    fn is_refuted(&self, by: Role, after: &[u8]) -> bool {
+        let side = self.side(by);
+        side.on_trial && side.is_frame_over() && !may_begin_frame(after, by, self.deflate)
+    }
+
+    /// Ends the frame whose payload is there.
+    fn end_if_over(&mut self, room: &mut MessageRoom, by: Role) {
+        let side = self.side_mut(by);
+        if side.is_frame_over() {
+            side.on_trial = false;
             self.end_frame(room, by);
         }
-        rest
     }
 
     /// The frame whose payload was due is complete.
@@ -368,12 +397,21 @@ impl MessageReader {
     }
 
     /// Looks for a frame at the start of a segment. Breaks off if there is none.
-    fn find_again(&mut self, by: Role, segment: &[u8]) -> ControlFlow<()> {
+    fn find_again(&mut self, by: Role, segment: &[u8], origin: Origin) -> ControlFlow<()> {
         if frames_in(segment, by, self.deflate) == Evidence::None {
             return ControlFlow::Break(());
         }
-        self.side_mut(by).step = Step::Header;
+        let side = self.side_mut(by);
+        side.on_trial = Trial::begin(segment, origin).is_some();
+        side.step = Step::Header;
         ControlFlow::Continue(())
+    }
+
+    const fn side(&self, by: Role) -> &Side {
+        match by {
+            Role::Client => &self.client,
+            Role::Server => &self.server,
+        }
     }
 
     const fn side_mut(&mut self, by: Role) -> &mut Side {
@@ -385,6 +423,11 @@ impl MessageReader {
 }
 
 impl Side {
+    /// Whether all of a frame's payload came by.
+    fn is_frame_over(&self) -> bool {
+        matches!(&self.step, Step::Payload(payload) if payload.left == 0)
+    }
+
     /// A compressed message begins.
     fn begin_inflating(&mut self, message: &mut Assembly, room: &mut MessageRoom) {
         if message.obstacle.is_some() {

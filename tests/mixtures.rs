@@ -1,0 +1,247 @@
+//! Conversations made up from seeds, on any mixture of bad ways: cut anew, out of order, repeated, overlapping, in
+//! tunnels and in fragments. What is reported is what is reported of the straight way. Where packets are lost it is less,
+//! never other, and the bytes that are missing are counted to the byte.
+
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that fails may panic")]
+
+use std::collections::BTreeMap;
+
+use journey::{Journey, Segment, capture as written};
+use serde_json::{Map, Value, json};
+use talk::{Dice, Talk};
+// What the shared test support calls `crate::capture`.
+use wsinspect::capture;
+
+#[path = "support/conversation.rs"]
+mod conversation;
+#[path = "support/journey.rs"]
+mod journey;
+#[path = "support/program.rs"]
+mod program;
+#[path = "support/talk.rs"]
+mod talk;
+#[path = "../src/capture/testing.rs"]
+mod testing;
+
+/// What is reported of each connection, by its client.
+type Told = BTreeMap<String, Value>;
+
+/// What is reported, without what the way itself changes: numbers and times of packets, counters of TCP.
+fn told(file: &[u8]) -> Told {
+    let options = ["--all", "--frames", "--messages", "--format", "json"];
+    let report = program::read_stdin(file, &options).report();
+    let (mut told, mut clients) = (Told::new(), BTreeMap::new());
+    for line in report.lines() {
+        let mut line: Value = serde_json::from_str(line).unwrap();
+        match line["type"].as_str().unwrap() {
+            "connection" => {
+                let client = line["client"].as_str().unwrap().to_owned();
+                clients.insert(line["id"].as_u64().unwrap(), client.clone());
+                let missing = ["client", "server"].map(|side| line["tcp"][side]["missing_bytes"].clone());
+                let received =
+                    ["client", "server"].map(|side| line["tcp"][side]["missing_acknowledged_bytes"].clone());
+                let tcp = json!({
+                    "opened": line["tcp"]["opened"], "closed": line["tcp"]["closed"], "by": line["tcp"]["closed_by"],
+                });
+                let mut attempts = line["attempts"].take();
+                without_place(&mut attempts);
+                let connection = json!({
+                    "server": line["server"], "protocol": line["protocol"], "opaque": line["opaque_reason"],
+                    "tcp": tcp, "attempts": attempts, "missing": missing, "received": received,
+                    "frames": {"client": [], "server": []}, "messages": {"client": [], "server": []},
+                });
+                assert!(told.insert(client, connection).is_none(), "a connection twice");
+            }
+            kind @ ("frame" | "message") => {
+                let kind = format!("{kind}s");
+                let client = &clients[&line["connection"].as_u64().unwrap()];
+                let by = line["by"].as_str().unwrap().to_owned();
+                line["connection"].take();
+                without_place(&mut line);
+                told.get_mut(client).unwrap()[&kind][&by].as_array_mut().unwrap().push(line);
+            }
+            _ => {}
+        }
+    }
+    told
+}
+
+/// Takes out where and when something was.
+fn without_place(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            let is_place = |name: &str| {
+                ["packet", "last_packet", "time", "min", "median", "max"].contains(&name)
+                    || name.ends_with("after_ms")
+                    || name.ends_with("packets")
+            };
+            *fields = std::mem::take(fields)
+                .into_iter()
+                .filter(|(name, _)| !is_place(name))
+                .collect::<Map<String, Value>>();
+            fields.values_mut().for_each(without_place);
+        }
+        Value::Array(values) => values.iter_mut().for_each(without_place),
+        _ => {}
+    }
+}
+
+/// The conversations of a seed, and what is reported of them on the straight way.
+fn straight(seed: u64) -> (Vec<Talk>, Told) {
+    let mut dice = Dice::new(seed);
+    let talks: Vec<Talk> = (0..=dice.below(4)).map(|_| Talk::new(&mut dice)).collect();
+    let mut dice = Dice::new(seed ^ 1);
+    let segments = Journey::PLAIN.segments(&mut dice, &talks);
+    let expected = told(&written(&Journey::PLAIN.packets(&mut dice, &segments)));
+    assert_eq!(expected.len(), talks.len(), "seed {seed}: not every connection is reported");
+    (talks, expected)
+}
+
+/// The places at which two values differ.
+fn differences(place: &str, expected: &Value, found: &Value, places: &mut Vec<String>) {
+    match (expected, found) {
+        (Value::Object(one), Value::Object(other)) if one.keys().eq(other.keys()) => {
+            for (key, expected) in one {
+                differences(&format!("{place}/{key}"), expected, &other[key], places);
+            }
+        }
+        (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
+            for (at, (expected, found)) in one.iter().zip(other).enumerate() {
+                differences(&format!("{place}/{at}"), expected, found, places);
+            }
+        }
+        _ if expected == found => {}
+        _ => places.push(format!("{place}: expected {expected:.300}, found {found:.300}")),
+    }
+}
+
+fn same_on_any_way(seed: u64) {
+    let (talks, expected) = straight(seed);
+    for way in 0..3 {
+        let mut dice = Dice::new(seed.wrapping_mul(1_000) + way);
+        let journey = Journey::any(&mut dice);
+        let segments = journey.segments(&mut dice, &talks);
+        let file = written(&journey.packets(&mut dice, &segments));
+        let found = told(&file);
+        let mut places = Vec::new();
+        for key in expected.keys().chain(found.keys().filter(|key| !expected.contains_key(*key))) {
+            let of = |told: &Told| told.get(key).cloned().unwrap_or_default();
+            differences(key, &of(&expected), &of(&found), &mut places);
+        }
+        assert!(places.is_empty(), "seed {seed}, way {way}, {journey:?}:\n{}", places.join("\n"));
+    }
+}
+
+#[test]
+fn any_way_gives_what_the_straight_one_gives() {
+    (0..60).for_each(same_on_any_way);
+}
+
+/// Which bytes of each half of each connection no segment carries.
+fn missing(all: &[Segment], kept: &[Segment], connections: usize) -> Vec<[u64; 2]> {
+    let mut missing = vec![[0, 0]; connections];
+    for (connection, missing) in missing.iter_mut().enumerate() {
+        for (half, by_client) in [(0, true), (1, false)] {
+            let of = |segments: &[Segment]| -> Vec<std::ops::Range<usize>> {
+                let is_of =
+                    |segment: &&Segment| segment.connection == connection && segment.by_client == by_client;
+                let ranges = segments.iter().filter(is_of).map(Segment::range);
+                ranges.filter(|range| !range.is_empty()).collect()
+            };
+            let length = of(all).iter().map(|range| range.end).max().unwrap_or(0);
+            let mut seen = vec![false; length];
+            for range in of(kept) {
+                seen[range].fill(true);
+            }
+            missing[half] = seen.iter().filter(|seen| !**seen).count() as u64;
+        }
+    }
+    missing
+}
+
+fn less_where_packets_are_lost(seed: u64) {
+    let (talks, expected) = straight(seed);
+    for way in 0..3 {
+        let mut dice = Dice::new(seed.wrapping_mul(1_000) + 500 + way);
+        let cuts = dice.one_of(&[&[1_400][..], &[536, 1_000]]);
+        let journey = Journey { cuts, fragments: false, overlaps: false, ..Journey::any(&mut dice) };
+        let segments = journey.segments(&mut dice, &talks);
+        let rate = dice.one_of(&[2, 10, 40]);
+        let kept: Vec<Segment> =
+            segments.iter().filter(|segment| segment.is_bracket() || !dice.percent(rate)).cloned().collect();
+        let file = written(&journey.packets(&mut dice, &kept));
+        let found = told(&file);
+        let what = format!("seed {seed}, way {way}, {rate} % lost, {journey:?}");
+        for (connection, missing) in missing(&segments, &kept, talks.len()).into_iter().enumerate() {
+            let port = format!(":{}", 40_000 + connection);
+            let of = |told: &Told| {
+                told.iter().find(|(key, _)| key.ends_with(&port)).map(|(_, value)| value.clone())
+            };
+            let (whole, less) = (of(&expected).unwrap(), of(&found).unwrap());
+            if !kept.iter().any(|segment| segment.connection == connection && !segment.range().is_empty()) {
+                // Of connections without payload only how they opened and ended is kept.
+                assert_eq!(less["attempts"], json!([]), "{what}: {port}");
+                continue;
+            }
+            assert_eq!(less["missing"], json!(missing), "{what}: {port}");
+            let received = missing.map(|missing| (missing > 0).then_some(missing));
+            assert_eq!(less["received"], json!(received), "{what}: {port}");
+            if missing == [0, 0] {
+                assert_eq!(less, whole, "{what}: {port}");
+            }
+            let invented = invented(&whole, &less);
+            assert!(invented.is_empty(), "{what}: {port}:\n{}", invented.join("\n"));
+        }
+    }
+}
+
+#[test]
+fn lost_packets_are_counted_and_nothing_is_made_up() {
+    (0..60).for_each(less_where_packets_are_lost);
+}
+
+/// What is in the report of a part and not in that of the whole.
+fn invented(whole: &Value, part: &Value) -> Vec<String> {
+    let mut places = Vec::new();
+    for side in ["client", "server"] {
+        for kind in ["frames", "messages"] {
+            let mut known: Vec<Value> = whole[kind][side].as_array().unwrap().iter().map(essence).collect();
+            for one in part[kind][side].as_array().unwrap() {
+                let is_whole = kind == "frames" || one["problem"].is_null();
+                match known.iter().position(|known| *known == essence(one)) {
+                    Some(at) => drop(known.remove(at)),
+                    None if is_whole => places.push(format!("{kind} of the {side}: {one:.300}")),
+                    None => {}
+                }
+            }
+        }
+    }
+    let attempts = |value: &Value| value["attempts"].as_array().unwrap().clone();
+    let of_whole = attempts(whole);
+    if attempts(part).len() > of_whole.len() {
+        places.push("more attempts".to_owned());
+    }
+    for attempt in attempts(part) {
+        let problems =
+            |attempt: &Value, of: &str| attempt[of]["problems"].as_array().cloned().unwrap_or_default();
+        let anomalies = attempt["websocket"]["anomalies"].as_array().cloned().unwrap_or_default();
+        let is_possible = of_whole.iter().any(|whole| {
+            let status = &attempt["response"]["status"];
+            (status.is_null() || status == &whole["response"]["status"])
+                && ["request", "response"].iter().all(|of| {
+                    problems(&attempt, of).iter().all(|problem| problems(whole, of).contains(problem))
+                })
+                && anomalies.is_empty()
+        });
+        if !is_possible {
+            places.push(format!("an attempt: {attempt}"));
+        }
+    }
+    places
+}
+
+/// What does not depend on what came before: which attempt it was, and of what an earlier loss makes uncertain.
+fn essence(one: &Value) -> Value {
+    let names = ["type", "opcode", "fin", "rsv", "masked", "length", "text", "base64", "problem"];
+    names.iter().map(|name| ((*name).to_owned(), one[*name].clone())).collect::<Map<String, Value>>().into()
+}
