@@ -236,8 +236,10 @@ pub(super) fn together(view: &CaptureView<'_>, ends: &[End<'_, '_>]) -> Vec<Vec<
         for group in at_once(of_one) {
             let members: Vec<&End<'_, '_>> = group.iter().map(|(_, end)| *end).collect();
             let Some(first) = members.first() else { continue };
-            let is_outstanding = is_more_than_usual(members.len(), of_one.len(), length)
-                && loads.get(&first.who).is_none_or(|load| load.is_shed(members.len(), first.at));
+            let load = loads.get(&first.who);
+            let is_shed = load.is_none_or(|load| load.is_shed(members.len(), first.at));
+            let is_all = load.is_some_and(|load| load.is_all(members.len(), first.at));
+            let is_outstanding = is_shed && is_more_than_usual(members.len(), of_one.len(), is_all, length);
             if members.len() > 1
                 && is_outstanding
                 && !follow_their_begins(&members)
@@ -264,10 +266,11 @@ fn at_once<'s, 'v, 'a>(
 }
 
 /// Whether so many ends in a moment, of `all` in a capture of that length, are more than chance brings together where
-/// sessions come and go.
-fn is_more_than_usual(group: usize, all: usize, length: Span) -> bool {
+/// sessions come and go. Of ten ends in 25 seconds three fall into the same second in every third capture, and five in one
+/// of 400; but if nothing goes on behind them, fewer are enough.
+fn is_more_than_usual(group: usize, all: usize, is_all_that_is_open: bool, length: Span) -> bool {
     let others = all.saturating_sub(group);
-    if others == 0 {
+    if others == 0 || (is_all_that_is_open && group >= LEAST_OF_ALL) {
         return true;
     }
     let moments = usize::try_from(length.as_nanos() / AT_ONCE.as_nanos()).unwrap_or_default().max(1);
@@ -323,9 +326,17 @@ impl Load {
     /// Whether so many ends, from some time on, are a good part of what was open then. A process that stops lets
     /// nothing go on; others of its kind may.
     fn is_shed(&self, number: usize, from: Timestamp) -> bool {
-        let before = |times: &[Timestamp]| times.partition_point(|time| *time < from);
-        let open = before(&self.began).saturating_sub(before(&self.ended));
-        number.saturating_mul(PROCESSES) >= open
+        number.saturating_mul(PROCESSES) >= self.open_at(from)
+    }
+
+    /// Whether so many ends, from some time on, are all that was open then.
+    fn is_all(&self, number: usize, from: Timestamp) -> bool {
+        number >= self.open_at(from)
+    }
+
+    fn open_at(&self, time: Timestamp) -> usize {
+        let before = |times: &[Timestamp]| times.partition_point(|other| *other < time);
+        before(&self.began).saturating_sub(before(&self.ended))
     }
 }
 
@@ -365,7 +376,9 @@ const SERVICE_RESTART: u16 = 1012;
 const AT_ONCE: Span = Span::from_millis(1_000);
 
 /// Two ends in a moment are nothing special where there are others.
-const LEAST_AMONG_OTHERS: usize = 3;
+const LEAST_AMONG_OTHERS: usize = 5;
+/// The same where nothing else goes on.
+const LEAST_OF_ALL: usize = 3;
 /// By how much a moment has to stand out.
 const TIMES_THE_USUAL: usize = 5;
 /// Of so many processes that share the load, one may stop.
