@@ -123,6 +123,7 @@ impl Session {
                     teller.warning(&message, self.watch.now())?;
                     self.lost = Some(message);
                 }
+                Step::Switched(message) => teller.warning(&message, self.watch.now())?,
                 Step::Over => break,
             }
             if looked.elapsed() >= LOOK {
