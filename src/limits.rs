@@ -369,3 +369,9 @@ pub const LIVE_FAILURES_PATIENCE: Span = Span::from_millis(3_000);
 
 /// How often what more there is of open connections is written: before it can be forgotten.
 pub const LIVE_FAILURES_PAUSE: Span = Span::from_millis(10_000);
+
+/// A step of the clock that is told, and taken into account. Smaller ones are not: they are in all that is measured.
+pub const LIVE_CLOCK_STEP: Span = Span::from_millis(2_000);
+
+/// How long after the clock was put back packets may come that got their times before.
+pub const LIVE_STALE: Span = Span::from_millis(10_000);

@@ -135,6 +135,17 @@ impl Watch {
         self.following.wait_until(time);
     }
 
+    /// The clock by which packets get their times was put to another time, or the machine slept.
+    pub fn clock_stepped(&mut self, now: Timestamp) {
+        self.following.clock_stepped(now);
+        let at_last = now.after(LIVE_SETTLING);
+        for (when, _) in &mut self.due {
+            *when = (*when).min(at_last);
+        }
+        self.next_judgment = self.next_judgment.min(now);
+        self.window.clock_stepped(now);
+    }
+
     /// What was counted, as if everything ended now.
     #[must_use]
     pub fn totals(&self) -> Totals {

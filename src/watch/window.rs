@@ -31,6 +31,11 @@ impl Window {
         self.came.push_back(now);
     }
 
+    /// The clock was put to another time: what is here has just come.
+    pub(super) fn clock_stepped(&mut self, now: Timestamp) {
+        self.came.iter_mut().for_each(|came| *came = now);
+    }
+
     /// Returns what is too old now, or too much, and keeps it no longer.
     pub(super) fn trim(&mut self, now: Timestamp) -> Vec<Connection> {
         let mut forgotten = Vec::new();

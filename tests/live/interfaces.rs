@@ -62,13 +62,13 @@ fn an_interface_that_is_switched_off_and_on_is_told_and_goes_on() {
         ip(&["link", "set", name, "up"]);
     }
     // Alone, where libpcap waits by itself, and as one of two.
-    let mut lives = [stage.live(&["-i", "left", "udp"]), stage.live(&["-i", "lo", "-i", "left", "udp"])];
+    let mut both = [stage.live(&["-i", "left", "udp"]), stage.live(&["-i", "lo", "-i", "left", "udp"])];
     ip(&["link", "set", "left", "down"]);
-    for live in &mut lives {
+    for live in &mut both {
         live.until(1, "left is switched off: nothing comes from there");
     }
     ip(&["link", "set", "left", "up"]);
-    for live in &mut lives {
+    for live in &mut both {
         live.until(1, "left is on again");
     }
     // Nobody is there to be asked, but what is asked goes through `left`.
@@ -78,7 +78,7 @@ s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b'left')
 s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
 [s.sendto(b'x', ('10.99.0.255', 9)) for _ in range(5)]";
     stage.namespace.run("python3", &["-c", send]);
-    for live in lives {
+    for live in both {
         std::thread::sleep(std::time::Duration::from_millis(500));
         let (lines, status) = live.interrupt();
         assert_eq!(status, 0);
