@@ -369,3 +369,13 @@ pub const LIVE_FAILURES_PATIENCE: Span = Span::from_millis(3_000);
 
 /// How often what more there is of open connections is written: before it can be forgotten.
 pub const LIVE_FAILURES_PAUSE: Span = Span::from_millis(10_000);
+
+/// A step of the clock that is told, and taken into account. Smaller ones are not: they are in all that is measured.
+pub const LIVE_CLOCK_STEP: Span = Span::from_millis(2_000);
+
+/// How long after the clock was put back packets may come that got their times before.
+pub const LIVE_STALE: Span = Span::from_millis(10_000);
+
+/// Connections of a live capture with something new that are judged at once, and open ones with a young attempt that they
+/// are judged with. Of the first the others wait for the next judgment; of the second the latest are taken.
+pub const LIVE_JUDGED: usize = 10_000;

@@ -1,5 +1,6 @@
 //! `wsinspect live`: opens everything, gives up all other rights, and tells what happens until it is asked to stop.
 
+mod clock;
 mod failures;
 mod feed;
 mod lines;

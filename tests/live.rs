@@ -15,6 +15,8 @@ use namespace::{Namespace, Running};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
+#[path = "live/confinement.rs"]
+mod confinement;
 #[path = "live/failures.rs"]
 mod failures;
 #[path = "live/interfaces.rs"]
@@ -23,6 +25,8 @@ mod interfaces;
 mod metrics;
 #[path = "support/namespace.rs"]
 mod namespace;
+#[path = "live/node.rs"]
+mod node;
 #[path = "live/screen.rs"]
 mod screen;
 #[path = "support/terminal.rs"]
@@ -30,7 +34,7 @@ mod terminal;
 
 const NEEDED: [&str; 4] = ["ip", "python3", "nginx", "tcpdump"];
 
-/// nginx on 8080 that knows of WebSockets at /ws and forgets to at /plain, and the upstream on 9000.
+/// nginx on 8080 that knows of WebSockets at /ws, and at /node for port 9001, and forgets to at /plain, and the upstream on 9000.
 struct Stage {
     /// Dropped before the namespace is.
     _programs: [Running; 2],
@@ -340,6 +344,13 @@ http {
         listen 127.0.0.1:8080;
         location / {
             proxy_pass http://127.0.0.1:9000;
+            proxy_http_version 1.1;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection upgrade;
+            proxy_set_header Host $host;
+        }
+        location /node {
+            proxy_pass http://127.0.0.1:9001;
             proxy_http_version 1.1;
             proxy_set_header Upgrade $http_upgrade;
             proxy_set_header Connection upgrade;

@@ -103,6 +103,13 @@ impl Failures {
         }
     }
 
+    /// The clock was put to another time.
+    pub(super) fn clock_stepped(&mut self, now: Timestamp) {
+        for pending in self.pending.values_mut() {
+            pending.due = pending.due.min(now.after(LIVE_FAILURES_PATIENCE));
+        }
+    }
+
     /// Writes what is due.
     ///
     /// # Errors

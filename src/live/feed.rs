@@ -96,6 +96,7 @@ impl<'a> Feed<'a> {
             interface.received = drops.received;
             interface.by_kernel = drops.by_kernel;
             interface.by_interface = drops.by_interface;
+            interface.is_down = taking.is_down(place);
             interface.lost = taking.lost(place).map(|reason| text::escape(reason).into_owned());
         }
         pulse

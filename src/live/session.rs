@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 
+use super::clock::Clock;
 use super::failures::Failures;
 use super::now;
 use super::serve::Board;
@@ -17,6 +18,7 @@ use crate::cli::StopWhen;
 use crate::diagnosis::Severity;
 use crate::model::Capture;
 use crate::pipeline::OpenConnection;
+use crate::report::count::count;
 use crate::report::metrics::{Gauges, Metrics};
 use crate::units::Timestamp;
 use crate::watch::{Attempted, Event, Watch};
@@ -32,6 +34,8 @@ pub(super) struct Session {
     /// What is counted for metrics, and where it is handed over.
     metrics: Option<(Metrics, Board)>,
     failures: Option<Failures>,
+    /// How often the clock was put.
+    steps: u64,
     /// The worst that was found.
     pub(super) worst: Option<Severity>,
     /// What was said of the interface that was lost last.
@@ -94,6 +98,7 @@ impl Session {
             stop_when,
             metrics: None,
             failures: None,
+            steps: 0,
             failed: 0,
             worst: None,
             lost: None,
@@ -114,8 +119,18 @@ impl Session {
     /// Until it is over.
     pub(super) fn run(&mut self, teller: &mut impl Teller) -> Result<(), Failed> {
         let mut looked = now();
+        let mut clock = Clock::new(wall_clock(), now());
         let mut block = Block::default();
         loop {
+            let time = wall_clock();
+            if let Some(message) = clock.stepped(time, now()) {
+                self.steps = self.steps.saturating_add(1);
+                self.watch.clock_stepped(time);
+                if let Some(failures) = &mut self.failures {
+                    failures.clock_stepped(time);
+                }
+                teller.warning(&message, time)?;
+            }
             match self.taking.next(&mut block)? {
                 Step::Packets => self.watch.read(&block),
                 Step::Nothing => self.watch.wait_until(wall_clock()),
@@ -123,6 +138,7 @@ impl Session {
                     teller.warning(&message, self.watch.now())?;
                     self.lost = Some(message);
                 }
+                Step::Switched(message) => teller.warning(&message, self.watch.now())?,
                 Step::Over => break,
             }
             if looked.elapsed() >= LOOK {
@@ -227,6 +243,12 @@ impl Session {
         let mut totals = self.watch.totals();
         totals.warnings.extend(self.taking.warnings());
         totals.warnings.extend(self.failures.iter().flat_map(Failures::warnings));
+        if self.steps > 0 {
+            let times = count(self.steps, "time");
+            totals
+                .warnings
+                .push(format!("the clock was put {times} while packets came: some times are wrong"));
+        }
         let unjudged = self.watch.unjudged();
         if unjudged > 0 {
             totals.warnings.push(format!(

@@ -23,6 +23,10 @@ pub(super) struct Taking {
     bytes: u64,
     /// For each interface, why it ended though nobody asked for it.
     lost: Vec<Option<String>>,
+    /// For each interface, whether it is switched off.
+    down: Vec<bool>,
+    /// When that was looked at.
+    looked: Instant,
     /// Why all of it ends.
     ended: Option<String>,
 }
@@ -35,6 +39,8 @@ pub(super) enum Step {
     Nothing,
     /// An interface was lost: what there is to say about it.
     Lost(String),
+    /// Interfaces were switched on or off: what there is to say about it.
+    Switched(String),
     /// Nothing more will come.
     Over,
 }
@@ -58,6 +64,8 @@ impl Taking {
             packets: 0,
             bytes: 0,
             lost: vec![None; interfaces],
+            down: vec![false; interfaces],
+            looked: now(),
             ended: None,
         }
     }
@@ -72,6 +80,13 @@ impl Taking {
         }
         if let Some(memory) = self.memory.as_ref().filter(|_| !block.packets.is_empty()) {
             memory.add(std::mem::take(block));
+        }
+        if self.looked.elapsed() >= LOOK {
+            self.looked = now();
+            if let Some(message) = self.switched() {
+                block.packets.clear();
+                return Ok(Step::Switched(message));
+            }
         }
         Ok(match self.live.next(block) {
             Came::Packets => {
@@ -100,6 +115,31 @@ impl Taking {
             recorder.write(block, |packet| self.live.place_of(packet), &drops)?;
         }
         Ok(())
+    }
+
+    /// What is to be said of interfaces that were switched on or off.
+    fn switched(&mut self) -> Option<String> {
+        let mut messages = Vec::new();
+        for (place, was_down) in self.down.iter_mut().enumerate() {
+            let is_down = !self.live.is_up(place);
+            let name = self.live.interface(place).and_then(|it| it.name.as_deref()).unwrap_or_default();
+            let is_lost = self.lost.get(place).is_some_and(Option::is_some);
+            match (std::mem::replace(was_down, is_down), is_down) {
+                (false, true) if !is_lost => {
+                    messages.push(format!(
+                        "{name} is switched off: nothing comes from there until it is on again"
+                    ));
+                }
+                (true, false) if !is_lost => messages.push(format!("{name} is on again")),
+                _ => {}
+            }
+        }
+        (!messages.is_empty()).then(|| messages.join("; "))
+    }
+
+    /// Whether an interface is switched off.
+    pub(super) fn is_down(&self, place: usize) -> bool {
+        self.down.get(place).copied().unwrap_or_default()
     }
 
     fn lose(&mut self, place: usize, reason: String) -> String {
@@ -163,7 +203,7 @@ impl Taking {
             name: self.live.interface(place).and_then(|it| it.name.clone()).unwrap_or_default(),
             dropped_by_kernel: drops.by_kernel,
             dropped_by_interface: drops.by_interface,
-            is_up: self.lost(place).is_none() && self.ended.is_none(),
+            is_up: self.lost(place).is_none() && !self.is_down(place) && self.ended.is_none(),
         };
         self.drops().into_iter().enumerate().map(gauges).collect()
     }
@@ -195,3 +235,6 @@ impl Taking {
         self.recorder.take().map_or(Ok(()), |recorder| recorder.finish(&drops))
     }
 }
+
+/// How often it is looked whether interfaces are switched on.
+const LOOK: Duration = Duration::from_secs(1);

@@ -6,7 +6,7 @@ use super::shard::{OpenConnection, Shard};
 use super::{Options, read_block};
 use crate::capture::{Block, CaptureError};
 use crate::decode::{Skip, Unwrap};
-use crate::limits::{LIVE_IDLE, LIVE_LINGER, UNANSWERED_AFTER};
+use crate::limits::{LIVE_IDLE, LIVE_LINGER, LIVE_STALE, UNANSWERED_AFTER};
 use crate::model::{Connection, Keeps, Totals};
 use crate::protocol::Attempt;
 use crate::units::{PacketNumber, Span, Timestamp};
@@ -37,6 +37,10 @@ pub struct Following {
     told: BTreeMap<PacketNumber, usize>,
     /// When silent connections were looked for the last time.
     swept: Timestamp,
+    /// The clock was put to this time: how long something waited is not known of what came before.
+    stepped: Timestamp,
+    /// After the clock was put back: packets from this time on are from before, as long as the other time has not come.
+    stale: Option<(Timestamp, Timestamp)>,
 }
 
 impl Following {
@@ -51,6 +55,8 @@ impl Following {
             now: Timestamp::MIN,
             told: BTreeMap::new(),
             swept: Timestamp::MIN,
+            stepped: Timestamp::MIN,
+            stale: None,
         }
     }
 
@@ -59,8 +65,24 @@ impl Following {
         let read: Result<(), CaptureError> = read_block(block, None, &mut self.unwrap, &mut self.shard);
         self.shard.skip_several(Skip::Fragment, self.unwrap.take_lost(false));
         debug_assert!(read.is_ok(), "only a filter can fail");
-        let latest = self.shard.so_far().totals().first_and_last;
-        self.now = self.now.max(latest.map_or(Timestamp::MIN, |(_, latest)| latest));
+        if self.stale.is_some_and(|(_, until)| self.now >= until) {
+            self.stale = None;
+        }
+        let stale = self.stale.map_or(Timestamp::MAX, |(from, _)| from);
+        let times = block.packets.iter().map(|packet| packet.time).filter(|time| *time < stale);
+        self.now = self.now.max(times.max().unwrap_or(Timestamp::MIN));
+    }
+
+    /// The clock by which packets get their times was put to another time, or the machine slept.
+    pub fn clock_stepped(&mut self, now: Timestamp) {
+        let back = self.now.since(now);
+        if back > Span::default() {
+            // Some of those from before may still come.
+            let between = now.after(Span::from_nanos(back.as_nanos() / 2));
+            self.stale = Some((between, now.after(LIVE_STALE)));
+        }
+        (self.now, self.stepped) = (now, now);
+        self.swept = self.swept.min(now);
     }
 
     /// The time of the capture: that of its latest packet, or later.
@@ -78,7 +100,9 @@ impl Following {
     pub fn happened(&mut self) -> Vec<Happened> {
         let heard = if self.now.since(self.swept) >= SWEEP {
             self.swept = self.now;
-            before(self.now, LIVE_IDLE)
+            // Of those from before a step of the clock nobody knows how long they are silent.
+            let since_step = self.now.since(self.stepped) >= LIVE_IDLE;
+            if since_step { before(self.now, LIVE_IDLE) } else { Timestamp::MIN }
         } else {
             Timestamp::MIN
         };
@@ -86,7 +110,8 @@ impl Following {
         let ended = self.shard.take_ended(self.now);
         let mut happened = self.tell_ended(ended);
         let is_decided = |attempt: &Attempt| {
-            let waits = || attempt.request.as_ref().map(|request| self.now.since(request.origin.time));
+            let asked = || attempt.request.as_ref().map(|request| request.origin.time.max(self.stepped));
+            let waits = || asked().map(|asked| self.now.since(asked));
             attempt.response.is_some() || waits().is_some_and(|waited| waited >= UNANSWERED_AFTER)
         };
         for open in self.shard.so_far().open() {

@@ -40,6 +40,8 @@ pub struct InterfacePulse {
     pub by_interface: u64,
     /// Why it was lost.
     pub lost: Option<String>,
+    /// It is switched off.
+    pub is_down: bool,
 }
 
 impl Pulse {
@@ -88,7 +90,12 @@ impl Pulse {
             .filter_map(|interface| Some(format!("{} ({})", interface.name, interface.lost.as_ref()?)))
             .collect();
         match lost.len() {
-            0 => None,
+            0 => {
+                let down = self.interfaces.iter().filter(|interface| interface.is_down);
+                let down: Vec<&str> = down.map(|interface| interface.name.as_str()).collect();
+                let words = "nothing comes from there until it is on again";
+                (!down.is_empty()).then(|| format!("switched off: {}; {words}", down.join(", ")))
+            }
             some if some == self.interfaces.len() => Some(format!(
                 "the capture has ended: {}; what is shown is not live any more",
                 lost.join(", ")

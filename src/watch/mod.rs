@@ -13,7 +13,7 @@ use std::collections::{BTreeSet, VecDeque};
 use crate::capture::Block;
 use crate::decode::FlowKey;
 use crate::diagnosis::{Finding, Rule, Selection, diagnose};
-use crate::limits::LIVE_SETTLING;
+use crate::limits::{LIVE_JUDGED, LIVE_SETTLING};
 use crate::model::{Capture, Connection, Outcome, Totals};
 use crate::pipeline::{Following, Happened, Options};
 use crate::protocol::FrameLog;
@@ -135,6 +135,17 @@ impl Watch {
         self.following.wait_until(time);
     }
 
+    /// The clock by which packets get their times was put to another time, or the machine slept.
+    pub fn clock_stepped(&mut self, now: Timestamp) {
+        self.following.clock_stepped(now);
+        let at_last = now.after(LIVE_SETTLING);
+        for (when, _) in &mut self.due {
+            *when = (*when).min(at_last);
+        }
+        self.next_judgment = self.next_judgment.min(now);
+        self.window.clock_stepped(now);
+    }
+
     /// What was counted, as if everything ended now.
     #[must_use]
     pub fn totals(&self) -> Totals {
@@ -155,7 +166,7 @@ impl Watch {
         if is_due && self.now() >= self.next_judgment {
             self.judge(self.now(), &mut events);
             // The more there is to be looked at, the less often.
-            let weight = i64::try_from(self.window.len() / SMALL_WINDOW).unwrap_or(i64::MAX);
+            let weight = i64::try_from(self.window.lent() / SMALL_WINDOW).unwrap_or(i64::MAX);
             let pause = LIVE_SETTLING.as_nanos().saturating_mul(weight.saturating_add(1));
             self.next_judgment = self.now().after(Span::from_nanos(pause));
         }
@@ -179,6 +190,9 @@ impl Watch {
         let happened = self.following.end();
         let mut events = self.take(happened);
         self.judge(Timestamp::MAX, &mut events);
+        while !self.due.is_empty() {
+            self.judge(Timestamp::MAX, &mut events);
+        }
         events
     }
 
@@ -208,7 +222,7 @@ impl Watch {
     /// Judges what is due until then.
     fn judge(&mut self, until: Timestamp, events: &mut Vec<Event>) {
         let mut ready = BTreeSet::new();
-        while self.due.front().is_some_and(|(when, _)| *when <= until) {
+        while ready.len() < LIVE_JUDGED && self.due.front().is_some_and(|(when, _)| *when <= until) {
             ready.extend(self.due.pop_front().map(|(_, connection)| connection));
         }
         let waiting: BTreeSet<PacketNumber> = self.due.iter().map(|(_, connection)| *connection).collect();

@@ -181,3 +181,84 @@ fn an_attempt_without_an_answer_is_told_when_it_waited_for_long() {
     assert!(matches!(&events[..], [Event::Handshake { outcome: Outcome::Unanswered, .. }]), "{events:?}");
     assert!(watch.events().is_empty(), "it is told once");
 }
+
+/// A capture in which the clock is put by so much in the middle, as it is told of it.
+fn told_across_a_step(by: Span) -> (Vec<Event>, Vec<Event>) {
+    let path = Path::new("captures/nginx-nothing-configured/proxy-any.pcap");
+    let mut watch = watch();
+    let (before, after) = (blocks(path), blocks(path));
+    let (first, count) = (before[0].packets[0].time, before.len() as u64);
+    let end = |watch: &mut Watch, mut time: Timestamp| {
+        // Nothing comes, and time goes by.
+        let mut events = Vec::new();
+        for _ in 0..80 {
+            watch.wait_until(time);
+            time = time.after(Span::from_millis(100));
+            events.extend(watch.events());
+        }
+        events
+    };
+    let mut told = Vec::new();
+    for block in before {
+        watch.read(&block);
+        told.extend(watch.events());
+    }
+    let last = watch.now();
+    told.extend(end(&mut watch, last));
+    // One that waits for its answer when the clock is put.
+    let start = watch.now().after(by);
+    watch.clock_stepped(start);
+    assert_eq!(watch.now(), start);
+    let mut later = Vec::new();
+    for mut block in after {
+        block.first = PacketNumber(block.first.0 + count);
+        for packet in &mut block.packets {
+            packet.time = start.after(packet.time.since(first));
+        }
+        watch.read(&block);
+        later.extend(watch.events());
+    }
+    let last = watch.now();
+    later.extend(end(&mut watch, last));
+    (told, later)
+}
+
+#[test]
+fn a_clock_that_is_put_stops_nothing() {
+    let rules = |events: &[Event]| {
+        let mut rules = Vec::new();
+        for event in events {
+            match event {
+                Event::Found(found) => rules.push(found.finding.rule.name),
+                Event::Attempted(attempted) => rules.push(attempted.outcome.name()),
+                Event::Ended(_) => rules.push("ended"),
+                Event::Handshake { .. } => rules.push("handshake"),
+            }
+        }
+        rules.sort_unstable();
+        rules
+    };
+    let (usual, same) = told_across_a_step(Span::from_millis(1));
+    assert_eq!(rules(&usual), rules(&same));
+    assert!(rules(&usual).contains(&"upgrade-stripped"));
+    for hours in [-100, -3, 3, 100] {
+        let (before, after) = told_across_a_step(Span::from_millis(hours * 3_600_000));
+        assert_eq!(rules(&before), rules(&usual), "{hours} h");
+        assert_eq!(rules(&after), rules(&usual), "{hours} h");
+    }
+}
+
+#[test]
+fn a_request_that_waits_when_the_clock_is_put_forward_is_not_unanswered() {
+    let path = Path::new("captures/nginx-nothing-configured/proxy-any.pcap");
+    let mut watch = watch();
+    for block in blocks(path).into_iter().take(7) {
+        watch.read(&block);
+    }
+    let stepped = watch.now().after(Span::from_millis(3 * 3_600_000));
+    watch.clock_stepped(stepped);
+    assert_eq!(watch.events().len(), 0);
+    watch.wait_until(stepped.after(Span::from_millis(61_000)));
+    let events = watch.events();
+    assert!(events.iter().any(|event| matches!(event, Event::Handshake { .. })), "{events:?}");
+}

@@ -3,7 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, VecDeque};
 
-use crate::limits::{LIVE_BYSTANDERS, LIVE_CONNECTIONS, LIVE_HEAD_BYTES, LIVE_UNOPENED, LIVE_WINDOW};
+use crate::limits::{
+    LIVE_BYSTANDERS, LIVE_CONNECTIONS, LIVE_HEAD_BYTES, LIVE_JUDGED, LIVE_UNOPENED, LIVE_WINDOW,
+};
 use crate::model::Connection;
 use crate::pipeline::Following;
 use crate::protocol::Attempt;
@@ -16,12 +18,20 @@ pub(super) struct Window {
     /// For each of them when it came here: it stays for a while from then on, however long nobody looked.
     came: VecDeque<Timestamp>,
     head_bytes: usize,
+    /// How many connections were handed out the last time.
+    lent: usize,
 }
 
 impl Window {
     /// How many there are.
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.ended.len()
+    }
+
+    /// How many connections were judged the last time.
+    pub(super) const fn lent(&self) -> usize {
+        self.lent
     }
 
     /// Adds a connection.
@@ -29,6 +39,11 @@ impl Window {
         self.head_bytes = self.head_bytes.saturating_add(head_bytes(&connection));
         self.ended.push_back(connection);
         self.came.push_back(now);
+    }
+
+    /// The clock was put to another time: what is here has just come.
+    pub(super) fn clock_stepped(&mut self, now: Timestamp) {
+        self.came.iter_mut().for_each(|came| *came = now);
     }
 
     /// Returns what is too old now, or too much, and keeps it no longer.
@@ -68,10 +83,10 @@ impl Window {
         let known: BTreeSet<PacketNumber> = connections.iter().map(Connection::id).collect();
         let mut open = BTreeSet::new();
         let mut bystanders = Vec::new();
+        let mut young = Vec::new();
         for candidate in following.open() {
             let attempts = candidate.attempts();
             let is_wanted = ready.contains(&candidate.id())
-                || attempts.last().is_some_and(is_young)
                 || (!keys.is_empty() && attempts.iter().filter_map(key).any(|key| keys.contains(&key)));
             if attempts.is_empty() {
                 let (last, time) = candidate.last();
@@ -81,7 +96,17 @@ impl Window {
             } else if is_wanted {
                 open.insert(candidate.id());
                 connections.push(candidate.to_connection());
+            } else if attempts.last().is_some_and(is_young) {
+                young.push((candidate.last().0, candidate));
             }
+        }
+        if young.len() > LIVE_JUDGED {
+            young.select_nth_unstable_by_key(LIVE_JUDGED, |(last, _)| Reverse(*last));
+            young.truncate(LIVE_JUDGED);
+        }
+        for (_, candidate) in young {
+            open.insert(candidate.id());
+            connections.push(candidate.to_connection());
         }
         if bystanders.len() > LIVE_BYSTANDERS {
             bystanders.select_nth_unstable_by_key(LIVE_BYSTANDERS, |(last, _)| Reverse(*last));
@@ -101,6 +126,7 @@ impl Window {
             }
         }
         connections.sort_by_key(Connection::id);
+        self.lent = connections.len();
         (connections, open)
     }
 

@@ -51,3 +51,38 @@ fn busy() -> Command {
     command.args(["60", "sh", "-c", "while :; do :; done"]);
     command
 }
+
+#[test]
+fn an_interface_that_is_switched_off_and_on_is_told_and_goes_on() {
+    let Some(stage) = Stage::new("switched") else { return };
+    let ip = |arguments: &[&str]| stage.namespace.run("ip", arguments);
+    ip(&["link", "add", "left", "type", "veth", "peer", "name", "right"]);
+    for (name, address) in [("left", "10.99.0.1/24"), ("right", "10.99.0.2/24")] {
+        ip(&["address", "add", address, "dev", name]);
+        ip(&["link", "set", name, "up"]);
+    }
+    // Alone, where libpcap waits by itself, and as one of two.
+    let mut both = [stage.live(&["-i", "left", "udp"]), stage.live(&["-i", "lo", "-i", "left", "udp"])];
+    ip(&["link", "set", "left", "down"]);
+    for live in &mut both {
+        live.until(1, "left is switched off: nothing comes from there");
+    }
+    ip(&["link", "set", "left", "up"]);
+    for live in &mut both {
+        live.until(1, "left is on again");
+    }
+    // Nobody is there to be asked, but what is asked goes through `left`.
+    let send = "import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b'left')
+s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+[s.sendto(b'x', ('10.99.0.255', 9)) for _ in range(5)]";
+    stage.namespace.run("python3", &["-c", send]);
+    for live in both {
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        let (lines, status) = live.interrupt();
+        assert_eq!(status, 0);
+        let packets = parse(&lines).pop().unwrap()["packets"].as_u64().unwrap();
+        assert!(packets >= 5, "{packets} packets after it was on again");
+    }
+}

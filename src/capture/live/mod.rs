@@ -232,6 +232,17 @@ impl Live {
         }
     }
 
+    /// Whether an interface is switched on, as far as the system says. What is switched off loses nothing but time: libpcap
+    /// waits until it is on again.
+    #[must_use]
+    pub fn is_up(&self, place: usize) -> bool {
+        let name = self.interface(place).and_then(|interface| interface.name.as_deref()).unwrap_or(ANY);
+        let flags = std::fs::read_to_string(format!("/sys/class/net/{name}/flags"));
+        let flags =
+            flags.ok().and_then(|flags| u32::from_str_radix(flags.trim().trim_start_matches("0x"), 16).ok());
+        name == ANY || flags.is_none_or(|flags| flags & UP != 0)
+    }
+
     /// An interface by its place.
     #[must_use]
     pub fn interface(&self, place: usize) -> Option<&Interface> {
@@ -339,6 +350,9 @@ pub fn rights_hint() -> String {
 
 /// All interfaces together, as libpcap calls them.
 const ANY: &str = "any";
+
+/// `IFF_UP` of `linux/if.h`.
+const UP: u32 = 1;
 
 /// How long the kernel may collect packets before it hands them over. Immediate mode would hand over each one when it
 /// comes; but then libpcap has the kernel keep each packet in as many bytes as one may have, 256 KiB, so that 16 MiB hold
