@@ -200,6 +200,52 @@ fn lost_packets_are_counted_and_nothing_is_made_up() {
     (0..60).for_each(less_where_packets_are_lost);
 }
 
+/// Packets of one side only, or all from some packet on: less, nothing else, and nobody is blamed.
+fn less_where_a_part_was_captured(seed: u64) {
+    let (talks, expected) = straight(seed);
+    let mut dice = Dice::new(seed.wrapping_mul(1_000) + 900);
+    let segments = Journey::PLAIN.segments(&mut dice, &talks);
+    let start = dice.below(segments.len());
+    let parts: [(&str, Vec<Segment>); 3] = [
+        ("the client", segments.iter().filter(|segment| segment.by_client).cloned().collect()),
+        ("the server", segments.iter().filter(|segment| !segment.by_client).cloned().collect()),
+        ("the rest", segments[start..].to_vec()),
+    ];
+    for (what, part) in parts {
+        let file = written(&Journey::PLAIN.packets(&mut dice, &part));
+        for (client, less) in told(&file) {
+            let port = client.rsplit(':').next().unwrap();
+            let key = expected.keys().find(|key| key.ends_with(&format!(":{port}"))).unwrap();
+            let invented = invented(&expected[key], &less);
+            assert!(invented.is_empty(), "seed {seed}, {what}: {client}:\n{}", invented.join("\n"));
+        }
+        let report = program::read_stdin(&file, &["--all", "--format", "json"]).report();
+        let lines = report.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let findings = lines.flat_map(|line| line["findings"].as_array().cloned().unwrap_or_default());
+        let errors: Vec<Value> = findings.filter(|finding| finding["severity"] == "error").collect();
+        let of_whole = errors_of(seed, &talks);
+        let made_up: Vec<&Value> =
+            errors.iter().filter(|finding| !of_whole.contains(&finding["rule"])).collect();
+        assert!(made_up.is_empty(), "seed {seed}, {what}: {made_up:?}");
+    }
+}
+
+/// The rules of the errors that are found on the straight way.
+fn errors_of(seed: u64, talks: &[Talk]) -> Vec<Value> {
+    let mut dice = Dice::new(seed ^ 1);
+    let segments = Journey::PLAIN.segments(&mut dice, talks);
+    let file = written(&Journey::PLAIN.packets(&mut dice, &segments));
+    let report = program::read_stdin(&file, &["--all", "--format", "json"]).report();
+    let lines = report.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let findings = lines.flat_map(|line| line["findings"].as_array().cloned().unwrap_or_default());
+    findings.filter(|finding| finding["severity"] == "error").map(|finding| finding["rule"].clone()).collect()
+}
+
+#[test]
+fn a_part_of_a_capture_shows_less_and_blames_nobody() {
+    (0..60).for_each(less_where_a_part_was_captured);
+}
+
 /// What is in the report of a part and not in that of the whole.
 fn invented(whole: &Value, part: &Value) -> Vec<String> {
     let mut places = Vec::new();

@@ -214,7 +214,10 @@ impl Link {
         let header = match self {
             Self::Ethernet => ethernet,
             Self::Ppp => [&[0xFF, 3], &ppp[..]].concat(),
-            Self::Pppoe => [&MAC_ADDRESSES[..], &[0x88, 0x64, 0x11, 0, 0, 7, 0, 0], &ppp].concat(),
+            Self::Pppoe => {
+                let length = u16::try_from(ppp.len() + ip.len()).unwrap().to_be_bytes();
+                [&MAC_ADDRESSES[..], &[0x88, 0x64, 0x11, 0, 0, 7], &length, &ppp].concat()
+            }
             Self::Mpls => [&MAC_ADDRESSES[..], &[0x88, 0x47, 0, 1, 0, 64, 0, 2, 1, 64]].concat(),
             Self::Gre => tunnel(47, &[&[0, 0], &kind[..]].concat()),
             Self::InIp => tunnel(if ip[0] >> 4 == 4 { 4 } else { 41 }, &[]),

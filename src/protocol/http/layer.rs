@@ -451,8 +451,10 @@ impl Http {
         if method == Method::Connect && (200..300).contains(&status) {
             return self.enter_tunnel(0);
         }
-        if complete {
+        if complete && request.is_some() {
             self.server.body(response_framing(fields, status, method));
+        } else if complete {
+            self.server.perhaps_body(response_framing(fields, status, method));
         }
         self.answered = place;
         self.release_held(context)

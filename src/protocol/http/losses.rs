@@ -108,3 +108,20 @@ fn a_client_alone_is_followed_through_a_lost_answer() {
     assert_eq!(attempt.session.unwrap().client.text, 2);
     assert_eq!(told(&[client(REQUEST), lost(Role::Server, 150)]).client, Some(Half::Lo));
 }
+
+#[test]
+fn an_answer_to_a_request_that_is_missing_may_have_no_body() {
+    // To HEAD it has none whatever it says, and what follows is the next answer.
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 300\r\n\r\n";
+    for framing in ["Content-Length: 300", "Transfer-Encoding: chunked", "Server: a"] {
+        let answer = answer.replace("Content-Length: 300", framing);
+        let facts = told_midstream(&[server(answer), client(REQUEST), server(ANSWER)]);
+        assert_eq!(statuses(&facts), [Some(101)], "{framing}");
+    }
+    // To anything else it has one.
+    let body = "x".repeat(300);
+    let facts = told_midstream(&[server(format!("{answer}{body}")), client(REQUEST), server(ANSWER)]);
+    assert_eq!(statuses(&facts), [Some(101)]);
+    let facts = told_midstream(&[server(answer), server(body), client(REQUEST), server(ANSWER)]);
+    assert_eq!(statuses(&facts), [Some(101)]);
+}

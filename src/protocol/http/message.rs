@@ -24,6 +24,8 @@ enum State {
         origin: Origin,
     },
     Body(Framing),
+    /// A body, or none if the capture lacks a HEAD request: the next bytes say.
+    PerhapsBody(Framing),
     /// A gap hid where the next message begins: it is looked for at the start of each segment.
     Seek,
 }
@@ -92,6 +94,13 @@ impl MessageReader {
                     (bytes.len(), Step::More)
                 }
             },
+            State::PerhapsBody(framing) => {
+                let framing = *framing;
+                let line = bytes.get(..STATUS_LINE_BYTES).unwrap_or(bytes);
+                let is_next_message = memchr::memchr(b'\n', line).is_some() && may_start(line);
+                self.body(Some(framing).filter(|_| !is_next_message));
+                (0, Step::More)
+            }
             State::Seek if bytes.len() >= SURE_START_BYTES && may_start(bytes) => {
                 self.state = State::default();
                 (0, Step::More)
@@ -108,8 +117,20 @@ impl MessageReader {
             framing.filter(|framing| *framing != Framing::Length(0)).map_or_else(State::default, State::Body);
     }
 
+    /// The same where the request is not known, so that it may have been HEAD, whose answer has no body whatever it says
+    /// (RFC 9110 section 9.3.2).
+    pub(super) fn perhaps_body(&mut self, framing: Option<Framing>) {
+        self.body(framing);
+        if let State::Body(framing) = self.state {
+            self.state = State::PerhapsBody(framing);
+        }
+    }
+
     /// Skips bytes that the capture lacks. If they hid part of a head, what was there of it comes back.
     pub(super) fn gap(&mut self, length: u64) -> Option<(Vec<u8>, Origin)> {
+        if let State::PerhapsBody(framing) = self.state {
+            self.state = State::Body(framing);
+        }
         // Bytes missing beyond the body belonged to messages that nobody saw.
         let left = match &mut self.state {
             State::Body(Framing::Length(remaining)) => remaining.checked_sub(length),
@@ -120,7 +141,7 @@ impl MessageReader {
                 }
                 None
             }
-            State::Head { .. } | State::Seek => None,
+            State::Head { .. } | State::PerhapsBody(_) | State::Seek => None,
         };
         if let Some(left) = left {
             self.body(Some(Framing::Length(left)));
@@ -141,7 +162,7 @@ impl MessageReader {
     pub(super) fn buffered_bytes(&self) -> usize {
         match &self.state {
             State::Head { part, .. } => part.len(),
-            State::Body(_) | State::Seek => 0,
+            State::Body(_) | State::PerhapsBody(_) | State::Seek => 0,
         }
     }
 
@@ -223,6 +244,9 @@ fn blank_bytes(bytes: &[u8]) -> usize {
 
 /// Bytes that a search must look at again: an empty line is at most `\n\r\n`.
 const SEARCH_OVERLAP: usize = 3;
+
+/// No longer is the status line that is believed where a body may be.
+const STATUS_LINE_BYTES: usize = 100;
 
 /// From here on it is sure whether a message starts: no method is longer.
 const SURE_START_BYTES: usize = 21;
