@@ -149,6 +149,7 @@ const RESPONSE: &[Key] = &[
 
 const WEBSOCKET: &[Key] = &[
     or_null("subprotocol", Text),
+    or_null("application", Text),
     always("extensions", List),
     always("client", Object),
     always("server", Object),
@@ -157,7 +158,8 @@ const WEBSOCKET: &[Key] = &[
     or_null("ping_ms", Object),
 ];
 
-const CLOSE: &[Key] = &[always("by", Word(ROLES)), always("code", Count), always("reason", Text)];
+const CLOSE: &[Key] =
+    &[always("by", Word(ROLES)), always("code", Count), always("name", Text), always("reason", Text)];
 
 const PINGS: &[Key] = &[
     or_null("min", Number),

@@ -337,15 +337,16 @@ fn settle(mut findings: Vec<Finding>) -> Vec<Finding> {
     }
     for (symptom, causes) in &explained {
         let Some(rule) = findings.get(*symptom).map(|finding| finding.rule) else { continue };
-        for (place, cause) in causes {
-            match (findings.get_mut(*symptom).map(|finding| &mut finding.about), place) {
-                (Some(About::Routes(routes)), Place::Route(route)) => routes.retain(|known| known != route),
-                (Some(About::Connections(places)), Place::Connection(place)) => {
-                    places.retain(|known| known != place);
-                }
-                _ => {}
+        let gone: BTreeSet<Place> = causes.iter().map(|(place, _)| *place).collect();
+        match findings.get_mut(*symptom).map(|finding| &mut finding.about) {
+            Some(About::Routes(routes)) => routes.retain(|route| !gone.contains(&Place::Route(*route))),
+            Some(About::Connections(places)) => {
+                places.retain(|place| !gone.contains(&Place::Connection(*place)));
             }
-            if let Some(cause) = findings.get_mut(*cause)
+            _ => {}
+        }
+        for cause in causes.iter().map(|(_, cause)| *cause).collect::<BTreeSet<usize>>() {
+            if let Some(cause) = findings.get_mut(cause)
                 && !cause.symptoms.iter().any(|known| known.code == rule.code)
             {
                 cause.symptoms.push(rule);

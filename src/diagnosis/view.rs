@@ -1,6 +1,7 @@
 //! What rules see: routes, connections and the capture, with heads read once and the questions that many rules ask.
 
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 
 use crate::model::{Capture, Connection, Outcome};
 use crate::protocol::{Attempt, RequestHead, RequestProblem, ResponseHead, ResponseProblem, Role};
@@ -29,6 +30,12 @@ pub struct CaptureView<'a> {
 }
 
 impl<'a> CaptureView<'a> {
+    /// The places of the routes by the packets of their requests, on all legs.
+    pub(super) fn routes_by_request(&self) -> BTreeMap<PacketNumber, usize> {
+        let legs = self.routes.iter().flat_map(|route| route.legs().map(|leg| (leg, route.index)));
+        legs.filter_map(|(leg, index)| Some((leg.request_packet()?, index))).collect()
+    }
+
     /// The requests of applications whose sessions go over several; read at the first question.
     pub(super) fn requests(&self) -> &Requests<'a> {
         self.requests.get_or_init(|| Requests::of(self))

@@ -91,13 +91,9 @@ fn finding(view: &CaptureView<'_>, stuck: &[Stuck<'_, '_>], severity: Severity) 
         Some(status) => format!("The WebSocket attempt of the session is answered with {status}."),
         None => "No WebSocket attempt of the session is in the capture.".to_owned(),
     };
-    let routes = |request: &Request<'_>| {
-        let at = |route: &&crate::diagnosis::view::RouteView<'_>| {
-            route.legs().any(|leg| leg.request_packet() == Some(request.packet))
-        };
-        view.routes.iter().find(at).map(|route| route.index)
-    };
-    let mut about: Vec<usize> = stuck.iter().filter_map(|session| routes(session.attempt?)).collect();
+    let routes = view.routes_by_request();
+    let mut about: Vec<usize> =
+        stuck.iter().filter_map(|session| routes.get(&session.attempt?.packet).copied()).collect();
     about.sort_unstable();
     about.dedup();
     let about = if about.is_empty() {

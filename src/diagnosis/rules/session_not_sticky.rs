@@ -8,7 +8,7 @@ use crate::diagnosis::rule::{Check, Rule, Severity};
 use crate::diagnosis::sessions_by_polling::{Request, by_session};
 use crate::diagnosis::view::CaptureView;
 use crate::diagnosis::words;
-use crate::units::Endpoint;
+use crate::units::{Endpoint, PacketNumber};
 
 /// The requests of one session reach several upstreams.
 pub(super) static RULE: Rule = Rule {
@@ -97,7 +97,8 @@ fn judge(view: &CaptureView<'_>, proxy: IpAddr, scattered: &Scattered<'_, '_>) -
     let hops = view.routes.iter().flat_map(|route| route.hops().map(|(_, hop, _)| hop));
     let known = hops.filter(|hop| !hop.is_translation).find(|hop| hop.proxy.address == proxy);
     let blame = known.map_or(Blame::Proxy(proxy, None, None), |hop| Blame::proxy(&hop.proxy));
-    let is_refused = |packet| scattered.refused.iter().any(|request| Some(request.packet) == packet);
+    let refused: BTreeSet<PacketNumber> = scattered.refused.iter().map(|request| request.packet).collect();
+    let is_refused = |packet: Option<PacketNumber>| packet.is_some_and(|packet| refused.contains(&packet));
     let routes: Vec<usize> = view
         .routes
         .iter()

@@ -1,5 +1,7 @@
 //! A `SignalR` client sends nothing after the 101.
 
+use std::collections::BTreeSet;
+
 use crate::diagnosis::ends;
 use crate::diagnosis::finding::{About, Finding};
 use crate::diagnosis::rule::{Check, Rule, Severity};
@@ -39,12 +41,13 @@ TLS. If it does not, the client does not speak SignalR on this URL, or is of the
 
 fn check(view: &CaptureView<'_>) -> Vec<Finding> {
     let requests = view.requests();
-    let negotiated = |target: &str| {
-        requests.signalr.iter().any(|request| {
-            request.kind == Kind::Negotiate
-                && path(request.target).strip_suffix("/negotiate") == Some(path(target).trim_end_matches('/'))
-        })
-    };
+    let negotiations = requests.signalr.iter().filter(|request| request.kind == Kind::Negotiate);
+    let hubs: BTreeSet<&str> =
+        negotiations.filter_map(|request| path(request.target).strip_suffix("/negotiate")).collect();
+    if hubs.is_empty() {
+        return Vec::new();
+    }
+    let negotiated = |target: &str| hubs.contains(path(target).trim_end_matches('/'));
     let mut routes = Vec::new();
     let mut example = None;
     for route in &view.routes {

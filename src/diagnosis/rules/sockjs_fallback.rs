@@ -1,5 +1,8 @@
 //! A `SockJS` client falls back to polling after its WebSocket failed.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
 use crate::diagnosis::finding::{About, Blame, Finding};
 use crate::diagnosis::rule::{Check, Rule, Severity};
 use crate::diagnosis::sessions_by_polling::{Kind, Request, path, sockjs};
@@ -37,18 +40,24 @@ fn check(view: &CaptureView<'_>) -> Vec<Finding> {
     let failed = requests.sockjs.iter().filter(|request| {
         request.kind == Kind::WebSocket && request.status.is_some_and(|status| status != SWITCHING)
     });
+    // By client and prefix, in the order of time.
+    let mut polls: BTreeMap<(IpAddr, &str), Vec<&Request<'_>>> = BTreeMap::new();
+    for poll in requests.sockjs.iter().filter(|request| request.kind == Kind::Poll) {
+        polls.entry((poll.client.address, prefix(poll.target))).or_default().push(poll);
+    }
+    let by_request = view.routes_by_request();
     let mut routes: Vec<usize> = Vec::new();
     let mut example: Option<(&Request<'_>, &Request<'_>)> = None;
     for attempt in failed {
-        let Some(fallback) = requests.sockjs.iter().find(|request| is_fallback(request, attempt)) else {
-            continue;
-        };
-        let at = |route: &&crate::diagnosis::view::RouteView<'_>| {
-            route.first.request_packet() == Some(attempt.packet)
-        };
-        routes.extend(view.routes.iter().find(at).map(|route| route.index));
+        let Some(polls) = polls.get(&(attempt.client.address, prefix(attempt.target))) else { continue };
+        let next = polls.partition_point(|poll| poll.packet <= attempt.packet);
+        let soon = |poll: &&&Request<'_>| poll.time.since(attempt.time) <= MINUTE;
+        let Some(fallback) = polls.get(next).filter(soon) else { continue };
+        routes.extend(by_request.get(&attempt.packet));
         example.get_or_insert((attempt, fallback));
     }
+    routes.sort_unstable();
+    routes.dedup();
     let (Some((attempt, fallback)), false) = (example, routes.is_empty()) else { return Vec::new() };
     let transport = sockjs(path(fallback.target)).map_or("", |(_, transport)| transport);
     vec![
@@ -66,14 +75,9 @@ fn check(view: &CaptureView<'_>) -> Vec<Finding> {
     ]
 }
 
-fn is_fallback(request: &Request<'_>, attempt: &Request<'_>) -> bool {
-    let after = request.time.since(attempt.time);
-    let prefix = |request: &Request<'_>| path(request.target).rsplitn(4, '/').nth(3).map(str::to_owned);
-    request.kind == Kind::Poll
-        && request.client.address == attempt.client.address
-        && request.packet > attempt.packet
-        && after <= MINUTE
-        && prefix(request) == prefix(attempt)
+/// What stands before the server, the session and the transport.
+fn prefix(target: &str) -> &str {
+    path(target).rsplitn(4, '/').nth(3).unwrap_or_default()
 }
 
 const SWITCHING: u16 = 101;

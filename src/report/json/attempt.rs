@@ -64,6 +64,8 @@ struct ResponseView<'a> {
 #[derive(Serialize)]
 struct SessionView<'a> {
     subprotocol: Option<String>,
+    /// What is spoken above, as far as the subprotocol or the target shows it.
+    application: Option<&'static str>,
     extensions: Vec<&'a str>,
     client: RoleView,
     server: RoleView,
@@ -254,6 +256,7 @@ fn session_view<'a>(
     let any_ping = (pings.answered > 0 || pings.unanswered > 0) && !connection.is_one_sided();
     SessionView {
         subprotocol: wire.chosen(answer, &heads.offered),
+        application: application.map(Application::name),
         extensions: answer.list("Sec-WebSocket-Extensions"),
         client: RoleView::new(session.role(Role::Client)),
         server: RoleView::new(session.role(Role::Server)),
