@@ -10,6 +10,7 @@ use super::deflate::{Broken, End, Inflater, Unknown};
 use super::mask::unmask;
 use super::{Decoded, DecodedFacts, Message, MessageLog, MessageRoom, Obstacle};
 use crate::protocol::Role;
+use crate::protocol::websocket::clear_text::is_clear_text;
 use crate::protocol::websocket::extensions::DeflateParameters;
 use crate::protocol::websocket::header::{FrameHeader, Opcode};
 use crate::protocol::websocket::resync::{Evidence, Trial, frames_in, may_begin_frame};
@@ -214,6 +215,10 @@ impl MessageReader {
             self.side_mut(by).step = Step::PartOfHeader(Box::new(part));
             return &[];
         };
+        if is_clear_text(bytes) {
+            self.lose(room, by);
+            return &[];
+        }
         self.begin_frame(room, by, &header, origin);
         bytes.get(length..).unwrap_or_default()
     }

@@ -312,6 +312,13 @@ fn messages_that_do_not_fit_together() {
 }
 
 #[test]
+fn http_where_a_frame_is_due_is_no_message() {
+    let events = [plain(0x81, "before"), server(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec())];
+    let events = [&events[..], &[server(frame(0x81, None, b"after"))]].concat();
+    assert_eq!(lines(&session_once("", &events)), ["<1 before", "<1 after"]);
+}
+
+#[test]
 fn lengths_that_nobody_can_send() {
     for length in [[0x80, 0, 0, 0, 0, 0, 0, 0], [0xff; 8], [0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]] {
         for first in [0x81, 0xc1, 0x88, 0x89] {
