@@ -33,6 +33,7 @@ impl Sent {
             flags: Flags(self.flags),
             hop_limit: self.pause_ms.to_be_bytes()[1],
             identification: 0,
+            window: 1,
             header: &[],
             payload: &PAYLOAD[..usize::from(self.captured.min(self.length))],
             payload_length: u32::from(self.length),

@@ -90,6 +90,7 @@ pub fn decode_usual(link: LinkType, captured: &[u8], origin: Origin) -> Option<S
         flags: Flags(header[47]),
         hop_limit: header[22],
         identification: u16::from_be_bytes([header[18], header[19]]),
+        window: u16::from_be_bytes([header[48], header[49]]),
         header: captured.get(34..start).unwrap_or_default(),
         payload,
         payload_length: u32::try_from(payload.len()).unwrap_or(u32::MAX),
@@ -147,6 +148,7 @@ fn tcp(
         flags: Flags(header[13]),
         hop_limit,
         identification,
+        window: u16::from_be_bytes([header[14], header[15]]),
         header: bytes.get(..header_length).unwrap_or(bytes),
         // Options that a snap length cut leave an empty payload of a known length.
         payload: bytes.get(header_length..).unwrap_or_default(),

@@ -23,6 +23,8 @@ pub struct Segment<'a> {
     pub hop_limit: u8,
     /// The identification of the IPv4 packet (RFC 791 section 3.1); 0 if it has none.
     pub identification: u16,
+    /// The window as it stands in the header, unscaled (RFC 9293 section 3.1).
+    pub window: u16,
     /// The TCP header with its options, as far as it was captured.
     pub header: &'a [u8],
     /// The payload as far as it was captured.
@@ -34,12 +36,11 @@ pub struct Segment<'a> {
 }
 
 impl Segment<'_> {
-    /// Whether its sender takes no more bytes: a window of 0 (RFC 9293 section 3.1). What was not captured says nothing,
-    /// and neither does the window of a RST.
+    /// Whether its sender takes no more bytes: a window of 0 (RFC 9293 section 3.1). That of a RST says nothing.
     #[inline]
     #[must_use]
-    pub fn closes_window(&self) -> bool {
-        self.header.get(14..16) == Some(&[0, 0]) && !self.flags.has(Flags::RST)
+    pub const fn closes_window(&self) -> bool {
+        self.window == 0 && !self.flags.has(Flags::RST)
     }
 
     /// How much of the sequence space it takes: the payload, and one each for SYN and FIN.

@@ -229,6 +229,7 @@ mod tests {
                 flags: Flags::ACK,
                 hop_limit: self.hop_limit,
                 identification: self.identification,
+                window: 1,
                 header: &self.header,
                 payload: &self.payload,
                 payload_length: u32::try_from(self.payload.len()).unwrap(),

@@ -147,6 +147,7 @@ mod tests {
             flags: Flags::ACK,
             hop_limit: 64,
             identification: 0,
+            window: 1,
             header: &[],
             payload: b"0123456789",
             payload_length: 10,

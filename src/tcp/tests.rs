@@ -93,6 +93,7 @@ impl Wire {
             flags,
             hop_limit,
             identification: 0,
+            window: 1,
             header: &[],
             payload,
             payload_length,

@@ -87,6 +87,7 @@ fn what_a_snap_length_cut_is_a_gap() {
         flags: Flags::ACK,
         hop_limit: 64,
         identification: 0,
+        window: 1,
         header: &[],
         payload: b"GET /",
         payload_length: 300,
