@@ -313,7 +313,7 @@ fn messages_that_do_not_fit_together() {
 
 #[test]
 fn http_where_a_frame_is_due_is_no_message() {
-    let events = [plain(0x81, "before"), server(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec())];
+    let events = [plain(0x81, "before"), server(b"HTTP/1.1 400 Bad Request\r\n\r\n")];
     let events = [&events[..], &[server(frame(0x81, None, b"after"))]].concat();
     assert_eq!(lines(&session_once("", &events)), ["<1 before", "<1 after"]);
 }
