@@ -149,6 +149,38 @@ fn compressed_messages_are_inflated_by_what_their_side_agreed_on() {
     }
 }
 
+/// All four settings of RFC 7692 section 7.1.1: what a side repeats costs it less only where it may look back.
+#[test]
+fn a_side_that_agreed_to_forget_compresses_each_message_by_itself() {
+    let settings = [
+        ("chat-deflate", false, false),
+        ("deflate-client-forgets", true, false),
+        ("deflate-server-forgets", false, true),
+        ("deflate-both-forget", true, true),
+    ];
+    for (name, client_forgets, server_forgets) in settings {
+        for file in ["client-eth.pcap", "proxy-any.pcap"] {
+            for messages in same_again(&shipped(&format!("{name}/{file}"))) {
+                assert!(
+                    messages.iter().all(|it| it.obstacle.is_none() && it.cut_bytes() == 0),
+                    "{name}/{file}"
+                );
+                for (role, forgets) in [(Role::Client, client_forgets), (Role::Server, server_forgets)] {
+                    let repeated: Vec<&Message> = messages
+                        .iter()
+                        .filter(|it| it.by == role)
+                        .filter(|it| it.text().is_some_and(|text| text.contains("again and again")))
+                        .collect();
+                    let [first, second] = repeated[..] else { unreachable!("{name}/{file}: said twice") };
+                    assert!(first.compressed && second.compressed, "{name}/{file}");
+                    assert_eq!(first.payload, second.payload, "{name}/{file}");
+                    assert_eq!(first.wire_length == second.wire_length, forgets, "{name}/{file} {role:?}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn a_capture_that_begins_late_or_is_cut_shows_what_it_has() {
     for messages in same_again(&shipped("midstream/proxy-any.pcap")) {

@@ -64,5 +64,5 @@ impl Arguments {
     }
 }
 
-const USAGE: &str = "usage: generate chat|bulk|mixed|synflood|longlived OUT.pcap \
+const USAGE: &str = "usage: generate chat|bulk|mixed|synflood|longlived|ipv6|deflate|late|dropped OUT.pcap \
                      [--megabytes N | --scale X] [--seed N] [--truth OUT.json]";

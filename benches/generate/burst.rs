@@ -6,7 +6,6 @@ use crate::conversation::Role;
 use crate::frame;
 use crate::kit::Kit;
 use crate::material::Kind;
-use crate::packet::MAXIMUM_SEGMENT_BYTES;
 
 /// How a burst becomes segments.
 #[derive(Clone, Copy)]
@@ -72,6 +71,11 @@ impl Burst {
         self.sent > 0
     }
 
+    /// True if what is left is payload of a frame whose header is on the wire.
+    pub(crate) fn is_inside_payload(&self) -> bool {
+        self.sent == self.bytes.len() && self.filler.is_some()
+    }
+
     /// True if nothing is left to send.
     pub(crate) fn is_empty(&self) -> bool {
         self.left() == 0
@@ -82,10 +86,10 @@ impl Burst {
         segment.clear();
         let left = usize::try_from(self.left()).unwrap_or(usize::MAX);
         let wanted = left.min(match &mut self.cut {
-            Cut::Full | Cut::Pieces(0 | 1) => MAXIMUM_SEGMENT_BYTES,
+            Cut::Full | Cut::Pieces(0 | 1) => kit.segment_bytes,
             Cut::Pieces(count) => {
                 *count -= 1;
-                let limit = left.min(MAXIMUM_SEGMENT_BYTES);
+                let limit = left.min(kit.segment_bytes);
                 let limit = u32::try_from(limit).unwrap_or_default();
                 1 + kit.random.below(limit) as usize
             }

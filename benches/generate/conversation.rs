@@ -51,6 +51,8 @@ pub(crate) struct Impairment {
     pub(crate) retransmitted: u32,
     /// Overtaken by the next segment of its burst.
     pub(crate) swapped: u32,
+    /// Received, and missed by the capture: only of those that lie within the payload of one frame.
+    pub(crate) uncaptured: u32,
 }
 
 /// A connection on its way from SYN to FIN.
@@ -113,6 +115,13 @@ impl Conversation {
             acknowledge: None,
             late: None,
         }
+    }
+
+    /// The rest of a connection that was open before the capture began.
+    pub(crate) fn join(mut self, kit: &mut Kit) -> Self {
+        self.phase = Phase::Open;
+        self.load(kit);
+        self
     }
 
     /// Writes one packet; the time until the next one in microseconds, or `None` after the last.
@@ -192,9 +201,16 @@ impl Conversation {
         scratch: &mut Vec<u8>,
     ) -> io::Result<()> {
         let by = self.burst.by;
+        let inside_payload = self.burst.is_inside_payload();
         self.burst.cut_segment(scratch, kit);
-        kit.truth.data_segments += 1;
         let mut sequence = self.advance(by, scratch.len());
+        let droppable = inside_payload && self.impairment.uncaptured > 0 && !self.burst.is_empty();
+        if droppable && kit.random.chance(self.impairment.uncaptured, 10_000) {
+            kit.truth.missing_bytes += scratch.len() as u64;
+            self.unacknowledged += 1;
+            return Ok(());
+        }
+        kit.truth.data_segments += 1;
         if !self.burst.is_empty() && kit.random.chance(self.impairment.swapped, 10_000) {
             self.late = Some(Late {
                 by,

@@ -70,6 +70,22 @@ pub(crate) fn whole(
     }
 }
 
+/// Appends a whole frame with RSV1, which says that the message is compressed (RFC 7692 section 6), and counts it.
+pub(crate) fn compressed(
+    output: &mut Vec<u8>,
+    by: Role,
+    opcode: Opcode,
+    fin: bool,
+    payload: &[u8],
+    kit: &mut Kit,
+) {
+    let start = output.len();
+    whole(output, by, opcode, fin, payload, kit);
+    if let Some(first) = output.get_mut(start) {
+        *first |= 0x40;
+    }
+}
+
 /// Masks (or unmasks) bytes that start `offset` bytes into the payload.
 pub(crate) fn mask(bytes: &mut [u8], mut key: [u8; 4], offset: u64) {
     key.rotate_left((offset & 3) as usize);

@@ -12,12 +12,20 @@ use crate::kit::Kit;
 pub(crate) struct Handshake {
     nonce: [u8; 16],
     subprotocol: bool,
+    /// The field of the answer that accepts extensions, or nothing.
+    extensions: &'static str,
 }
 
 impl Handshake {
     /// An attempt with a fresh key.
     pub(crate) fn new(kit: &mut Kit) -> Self {
-        Self { nonce: kit.random.bytes(), subprotocol: kit.random.chance(1, 4) }
+        Self { nonce: kit.random.bytes(), subprotocol: kit.random.chance(1, 4), extensions: "" }
+    }
+
+    /// The same, and the answer accepts permessage-deflate; `forgets` if each message is to be compressed by itself.
+    pub(crate) fn with_deflate(self, forgets: bool) -> Self {
+        let extensions = if forgets { FORGETFUL } else { "Sec-WebSocket-Extensions: permessage-deflate\r\n" };
+        Self { extensions, ..self }
     }
 
     /// Writes the request.
@@ -63,17 +71,18 @@ impl Handshake {
         burst.begin(Role::Server, kit.random.magnitude(10, 14));
         kit.truth.established += 1;
         let accept = self.accept_value();
+        let extensions = self.extensions;
         let subprotocol = if self.subprotocol { "Sec-WebSocket-Protocol: chat.v2\r\n" } else { "" };
         if kit.random.chance(1, 2) {
             burst.print(format_args!(
                 "HTTP/1.1 101 Switching Protocols\r\nServer: nginx/1.28.0\r\nDate: {DATE}\r\n\
                  Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {accept}\r\n\
-                 {subprotocol}\r\n"
+                 {extensions}{subprotocol}\r\n"
             ));
         } else {
             burst.print(format_args!(
                 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                 Sec-WebSocket-Accept: {accept}\r\n{subprotocol}\r\n"
+                 Sec-WebSocket-Accept: {accept}\r\n{extensions}{subprotocol}\r\n"
             ));
         }
     }
@@ -102,6 +111,10 @@ impl Handshake {
         STANDARD.encode(hash.finalize())
     }
 }
+
+/// Accepts permessage-deflate without context takeover on either side (RFC 7692 section 7.1.1).
+const FORGETFUL: &str = "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; \
+                         client_no_context_takeover\r\n";
 
 /// The day on which every capture begins.
 pub(crate) const DATE: &str = "Mon, 21 Sep 2026 14:13:20 GMT";

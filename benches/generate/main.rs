@@ -12,6 +12,7 @@ mod arguments;
 mod burst;
 mod checksum;
 mod conversation;
+mod deflate;
 mod frame;
 mod handshake;
 mod kit;
@@ -47,9 +48,9 @@ fn main() -> ExitCode {
 fn generate(arguments: &Arguments) -> Result<(), String> {
     let output = arguments.output.display();
     let file = File::create(&arguments.output).map_err(|error| format!("cannot create {output}: {error}"))?;
-    let mut kit = Kit::new(arguments.seed);
-    let mut wire = CaptureWriter::new(file);
     let mut profile = (arguments.profile.make)(arguments.scale);
+    let mut kit = Kit::new(arguments.seed, profile.link());
+    let mut wire = CaptureWriter::new(file, profile.link());
     schedule::run(profile.as_mut(), &mut kit, &mut wire)
         .and_then(|()| wire.finish())
         .map_err(|error| format!("cannot write {output}: {error}"))?;

@@ -87,7 +87,8 @@ fn begin(number: u32, profile: &mut dyn Profile, kit: &mut Kit) -> Conversation 
     let port = 32_768 + (number % 4) * 7_000 + kit.random.below(7_000);
     let client = Endpoint { address: (10 << 24) | host, port: (port & 0xffff) as u16 };
     let server = Endpoint { address: SERVER + kit.random.below(4), port: opening.port };
-    Conversation::new(client, server, opening.application, profile.impairment(), kit)
+    let conversation = Conversation::new(client, server, opening.application, profile.impairment(), kit);
+    if profile.joins() { conversation.join(kit) } else { conversation }
 }
 
 /// Writes one SYN from an address that is seen only once.

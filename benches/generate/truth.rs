@@ -27,6 +27,8 @@ pub(crate) struct Truth {
     pub(crate) half_open: u64,
     /// Upgrade attempts that got a valid 101.
     pub(crate) established: u64,
+    /// WebSocket connections whose handshake came before the capture.
+    pub(crate) midstream: u64,
     /// Upgrade attempts that got another status.
     pub(crate) refused: u64,
     /// Segments with payload, first copies only.
@@ -35,6 +37,10 @@ pub(crate) struct Truth {
     pub(crate) retransmitted: u64,
     /// Segments that come after a later one of their half and fill the hole before it.
     pub(crate) out_of_order: u64,
+    /// Payload of segments that were sent and acknowledged, and that the capture lacks.
+    pub(crate) missing_bytes: u64,
+    /// Payload of text and binary messages as the applications know it: decompressed.
+    message_bytes: u64,
     client: Frames,
     server: Frames,
 }
@@ -57,6 +63,14 @@ impl Truth {
         let data = matches!(opcode, Opcode::Text | Opcode::Binary | Opcode::Continuation);
         frames.messages += u64::from(data && fin);
         frames.payload_bytes += payload_bytes;
+        if data {
+            self.message_bytes += payload_bytes;
+        }
+    }
+
+    /// Counts that payload was `plain_bytes` before compression made it the `sent_bytes` of a frame.
+    pub(crate) fn compressed(&mut self, plain_bytes: u64, sent_bytes: u64) {
+        self.message_bytes = (self.message_bytes + plain_bytes).saturating_sub(sent_bytes);
     }
 
     /// The counts as one JSON object, a line.
@@ -65,10 +79,13 @@ impl Truth {
             connections,
             half_open,
             established,
+            midstream,
             refused,
             data_segments,
             retransmitted,
             out_of_order,
+            missing_bytes,
+            message_bytes,
             client,
             server,
         } = self;
@@ -76,10 +93,10 @@ impl Truth {
             concat!(
                 r#"{{"profile":"{}","seed":{},"packets":{},"bytes":{},"connections":{},"half_open":{},"#,
                 r#""attempts":{{"total":{},"established":{},"invalid":0,"refused":{},"unanswered":0,"#,
-                r#""midstream":0,"unknown":0}},"frames":{{"client":{},"server":{}}},"#,
+                r#""midstream":{},"unknown":0}},"frames":{{"client":{},"server":{}}},"#,
                 r#""messages":{{"client":{},"server":{}}},"#,
                 r#""frame_payload_bytes":{{"client":{},"server":{}}},"#,
-                r#""data_segments":{},"retransmitted":{},"out_of_order":{}}}"#,
+                r#""data_segments":{},"retransmitted":{},"out_of_order":{},"missing_bytes":{},"message_bytes":{}}}"#,
                 "\n"
             ),
             profile,
@@ -88,9 +105,10 @@ impl Truth {
             bytes,
             connections,
             half_open,
-            established + refused,
+            established + refused + midstream,
             established,
             refused,
+            midstream,
             client.json(),
             server.json(),
             client.messages,
@@ -100,6 +118,8 @@ impl Truth {
             data_segments,
             retransmitted,
             out_of_order,
+            missing_bytes,
+            message_bytes,
         )
     }
 }

@@ -1,6 +1,7 @@
 """Three network namespaces in a row: client, proxy, upstream. Nothing in them reaches the world outside.
 
-A fourth, the middle, offers a second way from the client to the proxy: a router, which can be made to meddle.
+A fourth, the middle, offers a second way from the client to the proxy: a router, which can be made to meddle. A fifth,
+the container, hangs on a bridge of the proxy's host, as Docker does it.
 """
 
 import contextlib
@@ -12,7 +13,8 @@ import time
 from problem import Problem
 
 CLIENT, PROXY, UPSTREAM, MIDDLE = "wsi-client", "wsi-proxy", "wsi-upstream", "wsi-middle"
-NAMESPACES = (CLIENT, PROXY, UPSTREAM, MIDDLE)
+CONTAINER = "wsi-container"
+NAMESPACES = (CLIENT, PROXY, UPSTREAM, MIDDLE, CONTAINER)
 
 # The proxy's interfaces, each with the namespace at its other end and the number of the network between them.
 # In network N the proxy is 10.77.N.1 and fd77:N::1, the other end 10.77.N.2 and fd77:N::2.
@@ -87,6 +89,20 @@ def _connect_the_middle():
     command("ip", "-n", PROXY, "route", "add", "10.77.4.0/24", "via", "10.77.3.2")
 
 
+def _connect_the_container():
+    """A bridge on the proxy's host, 10.77.5.1, and a pair of interfaces to the container, 10.77.5.2."""
+    command("ip", "-n", PROXY, "link", "add", "bridge0", "address", "02:00:0a:4d:05:01", "type", "bridge")
+    command("ip", "link", "add", "dev", "veth0", "netns", PROXY, "address", "02:00:0a:4d:05:03",
+            "type", "veth", "peer", "name", "eth0", "netns", CONTAINER, "address", "02:00:0a:4d:05:02")
+    command("ip", "-n", PROXY, "link", "set", "veth0", "master", "bridge0")
+    for where, device, host in ((PROXY, "bridge0", 1), (CONTAINER, "eth0", 2)):
+        command("ip", "-n", where, "address", "add", f"10.77.5.{host}/24", "dev", device)
+    for where, device in ((PROXY, "bridge0"), (PROXY, "veth0"), (CONTAINER, "eth0")):
+        command(*inside(where, "sysctl", "-qw", f"net.ipv6.conf.{device}.disable_ipv6=1"))
+        command("ip", "-n", where, "link", "set", device, "up")
+    command(*inside(CONTAINER, "ethtool", "-K", "eth0", "tx", "off", "tso", "off", "gso", "off"))
+
+
 @contextlib.contextmanager
 def firewall(rules):
     """iptables rules, as long as the block lasts; each is a namespace and the words of the rule."""
@@ -119,6 +135,7 @@ def built():
         for link in LINKS:
             _connect(*link)
         _connect_the_middle()
+        _connect_the_container()
         time.sleep(SETTLING_SECONDS)
         yield
     finally:

@@ -13,13 +13,14 @@ import processes
 import proxies
 from problem import Problem
 
-# Each service: its port, its program below app/, further words of its command line. The middlebox is the router's,
-# all others are the upstream's.
+# Each service: its port, its program below app/, further words of its command line. Those of `ELSEWHERE` run in another
+# namespace than the upstream's.
 SERVICES = {
     "page": (3000, "page.js"),
     "api": (8000, "api.py"),
     "api-deflate": (8000, "api.py", "--deflate"),
     "api-older": (8000, "api.py"),
+    "api-container": (8000, "api.py"),
     "api-same-origin": (8000, "api.py", "--same-origin"),
     "api-virtual-host": (8000, "api.py", "--virtual-host", "chat.example.test"),
     "api-token": (8000, "api.py", "--token"),
@@ -40,6 +41,7 @@ SERVICES = {
         "wrong-accept", "silent", "reset", "closed", "no-upgrade", "no-connection", "no-accept", "body",
         "extension-unasked", "extension-parameter", "subprotocol", "asks-nothing")},
 }
+ELSEWHERE = {"middlebox": network.MIDDLE, "api-container": network.CONTAINER}
 VISIT_SECONDS = 15
 # Longer than Linux delays an acknowledgement, so that a late capture starts with the client's next message.
 QUIET_SECONDS = 0.5
@@ -58,7 +60,7 @@ def _start_service(stack, name, tools, folder):
     port, *words = SERVICES[name]
     log = folder / f"{name}.log"
     program = _program(tools, *words, older=name == "api-older")
-    namespace = network.MIDDLE if name == "middlebox" else network.UPSTREAM
+    namespace = ELSEWHERE.get(name, network.UPSTREAM)
     process = stack.enter_context(processes.running(namespace, program, log, _environment(tools),
                                                     cwd=folder / "certificate"))
     processes.wait_for_port(namespace, port, process, log)

@@ -45,6 +45,7 @@ impl Profile for Mixed {
         Impairment {
             retransmitted: 100,
             swapped: 58, // the last segment of a burst has none to be swapped with
+            ..Impairment::default()
         }
     }
 }

@@ -2,12 +2,17 @@
 
 mod bulk;
 mod chat;
+mod deflate;
+mod dropped;
+mod ipv6;
+mod late;
 mod longlived;
 mod mixed;
 mod synflood;
 
 use crate::conversation::{Application, Impairment};
 use crate::kit::Kit;
+use crate::packet::Link;
 use crate::scale::Scale;
 use crate::schedule::Plan;
 
@@ -18,6 +23,16 @@ pub(crate) trait Profile {
 
     /// What is said on the connection with this number.
     fn open(&mut self, number: u32, kit: &mut Kit) -> Opening;
+
+    /// What carries it; by default IPv4 in plain Ethernet.
+    fn link(&self) -> Link {
+        Link::default()
+    }
+
+    /// Whether the connections were open before the capture began.
+    fn joins(&self) -> bool {
+        false
+    }
 
     /// How badly the path treats it; by default not at all.
     fn impairment(&self) -> Impairment {
@@ -44,10 +59,14 @@ pub(crate) struct Entry {
 }
 
 /// All profiles, in the order of the table in the README.
-pub(crate) const ALL: [Entry; 5] = [
+pub(crate) const ALL: [Entry; 9] = [
     Entry { name: "chat", megabytes: 165, make: |scale| Box::new(chat::Chat::new(scale)) },
     Entry { name: "bulk", megabytes: 1260, make: |scale| Box::new(bulk::Bulk::new(scale)) },
     Entry { name: "mixed", megabytes: 1149, make: |scale| Box::new(mixed::Mixed::new(scale)) },
     Entry { name: "synflood", megabytes: 170, make: |scale| Box::new(synflood::SynFlood::new(scale)) },
     Entry { name: "longlived", megabytes: 126, make: |scale| Box::new(longlived::LongLived::new(scale)) },
+    Entry { name: "ipv6", megabytes: 97, make: |scale| Box::new(ipv6::Ipv6::new(scale)) },
+    Entry { name: "deflate", megabytes: 79, make: |scale| Box::new(deflate::Deflated::new(scale)) },
+    Entry { name: "late", megabytes: 72, make: |scale| Box::new(late::Late::new(scale)) },
+    Entry { name: "dropped", megabytes: 246, make: |scale| Box::new(dropped::Dropped::new(scale)) },
 ];

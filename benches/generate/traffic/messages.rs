@@ -3,6 +3,7 @@
 
 use crate::burst::{Burst, Cut};
 use crate::conversation::{Application, Next, Role};
+use crate::deflate::Deflate;
 use crate::frame::{self, Opcode};
 use crate::handshake::Handshake;
 use crate::kit::Kit;
@@ -18,6 +19,9 @@ pub(crate) struct Messages {
     /// A ping that waits for this side's pong, and its payload.
     pong: Option<(Role, [u8; 4])>,
     close: Option<u16>,
+    deflate: Option<Deflate>,
+    /// So many of the next bursts fit into one segment.
+    whole_bursts: u8,
 }
 
 #[derive(Clone, Copy)]
@@ -40,7 +44,26 @@ impl Messages {
             large: false,
             pong: None,
             close: kit.random.pick(&[Some(1000), Some(1000), Some(1001), Some(1001), Some(1001), None]),
+            deflate: None,
+            whole_bursts: 0,
         }
+    }
+
+    /// The same as [`Messages::small`] with permessage-deflate; one message in eight is sent as it is.
+    pub(crate) fn deflated(frames: u32, forgets: bool, kit: &mut Kit) -> Self {
+        let small = Self::small(frames, kit);
+        Self {
+            handshake: small.handshake.with_deflate(forgets),
+            deflate: Some(Deflate::new(forgets)),
+            ..small
+        }
+    }
+
+    /// The same as [`Messages::small`] after the handshake. The first two segments hold whole frames: what comes before
+    /// the first whole ones, no reader can count.
+    pub(crate) fn joined(frames: u32, kit: &mut Kit) -> Self {
+        kit.truth.midstream += 1;
+        Self { stage: Stage::Talk, whole_bursts: 2, ..Self::small(frames, kit) }
     }
 
     /// `frames` frames, some of them of several kilobytes.
@@ -65,6 +88,10 @@ impl Messages {
             burst.pause_us = kit.random.magnitude(9, 14);
             frame::whole(&mut burst.bytes, by, Opcode::Pong, true, &payload, kit);
         }
+        if self.whole_bursts > 0 {
+            self.whole_bursts -= 1;
+            return self.append(1, burst, kit);
+        }
         self.glue(burst, kit);
         if kit.random.chance(3, 10) {
             burst.cut = Cut::Pieces(kit.random.pick(&[2, 2, 3, 4]));
@@ -74,6 +101,11 @@ impl Messages {
     /// Appends frames to what the burst holds already.
     fn glue(&mut self, burst: &mut Burst, kit: &mut Kit) {
         let wanted = if kit.random.chance(3, 5) { 1 } else { kit.random.between(2, 6) };
+        self.append(wanted, burst, kit);
+    }
+
+    /// Appends this many frames or fragmented messages, if so many are left.
+    fn append(&mut self, wanted: u32, burst: &mut Burst, kit: &mut Kit) {
         for _ in 0..wanted {
             match self.frames_left {
                 0 => return,
@@ -82,7 +114,8 @@ impl Messages {
                 _ => {
                     self.frames_left -= 1;
                     let opcode = kit.random.pick(&KINDS);
-                    self.data(burst, opcode, true, kit);
+                    let compressed = self.compresses(kit);
+                    self.data(burst, opcode, true, compressed, kit);
                 }
             }
         }
@@ -101,17 +134,23 @@ impl Messages {
         let count = kit.random.between(2, 4).min(self.frames_left);
         self.frames_left -= count;
         let opcode = kit.random.pick(&KINDS);
-        self.data(burst, opcode, false, kit);
+        let compressed = self.compresses(kit);
+        self.data(burst, opcode, false, compressed, kit);
         if self.pong.is_none() && self.frames_left >= 2 && kit.random.chance(1, 4) {
             self.ping(burst, kit);
         }
         for rest in (0..count - 1).rev() {
-            self.data(burst, Opcode::Continuation, rest == 0, kit);
+            self.data(burst, Opcode::Continuation, rest == 0, compressed, kit);
         }
     }
 
-    /// Appends one data frame.
-    fn data(&self, burst: &mut Burst, opcode: Opcode, fin: bool, kit: &mut Kit) {
+    /// Whether the next message is compressed.
+    fn compresses(&self, kit: &mut Kit) -> bool {
+        self.deflate.is_some() && kit.random.chance(7, 8)
+    }
+
+    /// Appends one data frame, of a message that is compressed or not.
+    fn data(&mut self, burst: &mut Burst, opcode: Opcode, fin: bool, compressed: bool, kit: &mut Kit) {
         let length = if self.large && kit.random.chance(1, 10) {
             kit.random.magnitude(9, 13)
         } else {
@@ -127,6 +166,15 @@ impl Messages {
         } else {
             // A continuation of a binary message may be text as well.
             kit.material.append_words(&mut payload, length as usize, &mut kit.random);
+        }
+        let first = opcode != Opcode::Continuation;
+        if let Some(deflate) = self.deflate.as_mut().filter(|_| compressed) {
+            let plain_bytes = payload.len() as u64;
+            payload = deflate.fragment(burst.by, first, fin, &payload, kit);
+            let append = if first { frame::compressed } else { frame::whole };
+            append(&mut burst.bytes, burst.by, opcode, fin, &payload, kit);
+            kit.truth.compressed(plain_bytes, payload.len() as u64);
+            return;
         }
         frame::whole(&mut burst.bytes, burst.by, opcode, fin, &payload, kit);
     }

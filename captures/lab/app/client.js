@@ -2,8 +2,8 @@
 //
 //   node client.js CONVERSATION TARGET ADDRESS [OPTION=VALUE...]     e.g. node client.js greet /api/live 10.77.1.1
 //
-// Options: port, scheme (ws or wss), host, origin, subprotocol, cookie, deflate (no), pong (no), patience (ms for the
-// handshake).
+// Options: port, scheme (ws or wss), host, origin, subprotocol, cookie, deflate (no), forgets (client, server or both: who
+// shall start each message with an empty compression window), pong (no), patience (ms for the handshake).
 'use strict';
 
 const net = require('node:net');
@@ -25,6 +25,15 @@ async function ask(socket, message, options) {
 function cookie(size) {
   if (size === 'expired') return 'session=expired-sample-no-secret';
   return `session=${size ? 'sample-no-secret-'.repeat(size / 17) : 'sample-value-no-secret'}`;
+}
+
+/** What is offered of permessage-deflate; `forgets` asks for a window that is empty at the start of each message. */
+function compression({ deflate, forgets }) {
+  if (forgets === undefined) return deflate !== 'no';
+  return {
+    clientNoContextTakeover: forgets !== 'server',
+    serverNoContextTakeover: forgets !== 'client',
+  };
 }
 
 const conversations = {
@@ -153,7 +162,7 @@ const socket = new WebSocket(`${scheme}://${host}${port ? `:${port}` : ''}${targ
   lookup: (_name, _options, found) => found(null, [{ address, family: net.isIP(address) }]),
   origin: options.origin ?? `http://${HOST}`,
   headers: { Cookie: cookie(options.cookie) },
-  perMessageDeflate: options.deflate !== 'no',
+  perMessageDeflate: compression(options),
   autoPong: options.pong !== 'no',
   rejectUnauthorized: false,
   ...(options.patience && { handshakeTimeout: Number(options.patience) }),

@@ -3,9 +3,11 @@
     python raw.py REQUEST TARGET ADDRESS
 """
 
+import functools
 import socket
 import ssl
 import sys
+import time
 
 HOST = "chat.example.test"
 PATIENCE_SECONDS = 10
@@ -13,6 +15,10 @@ PATIENCE_SECONDS = 10
 UNMASKED_FRAME = b"\x81\x05hello"
 # Close 1000, masked with zeros.
 CLOSE_FRAME = b"\x88\x82\0\0\0\0\x03\xe8"
+# `hello`, masked with zeros.
+HELLO_FRAME = b"\x81\x85\0\0\0\0hello"
+# Between two bytes that are to travel alone.
+BYTE_SECONDS = 0.002
 HANDSHAKE = {
     "Host": HOST, "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
     "Sec-WebSocket-Version": "13", "Origin": f"http://{HOST}",
@@ -33,7 +39,15 @@ REQUESTS = {
     "keep-alive": ("GET", HANDSHAKE | {"Connection": "keep-alive, Upgrade"}, ""),
     "http-1.0": ("GET", HANDSHAKE, ""),
     "unmasked": ("GET", HANDSHAKE, ""),
+    "bytes": ("GET", without("Origin"), ""),
 }
+
+
+def send_each(connection, content):
+    """Sends every byte in a segment of its own."""
+    for byte in content:
+        connection.sendall(bytes([byte]))
+        time.sleep(BYTE_SECONDS)
 
 
 def main(name, target, address, port=80):
@@ -41,13 +55,18 @@ def main(name, target, address, port=80):
     version = "1.0" if name == "http-1.0" else "1.1"
     head = [f"{method} {target} HTTP/{version}", *(f"{field}: {value}" for field, value in fields.items())]
     with socket.create_connection((address, int(port)), PATIENCE_SECONDS) as connection:
-        connection.sendall("\r\n".join([*head, "", body]).encode())
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        send = functools.partial(send_each, connection) if name == "bytes" else connection.sendall
+        send("\r\n".join([*head, "", body]).encode())
         answer = connection.recv(65536)
         status = answer.split(b" ", 2)[1].decode() if answer.startswith(b"HTTP/") else None
         print(f"answered: {status}" if status else "closed without an answer", end="")
         if status == "101":
             if "Upgrade" in fields:
-                connection.sendall(UNMASKED_FRAME if name == "unmasked" else CLOSE_FRAME)
+                if name == "bytes":
+                    send(HELLO_FRAME)
+                    connection.recv(65536)
+                send(UNMASKED_FRAME if name == "unmasked" else CLOSE_FRAME)
             rest = connection.recv(65536)
             print(", then closed in order" if rest[:1] == CLOSE_FRAME[:1] else ", then data" if rest
                   else ", then closed", end="")
