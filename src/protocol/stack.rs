@@ -272,6 +272,9 @@ impl Stack {
         let lost = [Half::Lo, Half::Hi].map(|half| is_lost(half).then(|| self.role(half)));
         let mut http = Box::new(Http::after(self.take_trail()));
         lost.into_iter().flatten().for_each(|role| http.begin_lost(role));
+        if self.midstream {
+            http.begin_midstream();
+        }
         self.layer = Layer::Http(http);
     }
 

@@ -50,6 +50,8 @@ struct Lacks {
     something: bool,
     request: bool,
     answer: bool,
+    /// The connection is from before the capture, and no request was seen: the first bytes of one may be missing.
+    start: bool,
 }
 
 /// A request's head, in a buffer that is used again for the next one.
@@ -249,6 +251,7 @@ impl Http {
         bytes: &[u8],
         origin: Origin,
     ) -> Next {
+        let line = self.as_far_as_known(line);
         let framing = request_framing(fields);
         self.client.body(framing);
         let handshake = read_request(line, fields, bytes, true);
@@ -268,7 +271,8 @@ impl Http {
             self.pending.clear();
         }
         // The gap may go on into the answer to this one.
-        self.may_lack = Lacks { request: false, answer: self.server.is_seeking(), ..self.may_lack };
+        self.may_lack =
+            Lacks { request: false, answer: self.server.is_seeking(), start: false, ..self.may_lack };
         self.pending.push(Pending { attempt, exchange, method });
         if (is_attempt || method == Method::Connect) && framing.is_none() {
             self.held = Some(Held::default());

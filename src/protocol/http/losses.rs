@@ -3,7 +3,7 @@
 
 use crate::decode::Half;
 use crate::protocol::testing::*;
-use crate::protocol::{Accept, Role, StreamFacts};
+use crate::protocol::{Accept, RequestProblem, Role, StreamFacts};
 
 fn lost(role: Role, length: u64) -> Event {
     Event::Lost(role, length)
@@ -124,4 +124,15 @@ fn an_answer_to_a_request_that_is_missing_may_have_no_body() {
     assert_eq!(statuses(&facts), [Some(101)]);
     let facts = told_midstream(&[server(answer), server(body), client(REQUEST), server(ANSWER)]);
     assert_eq!(statuses(&facts), [Some(101)]);
+}
+
+#[test]
+fn the_end_of_a_method_is_no_method_where_its_start_may_be_missing() {
+    for start in 1..3 {
+        let cut = &REQUEST[start..];
+        let attempt = only(told_midstream(&[client(cut), server(ANSWER)]));
+        assert!(attempt.request.unwrap().problems.is_empty(), "{cut}");
+        let attempt = only(told(&[client(cut), server(ANSWER)]));
+        assert_eq!(attempt.request.unwrap().problems, [RequestProblem::MethodNotGet], "{cut}");
+    }
 }

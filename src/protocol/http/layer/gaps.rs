@@ -1,7 +1,7 @@
 //! What can be said of requests and answers of which the capture lacks some.
 
 use super::{Held, Http, Method};
-use crate::protocol::http::head::may_start_request;
+use crate::protocol::http::head::{RequestLine, may_start_request};
 use crate::protocol::http::relevant::Relevant;
 use crate::protocol::layer::{Next, Protocol};
 use crate::protocol::websocket::{Accept, Evidence, frames_in, read_response};
@@ -15,6 +15,18 @@ impl Http {
             Role::Client => self.may_lack.request = self.client.gap(u64::MAX).is_none(),
             Role::Server => self.may_lack.answer = self.server.gap(u64::MAX).is_none(),
         }
+    }
+
+    /// Notes that the connection is from before the capture.
+    pub(crate) const fn begin_midstream(&mut self) {
+        self.may_lack.start = true;
+    }
+
+    /// A request line without a method that is the end of GET, if its start may be missing: byte by byte, a request can
+    /// begin before the capture and go on in it.
+    pub(super) fn as_far_as_known<'a>(&self, line: RequestLine<'a>) -> RequestLine<'a> {
+        let is_cut = self.may_lack.start && b"GET".ends_with(line.method) && line.method != b"GET";
+        RequestLine { method: if is_cut { b"" } else { line.method }, ..line }
     }
 
     /// If the answer was lost that decides what was held, the client may have gone on in a way that says what it was.
