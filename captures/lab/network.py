@@ -104,6 +104,40 @@ def _connect_the_container():
 
 
 @contextlib.contextmanager
+def overlay():
+    """A VXLAN between the proxy's host, 10.77.6.1, and the upstream's, 10.77.6.2, as container clusters have it."""
+    for where, peer, host in ((PROXY, 2, 1), (UPSTREAM, 1, 2)):
+        command("ip", "-n", where, "link", "add", "vxlan0", "address", f"02:00:0a:4d:06:{host:02x}", "type", "vxlan",
+                "id", "42", "dstport", "4789", "local", f"10.77.2.{host}", "remote", f"10.77.2.{peer}")
+        command(*inside(where, "sysctl", "-qw", "net.ipv6.conf.vxlan0.disable_ipv6=1"))
+        command("ip", "-n", where, "address", "add", f"10.77.6.{host}/24", "dev", "vxlan0")
+        command("ip", "-n", where, "link", "set", "vxlan0", "up")
+    try:
+        yield
+    finally:
+        for where in (PROXY, UPSTREAM):
+            command("ip", "-n", where, "link", "delete", "vxlan0")
+
+
+@contextlib.contextmanager
+def narrow():
+    """The middle's link to the proxy takes 576 bytes at a time, and the client lets its packets be fragmented."""
+    route = ("ip", "-n", MIDDLE, "route", "replace", "10.77.3.0/24", "dev", MIDDLE_TO_PROXY, "src", "10.77.3.2",
+             "proto", "kernel", "scope", "link")
+    command(*route, "mtu", "lock", "576")
+    command(*inside(CLIENT, "sysctl", "-qw", "net.ipv4.ip_no_pmtu_disc=1"))
+    try:
+        yield
+    finally:
+        command(*inside(CLIENT, "sysctl", "-qw", "net.ipv4.ip_no_pmtu_disc=0"))
+        command(*route)
+
+
+# What a scenario may ask for besides.
+SETTINGS = {"overlay": overlay, "narrow": narrow}
+
+
+@contextlib.contextmanager
 def firewall(rules):
     """iptables rules, as long as the block lasts; each is a namespace and the words of the rule."""
     undo = []

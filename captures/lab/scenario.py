@@ -69,7 +69,8 @@ class Scenario:
     """A setup, the visits paid to it, the files that come out and what is true about them.
 
     `leading` is about proxy-any.pcap, and about every file if it is None: nothing is wrong. `inner` is a second proxy,
-    behind the first. `firewall` holds iptables rules, each a namespace and words. With `event`, the clients come one
+    behind the first. `firewall` holds iptables rules, each a namespace and words; `setting`
+    is one of network.SETTINGS. With `event`, the clients come one
     after another, stay, and the event happens when all are there. With `lingers`, a proxy keeps connections open that
     nobody uses any more, and the capture ends before they do. The proxy does not see the clients in `hides`.
     On `tls_ports`, tshark is not told that there is HTTP. `mended_services` replaces `services` where lab/mend shows that
@@ -90,6 +91,7 @@ class Scenario:
     port: int = 80
     inner: Proxy | None = None
     firewall: tuple = ()
+    setting: str | None = None
     event: str | None = None
     lingers: bool = False
     tls_ports: tuple = ()

@@ -154,6 +154,8 @@ def play(scenario, tools, folder, captures):
         started = [proxies.start(stack, proxy, tools.lab, folder, number)
                    for number, proxy in reversed(list(enumerate(scenario.proxies())))]
         stack.enter_context(network.firewall(scenario.firewall))
+        if scenario.setting is not None:
+            stack.enter_context(network.SETTINGS[scenario.setting]())
         network.forget_neighbours()
 
         def record(late):

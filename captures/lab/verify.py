@@ -56,11 +56,11 @@ def _headers(lines):
 
 
 def _ends(row):
-    """Sender and receiver, as endpoints."""
+    """Sender and receiver, as endpoints; of a packet in a tunnel, those inside."""
     for source, target, form in (("ip.src", "ip.dst", "{}:{}"), ("ipv6.src", "ipv6.dst", "[{}]:{}")):
         if source in row:
-            return (form.format(row[source][0], row["tcp.srcport"][0]),
-                    form.format(row[target][0], row["tcp.dstport"][0]))
+            return (form.format(row[source][-1], row["tcp.srcport"][-1]),
+                    form.format(row[target][-1], row["tcp.dstport"][-1]))
     raise Problem(f"packet {_one(row, 'frame.number')} is TCP without IP")
 
 

@@ -129,6 +129,13 @@ const conversations = {
     socket.send('x'.repeat(2000));
   },
 
+  /** A message that does not fit into one packet, and its echo. */
+  async long(socket) {
+    await ask(socket, 'hello');
+    await ask(socket, 'x'.repeat(2000));
+    socket.close(1000, 'bye');
+  },
+
   /** Greets, and waits for what the server does. */
   async wait(socket) {
     await ask(socket, 'hello');

@@ -1,11 +1,17 @@
-"""Healthy conversations that travel in an unusual way: compressed otherwise, byte by byte, over a bridge."""
+"""Healthy conversations that travel in an unusual way: compressed otherwise, byte by byte, over a bridge, in a tunnel,
+in fragments, after a second SYN."""
 
-from scenario import ON_ANY, ON_CLIENT_SIDE, Scenario, Visit
-from truth import TO_API, TO_CONTAINER, TO_PROXY, conversation, established
+import network
+from scenario import ON_ANY, ON_CLIENT_SIDE, Scenario, Tap, Visit
+from truth import GREETING, TO_API, TO_CONTAINER, TO_OVERLAY, TO_PROXY, conversation, established
 from scenarios.established import CHAT, DEFLATE
 
 API = "/api/live"
 BYTES = conversation({"text": 1, "close": 1}, {"text": 1, "close": 1}, ("client", 1000, ""))
+LONG = conversation({"text": 2, "close": 1}, {"text": 2, "close": 1}, ("client", 1000, "bye"))
+# Every second SYN to the API is lost, beginning with the first.
+FORGETS_SYNS = (network.UPSTREAM, "-A", "INPUT", "-p", "tcp", "--dport", "8000", "--syn", "-m", "statistic",
+                "--mode", "nth", "--every", "2", "--packet", "0", "-j", "DROP")
 
 
 def forgetful(name, who, point, result):
@@ -64,5 +70,45 @@ SCENARIOS = [
                "the container's leg is a copy, not a retransmission.",
         notes="The API (Python, `websockets`) is not on the upstream: it runs in the container 10.77.5.2, a network "
               "namespace whose interface is paired with a port of the bridge bridge0, which is 10.77.5.1.",
+    ),
+    Scenario(
+        name="vxlan",
+        point="Proxy and upstream talk through a VXLAN, as on the nodes of a container cluster; `tcpdump -i any` shows each "
+              "packet of that leg in the tunnel and once more outside it.",
+        configuration="overlay.conf",
+        visits=(Visit("chat", API, "closed: 1000 bye"),),
+        taps=(ON_ANY, Tap("upstream-eth.pcap", network.TO_UPSTREAM, truth=[established(TO_OVERLAY, API, CHAT)])),
+        setting="overlay",
+        truth=[established(TO_PROXY, API, CHAT), established(TO_OVERLAY, API, CHAT)],
+        leading=None,
+        result="One attempt, two legs, established on both, and every frame once. The upstream leg is between the "
+               "addresses inside the tunnel, 10.77.6.1 and 10.77.6.2; those of the tunnel itself are nobody's.",
+        notes="The VXLAN has the number 42 and goes from 10.77.2.1 to 10.77.2.2, UDP port 4789.",
+    ),
+    Scenario(
+        name="fragments",
+        point="A router on the client's way takes no packet above 576 bytes, and the client's stack does not forbid "
+              "fragments: its larger packets arrive in pieces.",
+        configuration="all-correct.conf",
+        visits=(Visit("long", API, "closed: 1000 bye", address=network.BY_THE_MIDDLE, options=("deflate=no",)),),
+        taps=(ON_ANY,),
+        setting="narrow",
+        truth=[established(("10.77.4.2", "10.77.3.1:80"), API, LONG), established(TO_API, API, LONG)],
+        leading=None,
+        result="One attempt, two legs, established on both, two messages each way and a clean close. The client's second "
+               "message comes in IPv4 fragments, which are put together.",
+        notes="The client is 10.77.4.2, behind a router; nginx is 10.77.3.1 towards it.",
+    ),
+    Scenario(
+        name="syn-retried",
+        point="The upstream loses the first SYN, as when its queue is full, and answers the second one, a second later.",
+        configuration="all-correct.conf",
+        visits=(Visit("greet", API, "closed: 1000 bye"),),
+        taps=(ON_ANY,),
+        firewall=(FORGETS_SYNS,),
+        truth=[established(TO_PROXY, API, GREETING), established(TO_API, API, GREETING)],
+        leading=None,
+        result="One attempt, two legs, established on both, one message each way and a clean close. The upstream "
+               "connection needs two SYNs and a second to open, and the client waits as long for its answer.",
     ),
 ]
