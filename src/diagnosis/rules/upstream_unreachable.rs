@@ -53,10 +53,11 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
     let sent =
         tries.iter().map(|connection| connection.half(Role::Client).packets).fold(0, u64::saturating_add);
     let status = route.last().status();
-    // One SYN at the end of a capture may still be answered.
+    // The latest SYN at the end of a capture may still be answered: one that was lost is no firewall.
     let is_waited_for = tries.iter().any(|connection| {
-        let began = connection.tcp.opening.first.time;
-        connection.half(Role::Client).packets > 1 || route.end.since(began) >= SYN_TIMEOUT
+        let sent = connection.half(Role::Client).packets;
+        let waited = route.end.since(connection.tcp.last.1);
+        sent > 2 || waited >= SYN_TIMEOUT || (sent > 1 && route.has_failed())
     });
     if !is_waited_for || !status.is_none_or(|status| MADE_BY_PROXIES.contains(&status)) {
         return None;
@@ -134,7 +135,14 @@ mod tests {
         script.say(&mut client, From::Client, request());
         script.half_open(PROXY_OUT, UPSTREAM);
         assert!(script.finding("upstream-unreachable").is_none());
+        // Nor does another one a second later, as long as nobody has given up.
+        script.wait_ms(1_000).half_open(PROXY_OUT, UPSTREAM);
+        assert!(script.finding("upstream-unreachable").is_none());
+        let mut script = Script::default();
+        let mut client = script.connect(CLIENT, PROXY);
+        script.say(&mut client, From::Client, request());
         // Nor do two of two connections.
+        script.half_open(PROXY_OUT, UPSTREAM);
         script.half_open("10.77.2.1:40001", UPSTREAM);
         assert!(script.finding("upstream-unreachable").is_none());
     }
