@@ -84,9 +84,11 @@ impl<'a> RequestHead<'a> {
     #[must_use]
     pub fn parse_kept(bytes: &'a [u8]) -> Self {
         Self::parse(bytes).unwrap_or_else(|_| {
-            let mut parts = first_line(bytes).split(' ');
+            let line = first_line(bytes);
+            let mut parts = line.split(' ');
             Self {
-                method: parts.next().unwrap_or_default(),
+                // Without a space behind it some of it may be missing.
+                method: parts.next().filter(|method| method.len() < line.len()).unwrap_or_default(),
                 target: parts.next().unwrap_or_default(),
                 version: parts.next().and_then(minor_version),
                 fields: Fields::default(),

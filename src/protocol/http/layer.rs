@@ -45,12 +45,13 @@ pub(crate) struct Http {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is something else that may be missing")]
 struct Lacks {
     /// On the whole connection, something besides the ends of heads that are there in part.
     something: bool,
     request: bool,
     answer: bool,
-    /// The connection is from before the capture, and no request was seen: the first bytes of one may be missing.
+    /// The first bytes of the next request: bytes before it are missing, or the connection is from before the capture.
     start: bool,
 }
 
@@ -101,6 +102,7 @@ impl Http {
                     self.may_lack.something = true;
                 }
                 self.may_lack.request |= self.held.is_some() || self.client.is_seeking();
+                self.may_lack.start |= self.client.is_seeking();
                 Next::Continue
             }
             Role::Server => {

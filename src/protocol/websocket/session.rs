@@ -153,6 +153,7 @@ impl Session {
         let skippable = match &side.state {
             State::Payload(remaining) => Some(*remaining),
             State::Control(control) => {
+                side.close_lost |= control.header.opcode == Opcode::CLOSE;
                 Some(control.header.length.saturating_sub(control.payload.len() as u64))
             }
             State::Header | State::PartOfHeader(_) | State::Lost | State::Trial(_) => None,
@@ -430,6 +431,10 @@ impl Session {
         }
         self.side_mut(by).closed = true;
         if self.close.is_none() {
+            // If the other side closed first and the capture lacks what it said, this is the answer, which repeats the code
+            // (RFC 6455 section 5.5.1).
+            let is_answer = self.side_mut(by.other()).close_lost;
+            let by = if is_answer { by.other() } else { by };
             self.close = Some(Box::new(CloseFact { by, code, reason: reason.into(), origin }));
         }
     }

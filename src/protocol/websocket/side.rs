@@ -19,6 +19,8 @@ pub(super) struct Side {
     pub(super) messages: u32,
     pub(super) message: Message,
     pub(super) closed: bool,
+    /// It has sent a close frame of which the capture lacks the payload.
+    pub(super) close_lost: bool,
     /// How many more frames of this side are to be marked.
     pub(super) marks_left: u8,
 }

@@ -11,6 +11,7 @@ impl Http {
     /// Notes that the capture lacks bytes of one side from before the first bytes that are HTTP.
     pub(crate) fn begin_lost(&mut self, role: Role) {
         self.may_lack.something = true;
+        self.may_lack.start |= role == Role::Client;
         match role {
             Role::Client => self.may_lack.request = self.client.gap(u64::MAX).is_none(),
             Role::Server => self.may_lack.answer = self.server.gap(u64::MAX).is_none(),
