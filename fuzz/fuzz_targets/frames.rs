@@ -19,6 +19,9 @@ fuzz_target!(|input: (Vec<Event<'_>>, u8)| {
     let has_gaps = events.iter().any(|event| matches!(event, Event::ClientLost(_) | Event::ServerLost(_)));
     if !has_gaps {
         let whole = read(&handshake, &events, usize::MAX, false);
-        assert_eq!(format!("{in_pieces:?}"), format!("{whole:?}"));
+        let (in_pieces, whole) = (format!("{in_pieces:?}"), format!("{whole:?}"));
+        // Behind HTTP where a frame is due the next frame is looked for at the starts of pieces, as after a gap.
+        let has_http = [&in_pieces, &whole].into_iter().any(|facts| facts.contains("HttpInTunnel"));
+        assert!(has_http || in_pieces == whole, "{in_pieces}\n{whole}");
     }
 });

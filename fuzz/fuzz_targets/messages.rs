@@ -33,6 +33,9 @@ fuzz_target!(|input: (Vec<Event<'_>>, u8, u8)| {
     let has_gaps = events.iter().any(|event| matches!(event, Event::ClientLost(_) | Event::ServerLost(_)));
     if !has_gaps {
         let whole = read_for(context(), &handshake, &events, usize::MAX, false);
-        assert_eq!(format!("{in_pieces:?}"), format!("{whole:?}"));
+        let (in_pieces, whole) = (format!("{in_pieces:?}"), format!("{whole:?}"));
+        // See the target `frames`.
+        let has_http = [&in_pieces, &whole].into_iter().any(|facts| facts.contains("HttpInTunnel"));
+        assert!(has_http || in_pieces == whole, "{in_pieces}\n{whole}");
     }
 });
