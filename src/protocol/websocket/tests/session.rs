@@ -192,6 +192,16 @@ fn a_gap_inside_a_payload_is_skipped_by_its_length() {
 }
 
 #[test]
+fn who_closed_first_is_told_though_what_it_said_is_lost() {
+    let answer = || plain(0x88, &[3, 0xe8]);
+    let lost = Event::Lost(Role::Client, 2);
+    let close = seen(&[client([0x88, 0x82, 1, 2, 3, 4]), lost, answer()]).close.unwrap();
+    assert_eq!((close.by, close.code), (Role::Client, 1000));
+    let close = seen(&[answer()]).close.unwrap();
+    assert_eq!((close.by, close.code), (Role::Server, 1000));
+}
+
+#[test]
 fn after_a_gap_over_a_header_frames_are_found_at_the_start_of_a_segment() {
     let events = [
         server([b"\x82\x7e\x03\xe8".as_slice(), &[5; 100]].concat()),
