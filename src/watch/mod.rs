@@ -227,8 +227,8 @@ impl Watch {
         }
         let waiting: BTreeSet<PacketNumber> = self.due.iter().map(|(_, connection)| *connection).collect();
         let first_and_last = Some((Timestamp::MIN, self.now()));
-        let Totals { packets, cut_packets, copies, .. } = self.following.totals();
-        let totals = Totals { packets, cut_packets, copies, first_and_last, ..Totals::default() };
+        let Totals { packets, copies, cut_packets, .. } = self.following.totals();
+        let totals = Totals { packets, copies, cut_packets, first_and_last, ..Totals::default() };
         let (connections, open) = self.window.lend(&self.following, &ready);
         let capture = Capture { connections, totals, ..Capture::default() };
         let diagnosis = diagnose(&capture, &self.selection, self.shows_secrets);
