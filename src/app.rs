@@ -13,6 +13,7 @@ use crate::capture::live::devices;
 use crate::capture::{self, CaptureFiles, Filter};
 use crate::cli::{Cli, Color, Command, CompletionsArgs, ExplainArgs, ReadArgs};
 use crate::diagnosis::{Diagnosis, Rule, Selection, UnknownRule, diagnose};
+use crate::doubts::Doubts;
 use crate::failures::Failures;
 use crate::live;
 use crate::manual;
@@ -66,13 +67,15 @@ fn read(args: &ReadArgs) -> anyhow::Result<bool> {
         Some(path) => Some(Failures::create(&files, &args.files, path)?),
         None => None,
     };
+    // A line of totals says nothing of causes.
+    let is_judged = options(args, format).keeps != Keeps::Totals;
+    let doubts = if is_judged && !args.messages { Doubts::open(args, &files)? } else { None };
     // Everything is open that will be needed.
     sandbox::confine(args.sandbox, &Needs::default())?;
     let progress = Progress::new(&files, args.quiet);
     let mut capture = analyse(&mut files, filter, options(args, format), |files| progress.update(files))?;
     progress.finish();
-    // A line of totals says nothing of causes.
-    let is_judged = options(args, format).keeps != Keeps::Totals;
+    doubts.map_or(Ok(()), |doubts| doubts.settle(&mut capture, args.quiet))?;
     let mut diagnosis =
         if is_judged { diagnose(&capture, &selection, args.show_secrets) } else { Diagnosis::default() };
     let failures = failures.map_or(Ok(()), |failures| failures.write(&capture, &diagnosis));
@@ -101,6 +104,7 @@ fn wants_screen(args: &ReadArgs) -> bool {
 fn show(args: &ReadArgs, selection: Selection) -> anyhow::Result<()> {
     let filter = args.filter.as_deref().map(Filter::new).transpose()?;
     let files = CaptureFiles::open(&args.files)?;
+    let doubts = Doubts::open(args, &files)?;
     let shown = Shown { secrets: args.show_secrets, time: args.time, is_live: false };
     let options = Options { keeps_frames: true, ..options(args, Format::Json) };
     // Of several files nothing is read again.
@@ -119,7 +123,7 @@ fn show(args: &ReadArgs, selection: Selection) -> anyhow::Result<()> {
     };
     sandbox::confine(args.sandbox, &needs)?;
     screen::run(
-        Reading { files, path, filter_text: args.filter.clone(), filter, options, selection, shown },
+        Reading { files, path, filter_text: args.filter.clone(), filter, doubts, options, selection, shown },
         &capture::title(&args.files),
         look::theme(args.theme, args.color, args.ascii),
     )

@@ -18,6 +18,7 @@
 // The edge: what was typed, what it means, who calls whom.
 pub mod app;
 pub mod cli;
+pub mod doubts;
 pub mod failures;
 pub mod live;
 pub mod manual;

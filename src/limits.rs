@@ -166,6 +166,10 @@ pub const READ_BACK_MESSAGES: usize = 4_000;
 /// Bytes of them. The first message that does not fit is left for the next reading back.
 pub const READ_BACK_BYTES: usize = 16 * 1024 * 1024;
 
+/// Connections that are read again for the payload of a session that ended with Close 1002 or 1007. Those beyond are not;
+/// a warning says so.
+pub const SECOND_LOOKS: usize = 500;
+
 /// The longest message that is inflated. After a longer one its side is no longer inflated; a fact says so.
 pub const INFLATED_BYTES: u64 = 16 * 1024 * 1024;
 

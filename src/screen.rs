@@ -30,6 +30,7 @@ use signal_hook::low_level;
 
 use crate::capture::{CaptureFiles, Filter};
 use crate::diagnosis::{Selection, diagnose};
+use crate::doubts::Doubts;
 use crate::model::Connection;
 use crate::pipeline::{Options, SoFar, analyse_watched};
 use crate::tui::{
@@ -53,6 +54,8 @@ pub struct Reading {
     pub filter_text: Option<String>,
     /// The same, compiled.
     pub filter: Option<Filter>,
+    /// The same capture, for what somebody could not read of it; none if it comes through a pipe.
+    pub doubts: Option<Doubts>,
     /// What is kept of it.
     pub options: Options,
     /// By which rules it is judged.
@@ -165,7 +168,7 @@ fn link(kept: Kept) -> io::Result<(Link, Reader)> {
 
 /// Reads to the end. If nobody takes the news any more the program is about to end.
 fn read(reading: Reading, reader: &Reader) {
-    let Reading { mut files, filter, options, selection, shown, .. } = reading;
+    let Reading { mut files, filter, doubts, options, selection, shown, .. } = reading;
     let mut told = Told::default();
     let capture = analyse_watched(&mut files, filter, options, |files, so_far| {
         if let Some(connection) = reader.asked().and_then(|name| find(name, so_far)) {
@@ -182,6 +185,9 @@ fn read(reading: Reading, reader: &Reader) {
     match capture {
         Ok(mut capture) => {
             reader.send(News::Progress(progress(&files, &capture.totals)));
+            if let Some(Err(error)) = doubts.map(|doubts| doubts.settle(&mut capture, true)) {
+                capture.totals.warnings.push(format!("{error:#}"));
+            }
             let mut diagnosis = diagnose(&capture, &selection, shown.secrets);
             capture.name_packets();
             diagnosis.name_packets(&capture.numbering);

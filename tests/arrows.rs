@@ -39,6 +39,7 @@ const ROOMS: &[&str] = &[
     "config",
     "manual",
     "progress",
+    "doubts",
     "failures",
     "live",
     "screen",

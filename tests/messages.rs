@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use conversation::{Conversation, Ip, Link, SWITCH, UPGRADE, client_frame, client_text, pcap, server_frame};
-use program::{Folder, captures, read, run};
+use program::{Folder, captures, read, read_stdin, run};
 use serde_json::{Value, json};
 // What the shared test support calls `crate::capture`.
 use wsinspect::capture;
@@ -158,3 +158,55 @@ fn messages_are_for_programs() {
         assert_eq!(complaint, "wsinspect: cannot show messages as text (use --format json)");
     }
 }
+
+#[test]
+fn what_a_receiver_could_not_read_is_looked_into_unasked() {
+    let say = |talk: &mut Conversation, text: &[u8], code: u16| {
+        talk.client(UPGRADE).server(SWITCH).client(client_frame(0x81, text));
+        talk.server(server_frame(0x88, &code.to_be_bytes()));
+        talk.client(client_frame(0x88, &code.to_be_bytes())).close();
+    };
+    let single = |text: &[u8], code| {
+        let mut talk = Conversation::open(Ip::V4, 40_000);
+        say(&mut talk, text, code);
+        pcap(Link::Ethernet, &talk.packets)
+    };
+    let told = |file: &[u8]| seen(&Folder::with("talk.pcap", file).run(&TALK).report());
+    for code in [1002, 1007] {
+        assert_eq!(told(&single(b"caf\xe9", code)), [(json!("text-not-utf8"), true)], "{code}");
+        assert_eq!(
+            told(&single("caf\u{e9}".as_bytes(), code)),
+            [(json!("closed-with-error"), true)],
+            "{code}"
+        );
+    }
+    assert_eq!(told(&single(b"caf\xe9", 1000)), [(Value::Null, false)], "nobody complained");
+    // The same ports before and after, and other ones.
+    let mut talk = Conversation::open(Ip::V4, 40_000);
+    say(&mut talk, b"caf\xe9", 1000);
+    talk.open_again();
+    say(&mut talk, b"b\xe4d", 1007);
+    talk.open_again();
+    say(&mut talk, b"good", 1000);
+    let mut other = Conversation::open(Ip::V4, 40_001);
+    say(&mut other, b"\xff", 1000);
+    let found = told(&pcap(Link::Ethernet, &[talk.packets, other.packets].concat()));
+    let nothing = (Value::Null, false);
+    assert_eq!(found, [nothing.clone(), (json!("text-not-utf8"), true), nothing.clone(), nothing]);
+    // What comes through a pipe is gone.
+    let piped = read_stdin(&single(b"caf\xe9", 1007), &JSON).report();
+    assert_eq!(seen(&piped), [(json!("closed-with-error"), false)]);
+}
+
+/// Of each connection, its first finding, and whether its messages were decoded.
+fn seen(report: &str) -> Vec<(Value, bool)> {
+    let lines = parsed(report).into_iter().filter(|line| line["type"] == "connection");
+    lines
+        .map(|line| {
+            let decoded = &line["attempts"][0]["websocket"]["decoded"];
+            (line["findings"][0]["rule"].clone(), decoded.is_object())
+        })
+        .collect()
+}
+
+const TALK: [&str; 4] = ["read", "talk.pcap", "--format", "json"];

@@ -7,6 +7,7 @@
 mod export;
 mod following;
 mod read_back;
+mod second_look;
 mod shard;
 
 use crate::capture::{Block, CaptureError, Filter, PacketMeta, Source};
@@ -20,6 +21,7 @@ use shard::Shard;
 pub use export::{Export, ExportedInterfaces};
 pub use following::{Following, Happened};
 pub use read_back::{ReadBack, ReadBackError, ReadBackWanted, read_back, read_back_from};
+pub use second_look::SecondLook;
 pub use shard::{OpenConnection, SoFar};
 
 /// What is wanted.
@@ -144,6 +146,23 @@ fn unusual<'block>(
             }
             Ok(Unwrapped::Kept) => {}
             Err(reason) => shard.skip_several(reason, 1),
+        },
+    }
+}
+
+/// The segment of a packet of which only the connection matters; none if it has none, or keeps it for later.
+fn segment<'a>(
+    block: &'a Block,
+    packet: &PacketMeta,
+    number: PacketNumber,
+    unwrap: &'a mut Unwrap,
+) -> Option<Segment<'a>> {
+    let (captured, origin) = (block.captured(packet), origin(block, packet, number));
+    match decode(packet.link, captured, packet.original, origin) {
+        Ok(segment) => Some(segment),
+        Err(reason) => match unwrap.packet(packet.link, captured, packet.original, origin, reason) {
+            Ok(Unwrapped::Segment(segment) | Unwrapped::Whole(segment)) => Some(segment),
+            Ok(Unwrapped::Kept) | Err(_) => None,
         },
     }
 }

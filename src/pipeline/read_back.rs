@@ -5,10 +5,10 @@ use std::slice;
 
 use thiserror::Error;
 
-use super::Options;
 use super::shard::Shard;
+use super::{Options, segment};
 use crate::capture::{Block, CaptureError, CaptureFile, Filter, Source};
-use crate::decode::{FlowKey, Unwrap, Unwrapped, decode};
+use crate::decode::{FlowKey, Unwrap};
 use crate::limits::{Limits, MESSAGE_BYTES, READ_BACK_BYTES, READ_BACK_MESSAGES};
 use crate::model::{Connection, Keeps};
 use crate::protocol::{Message, MessagesWanted, Which};
@@ -163,26 +163,12 @@ impl Reader {
             if number < first {
                 continue;
             }
-            let origin = Origin {
-                packet: number,
-                time: packet.time,
-                file_offset: block.file_offset.saturating_add(u64::from(packet.start)),
-            };
-            let captured = block.captured(packet);
-            let segment = match decode(packet.link, captured, packet.original, origin) {
-                Ok(segment) => segment,
-                Err(reason) => {
-                    match self.unwrap.packet(packet.link, captured, packet.original, origin, reason) {
-                        Ok(Unwrapped::Segment(segment) | Unwrapped::Whole(segment)) => segment,
-                        Ok(Unwrapped::Kept) | Err(_) => continue,
-                    }
-                }
-            };
+            let Some(segment) = segment(block, packet, number, &mut self.unwrap) else { continue };
             if segment.flow != self.wanted.flow {
                 continue;
             }
             if let Some(filter) = &mut filter
-                && !filter.matches(packet.link, captured)?
+                && !filter.matches(packet.link, block.captured(packet))?
             {
                 continue;
             }

@@ -82,6 +82,16 @@ pub(crate) fn feed(
     opener: Option<Half>,
     cut: impl for<'a> Fn(usize, &'a [u8]) -> Vec<&'a [u8]>,
 ) -> StreamFacts {
+    begun(context, events, opener, cut).finish(context)
+}
+
+/// A connection that goes on after these events.
+pub(crate) fn begun(
+    context: &mut Context,
+    events: &[Event],
+    opener: Option<Half>,
+    cut: impl for<'a> Fn(usize, &'a [u8]) -> Vec<&'a [u8]>,
+) -> Stack {
     let opening = Opening {
         first: Origin::default(),
         opened: if opener.is_some() { Opened::Handshake } else { Opened::Midstream },
@@ -106,7 +116,7 @@ pub(crate) fn feed(
             Event::Lost(role, length) => stack.gap(context, half(*role), *length, origin),
         }
     }
-    stack.finish(context)
+    stack
 }
 
 /// For somebody who wants heads and frames.

@@ -64,6 +64,12 @@ impl Conversation {
         opened
     }
 
+    /// Another connection between the same ports, later: it begins with other sequence numbers.
+    pub(crate) fn open_again(&mut self) -> &mut Self {
+        self.next = self.next.map(|next| next.wrapping_add(100_000_000));
+        self.segment(true, SYN, b"").segment(false, SYN | ACK, b"").segment(true, ACK, b"")
+    }
+
     /// The client says something.
     pub(crate) fn client(&mut self, payload: impl AsRef<[u8]>) -> &mut Self {
         self.segment(true, PSH | ACK, payload.as_ref())

@@ -17,9 +17,10 @@ pub(super) static RULE: Rule = Rule {
 Messages with RSV1 in a session that agreed to permessage-deflate which are no valid DEFLATE, or end inside a block of
 it, where the capture has all that came before: what it lacks is never blamed on the sender.
 
-This is looked for only where messages are decoded: read the capture with `--format json --messages`. Elsewhere
-payloads are skipped by their length, since looking at every byte of them takes several times as long; Close 1007 is
-then told as `closed-with-error`.
+Payloads are skipped by their length at first, since looking at every byte of them takes several times as long. A
+session that ends with Close 1002 or 1007 is read again for them, if the capture is a file. What nobody complained
+about is found with `--format json --messages`, which decodes all. Live, and from a pipe, Close 1007 is told as
+`closed-with-error`.
 
 ## Why it breaks
 

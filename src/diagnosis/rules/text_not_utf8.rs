@@ -16,9 +16,10 @@ pub(super) static RULE: Rule = Rule {
 
 Text messages, inflated and put together, and reasons of Close frames whose bytes are no UTF-8.
 
-This is looked for only where messages are decoded: read the capture with `--format json --messages`. Elsewhere
-payloads are skipped by their length, since looking at every byte of them takes several times as long; Close 1007 is
-then told as `closed-with-error`.
+Payloads are skipped by their length at first, since looking at every byte of them takes several times as long. A
+session that ends with Close 1002 or 1007 is read again for them, if the capture is a file. What nobody complained
+about is found with `--format json --messages`, which decodes all. Live, and from a pipe, Close 1007 is told as
+`closed-with-error`.
 
 ## Why it breaks
 

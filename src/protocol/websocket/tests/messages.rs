@@ -7,7 +7,7 @@ use crate::decode::Half;
 use crate::limits;
 use crate::protocol::testing::*;
 use crate::protocol::websocket::{Message, MessagesWanted, Obstacle, Which};
-use crate::protocol::{Context, Decoded, Role, SessionFacts};
+use crate::protocol::{Context, Decoded, Role, SessionFacts, Stack};
 
 const DEFLATE: &str = "permessage-deflate";
 
@@ -383,6 +383,20 @@ fn a_bomb_ends_the_inflating_of_its_side() {
     let blocks = b"\x03\x00".repeat(2_000);
     let facts = session_once(DEFLATE, &[plain(0xc1, blocks), plain(0xc1, HELLO)]);
     assert_eq!(lines(&facts), ["<1  too-many-final-blocks", "<1  no-longer-inflated"]);
+}
+
+#[test]
+fn sides_beyond_the_limit_are_not_inflated() {
+    let events = [&handshake(DEFLATE)[..], &[plain(0xc1, HELLO), plain(0x81, "plain")]].concat();
+    let mut context = wanted();
+    let read = |context: &mut Context| begun(context, &events, Some(Half::Lo), |_, bytes| vec![bytes]);
+    let open: Vec<Stack> = (0..limits::INFLATERS).map(|_| read(&mut context)).collect();
+    let told = |stack: Stack, context: &mut Context| lines(&only(stack.finish(context)).session.unwrap());
+    assert_eq!(told(read(&mut context), &mut context), ["<1  too-many-inflaters", "<1 plain"]);
+    // One that ends makes room for another.
+    let mut open = open.into_iter();
+    assert_eq!(told(open.next().unwrap(), &mut context), ["<1 Hello", "<1 plain"]);
+    assert_eq!(told(read(&mut context), &mut context), ["<1 Hello", "<1 plain"]);
 }
 
 #[test]
