@@ -132,6 +132,65 @@ fn pcapng_is_read_like_libpcap_reads_it() {
     }
 }
 
+/// The pcap formats that differ in little from the usual one, as libpcap 1.10 tells them apart in sf-pcap.c.
+#[test]
+fn relatives_of_pcap_are_read_like_libpcap_reads_them() {
+    for big in [false, true] {
+        for (major, minor) in [(2, 4), (2, 3), (2, 2), (2, 0), (543, 0)] {
+            for network in [1, 1 | 0x1400_0000, 113] {
+                let file = relative(big, 0xA1B2_C3D4, (major, minor), network, 0);
+                compare(&file, &format!("version {major}.{minor} big {big} network {network:#x}"));
+            }
+        }
+        compare(&relative(big, 0xA1B2_3C4D, (2, 4), 1, 0), "nanoseconds");
+        compare(&relative(big, 0xA1B2_CD34, (2, 4), 1, 8), "Kuznetzov's");
+    }
+}
+
+/// What libpcap refuses and what it reads are refused and read here, but for Ixia's format, which only Wireshark knows.
+#[test]
+fn versions_that_libpcap_refuses() {
+    for (version, libpcap_reads_it) in [((1, 4), false), ((2, 5), false), ((3, 0), false), ((2, 4), true)] {
+        let file = relative(false, 0xA1B2_C3D4, version, 1, 0);
+        assert_eq!(is_read_by_libpcap(&file), libpcap_reads_it, "{version:?}");
+    }
+    // The versions beyond ours are read as what they say they are like, since their records are as before or damaged.
+    assert_eq!(read(&relative(false, 0xA1B2_C3D4, (2, 5), 1, 0)).0.len(), 20);
+}
+
+fn compare(file: &[u8], what: &str) {
+    let seen: Vec<_> = read(file).0.iter().map(as_libpcap).collect();
+    assert_eq!(seen.len(), 20, "{what}");
+    assert!(libpcap(file) == seen, "{what}");
+}
+
+/// A file of twenty records with `extra` bytes more before each packet; records of version 2.2 and before tell the two
+/// lengths the other way round, those of 2.3 now and then.
+fn relative(big: bool, magic: u32, (major, minor): (u16, u16), network: u32, extra: usize) -> Vec<u8> {
+    let word = |value: u32| if big { value.to_be_bytes() } else { value.to_le_bytes() };
+    let half = |value: u16| if big { value.to_be_bytes() } else { value.to_le_bytes() };
+    let mut file = [&word(magic)[..], &half(major), &half(minor)].concat();
+    file.extend([0, 0, 65_535, network].map(word).concat());
+    for number in 0..20_u32 {
+        let data = testing::payload(60 + number as usize, 0);
+        let (captured, original) = (60 + number, 1_000 + number);
+        let is_swapped = matches!((major, minor), (2, ..=2) | (543, 0)) || (minor == 3 && number % 2 == 0);
+        let lengths = if is_swapped { [original, captured] } else { [captured, original] };
+        file.extend([1_700_000_000 + number, number * 999].map(word).concat());
+        file.extend(lengths.map(word).concat());
+        file.extend(vec![7; extra]);
+        file.extend(data);
+    }
+    file
+}
+
+fn is_read_by_libpcap(file: &[u8]) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    std::fs::write(&path, file).unwrap();
+    pcap::Capture::from_file(&path).is_ok()
+}
+
 /// Seconds and nanoseconds within the second, original length, bytes.
 type Plain = (i64, i64, u32, Vec<u8>);
 

@@ -115,7 +115,11 @@ impl Probe {
         }
         match bytes {
             // RFC 8446 section 5.1: a handshake record, or, in the middle of things, any record.
-            [0x16, 0x03, ..] | [0x16] => {
+            [0x16, 0x03, ..] => {
+                found(Next::Switch { to: Protocol::Tls(None), consumed: preface_length }, None)
+            }
+            // In the middle of things a single byte says nothing.
+            [0x16] if opener.is_some() => {
                 found(Next::Switch { to: Protocol::Tls(None), consumed: preface_length }, None)
             }
             [0x14..=0x17, 0x03, 0x00..=0x04, ..] if opener.is_none() => {
@@ -251,6 +255,8 @@ mod tests {
             Some(OpaqueReason::Tls)
         );
         assert_eq!(opaque(&found(Half::Lo, None, b"\x17\x03\x03\x02\x00")), Some(OpaqueReason::Tls));
+        assert_eq!(opaque(&found(Half::Lo, Some(Half::Lo), b"\x16")), Some(OpaqueReason::Tls));
+        assert_eq!(opaque(&found(Half::Lo, None, b"\x16")), None, "it may be anything");
         assert_eq!(opaque(&found(Half::Hi, Some(Half::Lo), b"220 mail")), Some(OpaqueReason::NotHttp));
         assert_eq!(opaque(&found(Half::Lo, Some(Half::Lo), b"\x81\x05hello")), Some(OpaqueReason::NotHttp));
     }
