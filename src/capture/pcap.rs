@@ -108,50 +108,61 @@ impl Pcap {
     }
 
     /// Reads records from `at` on, which moves behind the last whole one.
-    #[inline(never)]
     pub(super) fn records(&mut self, input: Input<'_>, at: &mut usize, found: &mut Found<'_>) -> Stop {
+        let is_usual = self.order == ByteOrder::Little
+            && self.lengths == Lengths::Usual
+            && self.record_header == RECORD_HEADER;
+        if is_usual { self.walk::<true>(input, at, found) } else { self.walk::<false>(input, at, found) }
+    }
+
+    /// The same. `USUAL` says that the file is as nearly all are; then nothing is asked again for each record.
+    #[inline(never)]
+    fn walk<const USUAL: bool>(&mut self, input: Input<'_>, at: &mut usize, found: &mut Found<'_>) -> Stop {
+        let order = if USUAL { ByteOrder::Little } else { self.order };
+        let record_header = if USUAL { RECORD_HEADER } else { self.record_header };
+        let (unit, longest, link) = (self.unit, self.longest, self.link);
         let [mut before, mut latest] = self.recent;
         // What changes with each record stays in registers.
         let mut here = *at;
         let stop = loop {
             let rest = input.rest(here);
-            let Some([seconds, fraction, mut captured, mut original]) = self.order.words(rest) else {
+            let Some([seconds, fraction, mut captured, mut original]) = order.words(rest) else {
                 break match rest.len() {
                     0 if input.last => Stop::End,
                     have if input.last => {
-                        let of = self.record_header;
+                        let of = record_header;
                         Stop::Lost(input.offset_of(here), Why::RecordHeaderCut { have, of })
                     }
-                    _ => Stop::Need(self.record_header),
+                    _ => Stop::Need(record_header),
                 };
             };
-            if self.lengths != Lengths::Usual {
+            if !USUAL {
                 (captured, original) = self.in_order(captured, original);
             }
-            if captured > self.longest {
+            if captured > longest {
                 break Stop::Lost(input.offset_of(here), Why::RecordLength { says: captured });
             }
             if captured == 0 && original == 0 && seconds == 0 && fraction == 0 {
                 break Stop::Lost(input.offset_of(here), Why::RecordZero);
             }
-            let record = self.record_header.saturating_add(captured as usize);
+            let record = record_header.saturating_add(captured as usize);
             if record > rest.len() {
-                break match rest.len().checked_sub(self.record_header) {
+                break match rest.len().checked_sub(record_header) {
                     _ if !input.last => Stop::Need(record),
                     Some(have) => Stop::Lost(input.offset_of(here), Why::RecordCut { have, of: captured }),
                     None => {
-                        let (have, of) = (rest.len(), self.record_header);
+                        let (have, of) = (rest.len(), record_header);
                         Stop::Lost(input.offset_of(here), Why::RecordHeaderCut { have, of })
                     }
                 };
             }
-            let time = self.time(seconds, fraction);
+            let time = time(seconds, fraction, unit);
             found.packets.push(PacketMeta {
                 time,
-                start: to_u32(here.saturating_add(self.record_header)),
+                start: to_u32(here.saturating_add(record_header)),
                 captured,
                 original: original.max(captured),
-                link: self.link,
+                link,
             });
             (before, latest) = (latest, Some(time));
             here = here.saturating_add(record);
@@ -187,7 +198,7 @@ impl Pcap {
             if !lengths || i64::from(fraction).saturating_mul(self.unit) >= NANOS_PER_SECOND {
                 return Verdict::Not;
             }
-            let time = self.time(seconds, fraction);
+            let time = time(seconds, fraction, self.unit);
             if known == [None, None] {
                 known = [None, Some(time)];
             }
@@ -208,13 +219,13 @@ impl Pcap {
             Lengths::Either => (first.min(second), first.max(second)),
         }
     }
+}
 
-    /// The time of a record. A sub-second part of a second or more is carried over. Both are 32 bits wide, so
-    /// that nothing can overflow: 2^32 seconds are half of what fits.
-    #[inline]
-    fn time(&self, seconds: u32, fraction: u32) -> Timestamp {
-        Timestamp::from_nanos(i64::from(seconds) * NANOS_PER_SECOND + i64::from(fraction) * self.unit)
-    }
+/// The time of a record whose sub-second part counts units of so many nanoseconds. A part of a second or more is carried
+/// over. Both are 32 bits wide, so that nothing can overflow: 2^32 seconds are half of what fits.
+#[inline]
+fn time(seconds: u32, fraction: u32, unit: i64) -> Timestamp {
+    Timestamp::from_nanos(i64::from(seconds) * NANOS_PER_SECOND + i64::from(fraction) * unit)
 }
 
 fn within_a_day(one: Timestamp, other: Timestamp) -> bool {

@@ -213,10 +213,10 @@ impl<R: Receiver> Connections<R> {
 
     /// Ends all connections: the capture is over.
     pub fn finish(&mut self, context: &mut R::Context, ended: &mut impl FnMut(Ended<R>, &mut R::Context)) {
-        for mut flow in self.slots.drain() {
+        self.slots.clear(|flow| {
             let (facts, receiver) = flow.end(false, context);
             ended(Ended::Connection(facts, receiver), context);
-        }
+        });
         for embryo in self.embryos.drain() {
             count(&mut self.counts, embryo.opened());
             let copies = take_early_copies(&mut self.early_copies, &embryo.key);

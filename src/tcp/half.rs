@@ -298,10 +298,33 @@ impl HalfMut<'_> {
             self.state.recent = *start;
             self.edge.recent_length = limits::OVERLAP_MEMORY_BYTES_U8;
         } else {
-            self.state.recent.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+            copy_start(&mut self.state.recent, bytes);
             self.edge.recent_length = u8::try_from(bytes.len()).unwrap_or_default();
         }
     }
+}
+
+/// Copies fewer bytes than there is room for. Pings and short messages are such, and to call for the copying of each would
+/// cost more than to copy it.
+#[inline]
+fn copy_start(to: &mut [u8; limits::OVERLAP_MEMORY_BYTES], bytes: &[u8]) {
+    copy_ends::<8>(to, bytes)
+        || copy_ends::<4>(to, bytes)
+        || copy_ends::<2>(to, bytes)
+        || copy_ends::<1>(to, bytes);
+}
+
+/// Copies `N` to twice as many bytes by their first `N` and their last `N`. Whether there are so many.
+#[inline]
+fn copy_ends<const N: usize>(to: &mut [u8], bytes: &[u8]) -> bool {
+    let (Some(first), Some(last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>()) else { return false };
+    if let Some(place) = to.first_chunk_mut() {
+        *place = *first;
+    }
+    if let Some(place) = to.get_mut(bytes.len().saturating_sub(N)..).and_then(<[u8]>::first_chunk_mut) {
+        *place = *last;
+    }
+    true
 }
 
 /// Whether two runs of bytes differ where they overlap.
@@ -328,6 +351,20 @@ mod tests {
         assert!(!differ(10, b"ab", 12, b"XX"), "they only touch");
         assert!(!differ(10, b"ab", 90, b"XX"));
         assert!(!differ(0, b"", 0, b"x"));
+    }
+
+    #[test]
+    fn the_start_of_any_length_is_copied() {
+        let bytes: [u8; limits::OVERLAP_MEMORY_BYTES] =
+            std::array::from_fn(|at| u8::try_from(at + 1).unwrap());
+        for length in 0..bytes.len() {
+            let mut to = [0xff; limits::OVERLAP_MEMORY_BYTES];
+            copy_start(&mut to, &bytes[..length]);
+            assert_eq!(
+                (&to[..length], to[length..].iter().all(|byte| *byte == 0xff)),
+                (&bytes[..length], true)
+            );
+        }
     }
 
     #[test]

@@ -125,12 +125,14 @@ impl<R: Receiver> Slots<R> {
         (0..).zip(self.blocks.iter().flatten()).filter(|(_, flow)| !flow.is_vacant())
     }
 
-    /// Takes all of them out.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = Flow<R>> + use<R> {
+    /// Shows all of them for the last time. They stay where they lie: to take each out would be to copy it.
+    pub(super) fn clear(&mut self, mut last_look: impl FnMut(&mut Flow<R>)) {
         self.index.clear();
         self.free.clear();
         self.generations.clear();
-        std::mem::take(&mut self.blocks).into_iter().flatten().filter(|flow| !flow.is_vacant())
+        for mut block in std::mem::take(&mut self.blocks) {
+            block.iter_mut().filter(|flow| !flow.is_vacant()).for_each(&mut last_look);
+        }
     }
 }
 

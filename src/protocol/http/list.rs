@@ -22,7 +22,11 @@ pub(crate) fn split_list(value: &str, separator: char) -> impl Iterator<Item = &
 
 /// Whether a list has a token, in any case.
 pub(crate) fn has_token(value: &[u8], token: &str) -> bool {
-    value.split(|byte| *byte == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+    // Most have this one alone.
+    value == token.as_bytes()
+        || value
+            .split(|byte| *byte == b',')
+            .any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
 }
 
 #[cfg(test)]

@@ -25,18 +25,18 @@ impl<'a> Ordinary<'a> {
         let (first_line, mut rest) = line(bytes)?;
         let mut fields = Relevant::default();
         for _ in 0..=limits::HEAD_FIELDS {
-            let (line, after) = line(rest)?;
-            rest = after;
-            if line.is_empty() {
-                let length = bytes.len().saturating_sub(rest.len());
+            if let Some(after) = rest.strip_prefix(b"\r\n") {
+                let length = bytes.len().saturating_sub(after.len());
                 return (length <= limits::HEAD_BYTES).then_some(Self { length, first_line, fields });
             }
-            let (name, value) = line.split_at_checked(name_length(line))?;
-            let (b':', value) = value.split_first()? else { return None };
-            if name.is_empty() {
+            let (name, after) = rest.split_at_checked(before_colon(rest))?;
+            let (value, after) = line(after.get(1..)?)?;
+            // A name that is known need not be looked at byte by byte.
+            let is_known = fields.field(name, trimmed(value));
+            if !is_known && (name.is_empty() || name_length(rest) != name.len()) {
                 return None;
             }
-            fields.field(name, value.trim_ascii());
+            rest = after;
         }
         None
     }
@@ -83,6 +83,25 @@ fn visible(bytes: &[u8]) -> usize {
         below | above | word
     };
     bytes_before(bytes, marks, |byte| matches!(byte, b' '..=b'~'))
+}
+
+/// How many bytes there are before the first colon.
+#[inline]
+fn before_colon(bytes: &[u8]) -> usize {
+    let marks = |word: u64| {
+        let others = word ^ each(b':');
+        others.wrapping_sub(each(1)) & !others
+    };
+    bytes_before(bytes, marks, |byte| byte != b':')
+}
+
+/// A value without spaces around it; nearly all have one before it.
+#[inline]
+fn trimmed(value: &[u8]) -> &[u8] {
+    match value {
+        [b' ', bare @ ..] if bare.first() != Some(&b' ') && bare.last() != Some(&b' ') => bare,
+        _ => value.trim_ascii(),
+    }
 }
 
 /// How many bytes of visible ASCII there are before the first one that is no [`is_name`].

@@ -44,28 +44,28 @@ impl<'a> Relevant<'a> {
     pub(crate) fn of(fields: &Fields<'a>) -> Self {
         let mut found = Self::default();
         for (name, value) in fields.iter() {
-            found.field(name.as_bytes(), value.trim_ascii());
+            let _ = found.field(name.as_bytes(), value.trim_ascii());
         }
         found
     }
 
-    /// Takes the next field; the value is trimmed.
+    /// Takes the next field; the value is trimmed. Whether its name is one of those that matter.
     #[inline]
-    pub(super) fn field(&mut self, name: &[u8], value: &'a [u8]) {
+    pub(super) fn field(&mut self, name: &[u8], value: &'a [u8]) -> bool {
         // The length and the first letter leave few names to compare with.
         let initial = name.first().map(u8::to_ascii_lowercase);
         match (name.len(), initial) {
-            (7, Some(b'u')) if is(name, "Upgrade") => {
+            (7, Some(b'u')) if is(name, b"Upgrade") => {
                 self.upgrades |= has_token(value, "websocket");
             }
-            (10, Some(b'c')) if is(name, "Connection") => {
+            (10, Some(b'c')) if is(name, b"Connection") => {
                 self.connection_upgrades |= has_token(value, "upgrade");
             }
-            (14, Some(b'c')) if is(name, "Content-Length") => {
+            (14, Some(b'c')) if is(name, b"Content-Length") => {
                 self.content_length = self.content_length.or(Some(value));
                 self.announces_body |= value.iter().any(|digit| *digit != b'0');
             }
-            (17, Some(b't')) if is(name, "Transfer-Encoding") => {
+            (17, Some(b't')) if is(name, b"Transfer-Encoding") => {
                 let last = value.rsplit(|byte| *byte == b',').next().unwrap_or_default().trim_ascii();
                 if !last.eq_ignore_ascii_case(b"identity") {
                     self.announces_body = true;
@@ -74,34 +74,35 @@ impl<'a> Relevant<'a> {
                 }
             }
             (15.., Some(b's')) => {
-                if let Some((prefix, rest)) = name.split_at_checked(PREFIX.len())
-                    && is(prefix, PREFIX)
-                {
-                    self.handshake_field(rest, value);
-                }
+                return match name.split_at_checked(PREFIX.len()) {
+                    Some((prefix, rest)) if is(prefix, PREFIX) => self.handshake_field(rest, value),
+                    _ => false,
+                };
             }
-            _ => {}
+            _ => return false,
         }
+        true
     }
 
     /// A field whose name goes on like this after the prefix.
-    fn handshake_field(&mut self, name: &[u8], value: &'a [u8]) {
+    fn handshake_field(&mut self, name: &[u8], value: &'a [u8]) -> bool {
         self.has_handshake_field = true;
         match name.len() {
-            3 if is(name, "Key") => self.keys.push(value),
-            7 if is(name, "Version") => self.version = self.version.or(Some(value)),
-            6 if is(name, "Accept") => self.accept = self.accept.or(Some(value)),
-            8 if is(name, "Protocol") => self.subprotocols.push(value),
-            10 if is(name, "Extensions") => self.extensions.push(value),
-            _ => {}
+            3 if is(name, b"Key") => self.keys.push(value),
+            7 if is(name, b"Version") => self.version = self.version.or(Some(value)),
+            6 if is(name, b"Accept") => self.accept = self.accept.or(Some(value)),
+            8 if is(name, b"Protocol") => self.subprotocols.push(value),
+            10 if is(name, b"Extensions") => self.extensions.push(value),
+            _ => return false,
         }
+        true
     }
 }
 
 /// Whether a name is this one, in any case; most write it as the standards do, and that is one comparison.
 #[inline]
-fn is(name: &[u8], known: &str) -> bool {
-    name == known.as_bytes() || name.eq_ignore_ascii_case(known.as_bytes())
+fn is<const LENGTH: usize>(name: &[u8], known: &[u8; LENGTH]) -> bool {
+    <&[u8; LENGTH]>::try_from(name).is_ok_and(|name| name == known || name.eq_ignore_ascii_case(known))
 }
 
-const PREFIX: &str = "Sec-WebSocket-";
+const PREFIX: &[u8; 14] = b"Sec-WebSocket-";
