@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 
+use super::aside::{Aside, Gone};
 use super::clock::Clock;
 use super::failures::Failures;
 use super::now;
@@ -21,12 +22,14 @@ use crate::pipeline::OpenConnection;
 use crate::report::count::count;
 use crate::report::metrics::{Gauges, Metrics};
 use crate::units::Timestamp;
-use crate::watch::{Attempted, Event, Watch};
+use crate::watch::{Attempted, Event, Judged, Task, Watch};
 
 /// A capture that goes on.
 pub(super) struct Session {
     pub(super) taking: Taking,
     pub(super) watch: Watch,
+    /// Who judges; none if nobody wants to know of findings.
+    judge: Option<Aside<Task, Judged>>,
     pub(super) signals: Signals,
     pub(super) stop_when: Option<StopWhen>,
     /// Attempts that failed, each counted once, over however many connections it went.
@@ -75,6 +78,14 @@ pub(super) trait Teller {
 pub(super) enum Failed {
     Output(io::Error),
     Recording(CaptureError),
+    /// A thread that judges is gone.
+    Judging,
+}
+
+impl From<Gone> for Failed {
+    fn from(_: Gone) -> Self {
+        Self::Judging
+    }
 }
 
 impl From<io::Error> for Failed {
@@ -90,10 +101,16 @@ impl From<CaptureError> for Failed {
 }
 
 impl Session {
-    pub(super) fn new(taking: Taking, watch: Watch, signals: Signals, stop_when: Option<StopWhen>) -> Self {
+    pub(super) fn new(
+        taking: Taking,
+        (watch, judge): (Watch, Option<Aside<Task, Judged>>),
+        signals: Signals,
+        stop_when: Option<StopWhen>,
+    ) -> Self {
         Self {
             taking,
             watch,
+            judge,
             signals,
             stop_when,
             metrics: None,
@@ -145,6 +162,7 @@ impl Session {
                 looked = now();
                 let events = self.watch.events();
                 self.tell(&events, teller)?;
+                self.judge(teller)?;
                 if self.signals.summary.swap(false, Ordering::Relaxed) {
                     teller.summary(&self.totals(), self)?;
                 }
@@ -162,10 +180,12 @@ impl Session {
         }
         let events = self.watch.events();
         self.tell(&events, teller)?;
+        self.judge_to_the_end(teller)?;
         // The summary speaks of what was open as open.
         let mut summary = self.totals();
         let events = self.watch.end();
         self.tell(&events, teller)?;
+        self.judge_to_the_end(teller)?;
         if let Some(failures) = &mut self.failures {
             let before = failures.warnings();
             failures.finish()?;
@@ -176,6 +196,38 @@ impl Session {
         self.post();
         teller.summary(&summary, self)?;
         self.taking.finish()?;
+        Ok(())
+    }
+
+    /// Tells what was judged, and hands over what is to be judged next. As long as something is being judged, the rest
+    /// waits: packets do not.
+    fn judge(&mut self, teller: &mut impl Teller) -> Result<(), Failed> {
+        let Some(judge) = &mut self.judge else { return Ok(()) };
+        let judged = judge.answer()?;
+        let events = judged.map(|judged| self.watch.judged(judged)).unwrap_or_default();
+        if judge.is_free()
+            && let Some(task) = self.watch.task()
+        {
+            judge.ask(task);
+        }
+        self.tell(&events, teller)
+    }
+
+    /// Tells everything that is to be judged now.
+    fn judge_to_the_end(&mut self, teller: &mut impl Teller) -> Result<(), Failed> {
+        while let Some(judge) = &mut self.judge {
+            let judged = judge.wait()?;
+            let is_last = judged.is_none();
+            let events = judged.map(|judged| self.watch.judged(judged)).unwrap_or_default();
+            let task = self.watch.task();
+            if is_last && task.is_none() {
+                break;
+            }
+            if let Some(task) = task {
+                judge.ask(task);
+            }
+            self.tell(&events, teller)?;
+        }
         Ok(())
     }
 

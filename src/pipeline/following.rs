@@ -139,9 +139,16 @@ impl Following {
         self.shard.unopened()
     }
 
-    /// Nobody keeps this connection any more.
-    pub fn forget(&mut self, connection: &Connection) {
-        self.shard.forget(connection);
+    /// Nobody keeps so many of the requests any more that were no attempts.
+    pub const fn make_room_for_exchanges(&mut self, number: usize) {
+        self.shard.make_room_for_exchanges(number);
+    }
+
+    /// What was counted of packets alone, which costs nothing.
+    #[must_use]
+    pub fn counted(&self) -> Totals {
+        let Totals { packets, bytes, cut_packets, .. } = *self.shard.so_far().totals();
+        Totals { packets, bytes, cut_packets, copies: self.shard.copies(), ..Totals::default() }
     }
 
     /// What was counted, as if everything ended now. It looks at all connections that are open.

@@ -188,9 +188,14 @@ impl Shard {
         self.store.take_ended(now)
     }
 
-    /// Nobody keeps these connections any more.
-    pub(super) fn forget(&mut self, connection: &Connection) {
-        self.context.make_room_for_exchanges(connection.exchanges.len());
+    /// Nobody keeps so many of the requests any more that were no attempts.
+    pub(super) const fn make_room_for_exchanges(&mut self, number: usize) {
+        self.context.make_room_for_exchanges(number);
+    }
+
+    /// Packets that were captured more than once.
+    pub(super) const fn copies(&self) -> u64 {
+        self.copies.found()
     }
 
     /// Whoever has this connection now limits the frames that it keeps by itself.
