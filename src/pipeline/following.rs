@@ -83,6 +83,7 @@ impl Following {
         }
         (self.now, self.stepped) = (now, now);
         self.swept = self.swept.min(now);
+        self.shard.clock_stepped(now);
     }
 
     /// The time of the capture: that of its latest packet, or later.
@@ -106,7 +107,7 @@ impl Following {
         } else {
             Timestamp::MIN
         };
-        self.shard.let_go(before(self.now, LIVE_LINGER), heard);
+        self.shard.let_go(self.now, before(self.now, LIVE_LINGER), heard);
         let ended = self.shard.take_ended(self.now);
         let mut happened = self.tell_ended(ended);
         let is_decided = |attempt: &Attempt| {

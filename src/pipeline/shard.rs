@@ -177,10 +177,15 @@ impl Shard {
     }
 
     /// Lets connections of a capture that goes on end; see [`Connections::let_go`].
-    pub(super) fn let_go(&mut self, closed: Timestamp, heard: Timestamp) {
+    pub(super) fn let_go(&mut self, now: Timestamp, closed: Timestamp, heard: Timestamp) {
         let store = &mut self.store;
         let mut ended = |connection, context: &mut Context| store.add(connection, context);
-        self.connections.let_go(closed, heard, &mut self.context, &mut ended);
+        self.connections.let_go(now, closed, heard, &mut self.context, &mut ended);
+    }
+
+    /// See [`Connections::clock_stepped`].
+    pub(super) fn clock_stepped(&mut self, now: Timestamp) {
+        self.connections.clock_stepped(now);
     }
 
     /// Takes out what is over.
