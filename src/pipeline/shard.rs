@@ -64,6 +64,12 @@ impl<'a> OpenConnection<'a> {
         self.0.last()
     }
 
+    /// Its latest packet.
+    #[must_use]
+    pub const fn last_packet(&self) -> PacketNumber {
+        self.0.last_packet()
+    }
+
     /// Whether it carried requests that are no attempts.
     #[must_use]
     pub fn has_exchanges(&self) -> bool {

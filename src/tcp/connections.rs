@@ -55,6 +55,12 @@ impl<'a, R: Receiver> Open<'a, R> {
         self.0.last()
     }
 
+    /// Its latest packet alone, which lies at hand.
+    #[must_use]
+    pub const fn last_packet(&self) -> PacketNumber {
+        self.0.last_packet()
+    }
+
     /// Whether it is over, and only kept for late packets.
     #[must_use]
     pub const fn is_closed(&self) -> bool {
