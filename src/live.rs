@@ -32,7 +32,7 @@ use crate::tui::{News, Shown};
 use crate::units::Span;
 use crate::watch::{Judge, Judged, Task, Watch};
 use aside::Aside;
-use failures::Failures;
+use failures::FailuresFile;
 use feed::{About, Feed};
 use lines::Lines;
 use serve::Listening;
@@ -65,7 +65,7 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
     let watch = Watch::new(Options::default(), true);
     let judge = judge(selection, args.show_secrets)?;
     let mut session = Session::new(taking, (watch, Some(judge)), signals, args.stop_when);
-    session.write_failures(failures);
+    session.write_failures(failures)?;
     let address = listening.as_ref().map(Listening::address);
     session.post_to(listening.map(Listening::start).transpose()?);
     let mut lines = Lines::new(report(args), out, args.all);
@@ -76,7 +76,7 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
         Err(Failed::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(is_fine),
         Err(Failed::Output(error)) => Err(anyhow!("cannot write {name}: {error}")),
         Err(Failed::Recording(error)) => Err(error.into()),
-        Err(Failed::Judging) => Err(anyhow!(GONE)),
+        Err(Failed::Gone) => Err(anyhow!(GONE)),
         Ok(()) => session.lost().map_or(Ok(is_fine), |reason| Err(anyhow!(reason))),
     }
 }
@@ -144,7 +144,7 @@ fn on_screen(args: &LiveArgs, selection: Selection) -> anyhow::Result<()> {
             let taking = Taking::new(opened.start()?, recorder, memory, &args);
             let watch = Watch::new(options, is_judged);
             let mut session = Session::new(taking, (watch, judge), signals, args.stop_when);
-            session.write_failures(failures);
+            session.write_failures(failures)?;
             session.post_to(listening.map(Listening::start).transpose()?);
             Ok((session, Feed::new(reader, about, (selection, shown))?))
         };
@@ -166,7 +166,7 @@ fn feed(mut session: Session, mut feed: Feed<'_>) -> anyhow::Result<()> {
     match session.run(&mut feed) {
         Err(Failed::Output(error)) => Err(error.into()),
         Err(Failed::Recording(error)) => Err(error.into()),
-        Err(Failed::Judging) => Err(anyhow!(GONE)),
+        Err(Failed::Gone) => Err(anyhow!(GONE)),
         Ok(()) => session.lost().map_or(Ok(()), |reason| Err(anyhow!(reason))),
     }
 }
@@ -198,9 +198,9 @@ fn failures(
     args: &LiveArgs,
     memory: Option<&Memory>,
     user: Option<&sandbox::User>,
-) -> anyhow::Result<Option<Failures>> {
+) -> anyhow::Result<Option<FailuresFile>> {
     let Some((path, memory)) = args.write_failures.as_ref().zip(memory) else { return Ok(None) };
-    let failures = Failures::create(path, memory.clone())?;
+    let failures = FailuresFile::create(path, memory.clone())?;
     sandbox::hand_over(path, user)?;
     Ok(Some(failures))
 }
@@ -276,4 +276,4 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// What is said if the program itself is at fault.
 const GONE: &str =
-    "the thread that judges has ended (a fault of wsinspect: please report what was written before this)";
+    "a thread has ended too early (a fault of wsinspect: please report what was written before this)";

@@ -9,7 +9,7 @@ use anyhow::anyhow;
 
 use super::aside::{Aside, Gone};
 use super::clock::Clock;
-use super::failures::Failures;
+use super::failures::{Failures, FailuresFile};
 use super::now;
 use super::serve::Board;
 use super::taking::{Step, Taking};
@@ -78,13 +78,13 @@ pub(super) trait Teller {
 pub(super) enum Failed {
     Output(io::Error),
     Recording(CaptureError),
-    /// A thread that judges is gone.
-    Judging,
+    /// A thread of this program is gone.
+    Gone,
 }
 
 impl From<Gone> for Failed {
     fn from(_: Gone) -> Self {
-        Self::Judging
+        Self::Gone
     }
 }
 
@@ -129,8 +129,12 @@ impl Session {
     }
 
     /// The packets of connections with findings are to be written.
-    pub(super) fn write_failures(&mut self, failures: Option<Failures>) {
-        self.failures = failures;
+    ///
+    /// # Errors
+    /// If there can be no more threads.
+    pub(super) fn write_failures(&mut self, file: Option<FailuresFile>) -> io::Result<()> {
+        self.failures = file.map(FailuresFile::start).transpose()?;
+        Ok(())
     }
 
     /// Until it is over.
@@ -167,7 +171,7 @@ impl Session {
                     teller.summary(&self.totals(), self)?;
                 }
                 if let Some(failures) = &mut self.failures {
-                    failures.look(self.watch.now())?;
+                    failures.look(self.watch.now(), self.watch.judged_up_to())?;
                 }
                 if self.metrics.as_ref().is_some_and(|(_, board)| board.is_wanted()) {
                     self.post();
@@ -249,7 +253,7 @@ impl Session {
                         metrics.finding(found.finding.rule, found.finding.severity);
                     }
                     if let Some(failures) = &mut self.failures {
-                        failures.found(found, now)?;
+                        failures.found(found, now);
                     }
                     let code = found.finding.rule.code;
                     matches!(self.stop_when, Some(StopWhen::Found(rule)) if rule.code == code)

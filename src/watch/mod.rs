@@ -44,6 +44,8 @@ pub struct Watch {
     /// What is to be told to who judges, beside what there is to be judged.
     forgotten: Vec<PacketNumber>,
     stepped: Option<Timestamp>,
+    /// Since when the earliest that is being judged was due; none if nothing is.
+    judging: Option<Timestamp>,
     /// When this was looked at the last time, and the time before.
     looked: [Timestamp; 2],
     /// When something was handed over the last time, and how many connections were kept after that.
@@ -75,6 +77,7 @@ impl Watch {
             next_judgment: Timestamp::MIN,
             forgotten: Vec::new(),
             stepped: None,
+            judging: None,
             looked: [Timestamp::MIN; 2],
             handed_over: Timestamp::MIN,
             kept: 0,
@@ -128,6 +131,14 @@ impl Watch {
     #[must_use]
     pub const fn unjudged(&self) -> u64 {
         self.unjudged
+    }
+
+    /// Everything that happened before this time was judged.
+    #[must_use]
+    pub fn judged_up_to(&self) -> Timestamp {
+        let due = self.due.front().map(|due| due.when);
+        let since = self.judging.into_iter().chain(due).min();
+        since.map_or(self.now(), |since| since.after(Span::from_nanos(-LIVE_SETTLING.as_nanos())))
     }
 
     /// What happened since the last call.
@@ -196,6 +207,7 @@ impl Watch {
         if !((is_due && is_time) || is_old) {
             return None;
         }
+        self.judging = self.due.front().map(|due| due.when);
         let (ready, keys) = self.take_due(now);
         let open = if ready.is_empty() { Vec::new() } else { around(&self.following, &ready, keys) };
         // The more there is to be looked at, the less often.
@@ -232,6 +244,7 @@ impl Watch {
 
     /// What came of the latest task: what is to be told.
     pub fn judged(&mut self, judged: Judged) -> Vec<Event> {
+        self.judging = None;
         self.kept = judged.kept;
         self.unjudged = self.unjudged.saturating_add(judged.unjudged);
         self.following.make_room_for_exchanges(judged.forgotten_exchanges);
