@@ -64,7 +64,9 @@ impl Judge {
     /// Judges what is ready, once each.
     pub fn judge(&mut self, task: Task) -> Judged {
         let Task { ended, open, ready, waiting, forgotten, stepped, looked, now, totals } = task;
-        forgotten.into_iter().for_each(|connection| self.told.forget(connection));
+        for connection in forgotten {
+            self.told.forget(connection);
+        }
         if let Some(stepped) = stepped {
             self.window.clock_stepped(stepped);
         }
