@@ -366,13 +366,17 @@ pub const METRICS_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Connections of a live capture whose packets are yet to be written to a file of failures. At the limit what there is of
 /// the earliest is written, and what comes of it later is not; counted, and told.
-pub const LIVE_FAILURES: usize = 1_000;
+pub const LIVE_FAILURES: usize = 10_000;
 
-/// How long after a finding the packets of its connections are written: other findings may come with it.
+/// How long after a finding the packets of a connection that is over are written: other findings may come with it.
 pub const LIVE_FAILURES_PATIENCE: Span = Span::from_millis(3_000);
 
-/// How often what more there is of open connections is written: before it can be forgotten.
-pub const LIVE_FAILURES_PAUSE: Span = Span::from_millis(10_000);
+/// How long the packets of an open connection with findings wait to be written, for others that may come; less if they
+/// would be forgotten by then.
+pub const LIVE_FAILURES_PAUSE: Span = Span::from_millis(60_000);
+
+/// How often packets are written to a file of failures: each time all that is remembered is looked through.
+pub const LIVE_FAILURES_WRITES: Span = Span::from_millis(1_000);
 
 /// A step of the clock that is told, and taken into account. Smaller ones are not: they are in all that is measured.
 pub const LIVE_CLOCK_STEP: Span = Span::from_millis(2_000);

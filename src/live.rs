@@ -1,5 +1,6 @@
 //! `wsinspect live`: opens everything, gives up all other rights, and tells what happens until it is asked to stop.
 
+mod aside;
 mod clock;
 mod failures;
 mod feed;
@@ -29,9 +30,10 @@ use crate::sandbox::{self, Needs};
 use crate::screen::{self, Kept, look};
 use crate::tui::{News, Shown};
 use crate::units::Span;
-use crate::watch::Watch;
-use failures::Failures;
-use feed::{About, Feed, Judge};
+use crate::watch::{Judge, Judged, Task, Watch};
+use aside::Aside;
+use failures::FailuresFile;
+use feed::{About, Feed};
 use lines::Lines;
 use serve::Listening;
 use session::{Failed, Session, Signals};
@@ -60,9 +62,10 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
     // No thread was started so far: each would keep its rights.
     let confinement = sandbox::confine(args.sandbox, &needs)?;
     let taking = Taking::new(opened.start()?, recorder, memory, args);
-    let watch = Watch::new(Options::default(), selection, args.show_secrets);
-    let mut session = Session::new(taking, watch, signals, args.stop_when);
-    session.write_failures(failures);
+    let watch = Watch::new(Options::default(), true);
+    let judge = judge(selection, args.show_secrets)?;
+    let mut session = Session::new(taking, (watch, Some(judge)), signals, args.stop_when);
+    session.write_failures(failures)?;
     let address = listening.as_ref().map(Listening::address);
     session.post_to(listening.map(Listening::start).transpose()?);
     let mut lines = Lines::new(report(args), out, args.all);
@@ -73,6 +76,7 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
         Err(Failed::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(is_fine),
         Err(Failed::Output(error)) => Err(anyhow!("cannot write {name}: {error}")),
         Err(Failed::Recording(error)) => Err(error.into()),
+        Err(Failed::Gone) => Err(anyhow!(GONE)),
         Ok(()) => session.lost().map_or(Ok(is_fine), |reason| Err(anyhow!(reason))),
     }
 }
@@ -132,22 +136,29 @@ fn on_screen(args: &LiveArgs, selection: Selection) -> anyhow::Result<()> {
     let name = format!("live {}", args.interfaces.join(", "));
     let args = args.clone();
     screen::show(&name, (shown, theme), kept, leave, move |reader| {
-        let session = |taking| {
+        let begin = || -> anyhow::Result<(Session, Feed<'_>)> {
             let options = Options { keeps_frames: true, ..Options::default() };
-            let watch = Watch::new(options, selection.clone(), args.show_secrets);
-            Session::new(taking, watch, signals, args.stop_when)
-        };
-        let begin = || -> anyhow::Result<(Session, Judge)> {
-            let mut session = session(Taking::new(opened.start()?, recorder, memory, &args));
-            session.write_failures(failures);
+            // The screen has all that is listed judged anew; beside that only these want to know of findings.
+            let is_judged = args.stop_when.is_some() || listening.is_some() || failures.is_some();
+            let judge = is_judged.then(|| judge(selection.clone(), args.show_secrets)).transpose()?;
+            let taking = Taking::new(opened.start()?, recorder, memory, &args);
+            let watch = Watch::new(options, is_judged);
+            let mut session = Session::new(taking, (watch, judge), signals, args.stop_when);
+            session.write_failures(failures)?;
             session.post_to(listening.map(Listening::start).transpose()?);
-            Ok((session, Judge::start(reader.news(), selection.clone(), shown)?))
+            Ok((session, Feed::new(reader, about, (selection, shown))?))
         };
-        let done = begin().and_then(|(session, judge)| feed(session, Feed::new(reader, about, judge)));
+        let done = begin().and_then(|(session, shown)| feed(session, shown));
         if let Err(error) = done {
             reader.send(News::Failed(format!("{error:#}")));
         }
     })
+}
+
+/// Judges what is handed over, in a thread of its own.
+fn judge(selection: Selection, shows_secrets: bool) -> anyhow::Result<Aside<Task, Judged>> {
+    let mut judge = Judge::new(selection, shows_secrets);
+    Ok(Aside::start("judge", move |task| judge.judge(task))?)
 }
 
 /// Captures and hands over what the screen shows.
@@ -155,6 +166,7 @@ fn feed(mut session: Session, mut feed: Feed<'_>) -> anyhow::Result<()> {
     match session.run(&mut feed) {
         Err(Failed::Output(error)) => Err(error.into()),
         Err(Failed::Recording(error)) => Err(error.into()),
+        Err(Failed::Gone) => Err(anyhow!(GONE)),
         Ok(()) => session.lost().map_or(Ok(()), |reason| Err(anyhow!(reason))),
     }
 }
@@ -186,9 +198,9 @@ fn failures(
     args: &LiveArgs,
     memory: Option<&Memory>,
     user: Option<&sandbox::User>,
-) -> anyhow::Result<Option<Failures>> {
+) -> anyhow::Result<Option<FailuresFile>> {
     let Some((path, memory)) = args.write_failures.as_ref().zip(memory) else { return Ok(None) };
-    let failures = Failures::create(path, memory.clone())?;
+    let failures = FailuresFile::create(path, memory.clone())?;
     sandbox::hand_over(path, user)?;
     Ok(Some(failures))
 }
@@ -261,3 +273,7 @@ fn now() -> Instant {
 
 /// How long the end of a capture is waited for, when nobody looks on any more.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// What is said if the program itself is at fault.
+const GONE: &str =
+    "a thread has ended too early (a fault of wsinspect: please report what was written before this)";

@@ -11,7 +11,7 @@ use wsinspect::model::Capture;
 use wsinspect::pipeline::Options;
 use wsinspect::report::{LiveReport, Started, Status, TimeStyle};
 use wsinspect::units::{PacketNumber, Span};
-use wsinspect::watch::{Event, Watch};
+use wsinspect::watch::{Event, Judge, Watch};
 
 const CAPTURES: [&str; 4] = ["nginx-nothing-configured", "idle-cut", "client-reset", "no-response"];
 
@@ -51,7 +51,14 @@ fn tell(watch: &Watch, events: Vec<Event>, report: &mut LiveReport, out: &mut Ve
 /// All that is told of a capture, with some seconds of silence behind it.
 fn lines(name: &str, mut report: LiveReport) -> String {
     let blocks = blocks(&Path::new("captures").join(name).join("proxy-any.pcap"));
-    let mut watch = Watch::new(Options::default(), Selection::default(), false);
+    let (mut watch, mut judge) =
+        (Watch::new(Options::default(), true), Judge::new(Selection::default(), false));
+    let mut look = |watch: &mut Watch, mut events: Vec<Event>| {
+        while let Some(task) = watch.task() {
+            events.extend(watch.judged(judge.judge(task)));
+        }
+        events
+    };
     let (out, start) = (&mut Vec::new(), blocks[0].packets[0].time);
     let interfaces = vec![("any".to_owned(), 276)];
     let confinement = vec!["user nobody".to_owned()];
@@ -60,15 +67,18 @@ fn lines(name: &str, mut report: LiveReport) -> String {
     for block in &blocks {
         watch.read(block);
         let events = watch.events();
+        let events = look(&mut watch, events);
         tell(&watch, events, &mut report, out);
     }
     for _ in 0..3 {
         watch.wait_until(watch.now().after(Span::from_millis(3_000)));
         let events = watch.events();
+        let events = look(&mut watch, events);
         tell(&watch, events, &mut report, out);
     }
     let capture = Capture { totals: watch.totals(), ..Capture::default() };
     let events = watch.end();
+    let events = look(&mut watch, events);
     tell(&watch, events, &mut report, out);
     report.warning("the capture on eth0 has ended: \u{1b}[2Jit is gone", watch.now(), out).unwrap();
     let status = Status { received: 100, dropped_by_kernel: 7, dropped_by_interface: 1 };

@@ -3,11 +3,12 @@
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
+use super::aside::Aside;
 use super::now;
 use super::session::{Failed, Session, Teller};
 use crate::capture::Interface;
@@ -28,7 +29,9 @@ pub(super) struct Feed<'a> {
     ended: Listed,
     /// Connections without one.
     bystanders: Listed,
-    judge: Judge,
+    judge: Aside<Task, Duration>,
+    /// How long the latest judgment took.
+    took: Duration,
     /// What does not change of it.
     pulse: Pulse,
     memory: Option<Memory>,
@@ -51,7 +54,15 @@ pub(super) struct About {
 }
 
 impl<'a> Feed<'a> {
-    pub(super) fn new(reader: &'a Reader, about: About, judge: Judge) -> Self {
+    /// Starts the thread that judges what is listed.
+    ///
+    /// # Errors
+    /// If there can be no more threads.
+    pub(super) fn new(
+        reader: &'a Reader,
+        about: About,
+        (selection, shown): (Selection, Shown),
+    ) -> io::Result<Self> {
         let name = |interface: &Interface| InterfacePulse {
             name: text::escape(interface.name.as_deref().unwrap_or_default()).into_owned(),
             ..InterfacePulse::default()
@@ -64,11 +75,12 @@ impl<'a> Feed<'a> {
             ..Pulse::default()
         };
         let now = now();
-        Self {
+        Ok(Self {
             reader,
             ended: Listed::new(LIVE_SCREEN_CONNECTIONS),
             bystanders: Listed::new(LIVE_BYSTANDERS),
-            judge,
+            judge: judge(reader.news(), selection, shown)?,
+            took: Duration::ZERO,
             pulse,
             memory: about.memory,
             watched: None,
@@ -76,7 +88,7 @@ impl<'a> Feed<'a> {
             judged: now,
             packets_judged: 0,
             speed: Speed { since: now, came: (0, 0), measured: (0, 0) },
-        }
+        })
     }
 
     fn pulse(&mut self, session: &Session) -> Pulse {
@@ -163,7 +175,10 @@ impl Teller for Feed<'_> {
         let (packets, _) = session.taking.came();
         let pause = if self.is_news { SOON } else { LATER };
         let is_new = self.is_news || packets != self.packets_judged;
-        if is_new && self.judged.elapsed() >= pause.max(self.judge.pause()) && self.judge.is_free() {
+        self.took = self.judge.answer()?.unwrap_or(self.took);
+        // It rests longer than it works.
+        let pause = pause.max(self.took.saturating_mul(4));
+        if is_new && self.judge.is_free() && self.judged.elapsed() >= pause {
             let task = self.task(session, session.totals());
             (self.judged, self.is_news, self.packets_judged) = (now(), false, packets);
             self.judge.ask(task);
@@ -178,6 +193,7 @@ impl Teller for Feed<'_> {
         }
         let ended = if session.taking.all_lost() { None } else { session.taking.ended() };
         self.pulse.ended = Some(ended.unwrap_or("all interfaces were lost").to_owned());
+        self.judge.wait()?;
         self.judge.ask(self.task(session, summary.clone()));
         self.tell_pulse(session);
         Ok(())
@@ -246,50 +262,10 @@ struct Task {
     now: Timestamp,
 }
 
-/// Judges, in a thread of its own: packets do not wait for that.
-pub(super) struct Judge {
-    tasks: SyncSender<Task>,
-    is_busy: Arc<AtomicBool>,
-    /// How long the latest judgment took, in milliseconds.
-    took: Arc<std::sync::atomic::AtomicU64>,
-}
-
-impl Judge {
-    /// Starts the thread.
-    pub(super) fn start(news: Sender<News>, selection: Selection, shown: Shown) -> std::io::Result<Self> {
-        let (tasks, asked) = sync_channel(1);
-        let (is_busy, took) = (Arc::new(AtomicBool::new(false)), Arc::default());
-        let judge = Self { tasks, is_busy: Arc::clone(&is_busy), took: Arc::clone(&took) };
-        let work = move || work(&asked, &news, (&selection, shown), (&is_busy, &took));
-        std::thread::Builder::new().name("judge".to_owned()).spawn(work)?;
-        Ok(judge)
-    }
-
-    /// Whether it has nothing to do.
-    fn is_free(&self) -> bool {
-        !self.is_busy.load(Ordering::Acquire)
-    }
-
-    /// It rests longer than it works.
-    fn pause(&self) -> Duration {
-        Duration::from_millis(self.took.load(Ordering::Relaxed).saturating_mul(4))
-    }
-
-    fn ask(&self, task: Task) {
-        self.is_busy.store(true, Ordering::Release);
-        // One that has panicked has said so.
-        let _ = self.tasks.send(task);
-    }
-}
-
-fn work(
-    tasks: &Receiver<Task>,
-    news: &Sender<News>,
-    (selection, shown): (&Selection, Shown),
-    (is_busy, took): (&AtomicBool, &std::sync::atomic::AtomicU64),
-) {
-    while let Ok(Task { ended, others, totals, now: end }) = tasks.recv() {
-        let began = now();
+impl Task {
+    /// Everything that the screen shows of it.
+    fn judge(self, selection: &Selection, shown: Shown) -> Finished {
+        let Self { ended, others, totals, now: end } = self;
         let mut connections: Vec<Connection> =
             ended.into_iter().map(|connection| Connection::clone(&connection)).chain(others).collect();
         connections.sort_by_key(Connection::id);
@@ -299,14 +275,20 @@ fn work(
         // Where no packet comes, time goes by all the same.
         capture.totals.first_and_last = Some((first, last.max(end)));
         let diagnosis = diagnose(&capture, selection, shown.secrets);
-        let finished = Box::new(Finished::new(capture, diagnosis, shown));
-        let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        took.store(millis, Ordering::Relaxed);
-        if news.send(News::Snapshot(finished)).is_err() {
-            return;
-        }
-        is_busy.store(false, Ordering::Release);
+        Finished::new(capture, diagnosis, shown)
     }
+}
+
+/// Judges and sends what comes of it to the screen; the answer is how long that took.
+fn judge(news: Sender<News>, selection: Selection, shown: Shown) -> io::Result<Aside<Task, Duration>> {
+    Aside::start("listing", move |task: Task| {
+        let began = now();
+        let finished = Box::new(task.judge(&selection, shown));
+        let took = began.elapsed();
+        // Where nobody looks on any more, it is of no use.
+        let _ = news.send(News::Snapshot(finished));
+        took
+    })
 }
 
 /// How soon after something happened all is judged anew, at the earliest.

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 
+use super::aside::{Aside, Gone};
 use super::clock::Clock;
-use super::failures::Failures;
+use super::failures::{Failures, FailuresFile};
 use super::now;
 use super::serve::Board;
 use super::taking::{Step, Taking};
@@ -21,12 +22,14 @@ use crate::pipeline::OpenConnection;
 use crate::report::count::count;
 use crate::report::metrics::{Gauges, Metrics};
 use crate::units::Timestamp;
-use crate::watch::{Attempted, Event, Watch};
+use crate::watch::{Attempted, Event, Judged, Task, Watch};
 
 /// A capture that goes on.
 pub(super) struct Session {
     pub(super) taking: Taking,
     pub(super) watch: Watch,
+    /// Who judges; none if nobody wants to know of findings.
+    judge: Option<Aside<Task, Judged>>,
     pub(super) signals: Signals,
     pub(super) stop_when: Option<StopWhen>,
     /// Attempts that failed, each counted once, over however many connections it went.
@@ -75,6 +78,14 @@ pub(super) trait Teller {
 pub(super) enum Failed {
     Output(io::Error),
     Recording(CaptureError),
+    /// A thread of this program is gone.
+    Gone,
+}
+
+impl From<Gone> for Failed {
+    fn from(_: Gone) -> Self {
+        Self::Gone
+    }
 }
 
 impl From<io::Error> for Failed {
@@ -90,10 +101,16 @@ impl From<CaptureError> for Failed {
 }
 
 impl Session {
-    pub(super) fn new(taking: Taking, watch: Watch, signals: Signals, stop_when: Option<StopWhen>) -> Self {
+    pub(super) fn new(
+        taking: Taking,
+        (watch, judge): (Watch, Option<Aside<Task, Judged>>),
+        signals: Signals,
+        stop_when: Option<StopWhen>,
+    ) -> Self {
         Self {
             taking,
             watch,
+            judge,
             signals,
             stop_when,
             metrics: None,
@@ -112,8 +129,12 @@ impl Session {
     }
 
     /// The packets of connections with findings are to be written.
-    pub(super) fn write_failures(&mut self, failures: Option<Failures>) {
-        self.failures = failures;
+    ///
+    /// # Errors
+    /// If there can be no more threads.
+    pub(super) fn write_failures(&mut self, file: Option<FailuresFile>) -> io::Result<()> {
+        self.failures = file.map(FailuresFile::start).transpose()?;
+        Ok(())
     }
 
     /// Until it is over.
@@ -145,11 +166,12 @@ impl Session {
                 looked = now();
                 let events = self.watch.events();
                 self.tell(&events, teller)?;
+                self.judge(teller)?;
                 if self.signals.summary.swap(false, Ordering::Relaxed) {
                     teller.summary(&self.totals(), self)?;
                 }
                 if let Some(failures) = &mut self.failures {
-                    failures.look(self.watch.now())?;
+                    failures.look(self.watch.now(), self.watch.judged_up_to())?;
                 }
                 if self.metrics.as_ref().is_some_and(|(_, board)| board.is_wanted()) {
                     self.post();
@@ -162,10 +184,12 @@ impl Session {
         }
         let events = self.watch.events();
         self.tell(&events, teller)?;
+        self.judge_to_the_end(teller)?;
         // The summary speaks of what was open as open.
         let mut summary = self.totals();
         let events = self.watch.end();
         self.tell(&events, teller)?;
+        self.judge_to_the_end(teller)?;
         if let Some(failures) = &mut self.failures {
             let before = failures.warnings();
             failures.finish()?;
@@ -176,6 +200,38 @@ impl Session {
         self.post();
         teller.summary(&summary, self)?;
         self.taking.finish()?;
+        Ok(())
+    }
+
+    /// Tells what was judged, and hands over what is to be judged next. As long as something is being judged, the rest
+    /// waits: packets do not.
+    fn judge(&mut self, teller: &mut impl Teller) -> Result<(), Failed> {
+        let Some(judge) = &mut self.judge else { return Ok(()) };
+        let judged = judge.answer()?;
+        let events = judged.map(|judged| self.watch.judged(judged)).unwrap_or_default();
+        if judge.is_free()
+            && let Some(task) = self.watch.task()
+        {
+            judge.ask(task);
+        }
+        self.tell(&events, teller)
+    }
+
+    /// Tells everything that is to be judged now.
+    fn judge_to_the_end(&mut self, teller: &mut impl Teller) -> Result<(), Failed> {
+        while let Some(judge) = &mut self.judge {
+            let judged = judge.wait()?;
+            let is_last = judged.is_none();
+            let events = judged.map(|judged| self.watch.judged(judged)).unwrap_or_default();
+            let task = self.watch.task();
+            if is_last && task.is_none() {
+                break;
+            }
+            if let Some(task) = task {
+                judge.ask(task);
+            }
+            self.tell(&events, teller)?;
+        }
         Ok(())
     }
 
@@ -197,7 +253,7 @@ impl Session {
                         metrics.finding(found.finding.rule, found.finding.severity);
                     }
                     if let Some(failures) = &mut self.failures {
-                        failures.found(found, now)?;
+                        failures.found(found, now);
                     }
                     let code = found.finding.rule.code;
                     matches!(self.stop_when, Some(StopWhen::Found(rule)) if rule.code == code)

@@ -16,6 +16,8 @@ pub struct Export {
     /// For each pair of endpoints the first packets of their connections, with the last ones: ports are used again.
     wanted: HashMap<FlowKey, BTreeMap<PacketNumber, PacketNumber>>,
     comments: BTreeMap<PacketNumber, Vec<String>>,
+    /// What is to be said about whatever packet of a connection is copied next.
+    next_comments: HashMap<FlowKey, Vec<String>>,
     /// Nothing is wanted after this packet.
     last: PacketNumber,
 }
@@ -41,6 +43,21 @@ impl Export {
         self.comments.entry(packet).or_default().push(text);
     }
 
+    /// Says something about the first packet between two endpoints that is copied from now on: where the packet that it is
+    /// about was copied before.
+    pub fn comment_next(&mut self, flow: FlowKey, text: String) {
+        self.next_comments.entry(flow).or_default().push(text);
+    }
+
+    /// Whether something was said about no packet that was copied so far: about this one, or, as
+    /// [`Self::comment_next`], about this connection.
+    #[must_use]
+    pub fn is_left(&self, packet: PacketNumber, flow: &FlowKey, text: &str) -> bool {
+        let of_packet = self.comments.get(&packet).into_iter().flatten();
+        let of_flow = self.next_comments.get(flow).into_iter().flatten();
+        of_packet.chain(of_flow).any(|left| left == text)
+    }
+
     /// Whether there is nothing to be copied.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -53,7 +70,7 @@ impl Export {
     /// # Errors
     /// If the capture cannot be read again, or the file cannot be written.
     pub fn copy<S: Source>(
-        &self,
+        &mut self,
         source: &mut S,
         out: &mut PcapngOutput,
         progress: impl FnMut(&S),
@@ -66,7 +83,7 @@ impl Export {
     /// # Errors
     /// As those of [`Self::copy`].
     pub fn copy_more<S: Source>(
-        &self,
+        &mut self,
         source: &mut S,
         out: &mut PcapngOutput,
         interfaces: &mut ExportedInterfaces,
@@ -79,12 +96,15 @@ impl Export {
             let numbers = (block.first.0..).map(PacketNumber);
             for (number, packet) in numbers.zip(&block.packets) {
                 let captured = block.captured(packet);
-                if self.wants(&mut unwrap, number, packet, captured) {
+                let wanted = self.wanted(&mut unwrap, number, packet, captured);
+                if wanted != Wanted::Not {
                     let interface = *interfaces
                         .0
                         .entry(packet.link)
                         .or_insert_with(|| out.interface(interface(packet.link, &source.files())));
-                    self.write(number, packet, captured, interface, out)?;
+                    let comments = self.take_comments(number, &wanted);
+                    let (time, original) = (packet.time, packet.original);
+                    out.packet(interface, &Packet { time, original, captured, comments: &comments })?;
                     copied = copied.saturating_add(1);
                 }
             }
@@ -94,39 +114,51 @@ impl Export {
         Ok(copied)
     }
 
-    fn wants(&self, unwrap: &mut Unwrap, number: PacketNumber, packet: &PacketMeta, captured: &[u8]) -> bool {
+    fn wanted(
+        &self,
+        unwrap: &mut Unwrap,
+        number: PacketNumber,
+        packet: &PacketMeta,
+        captured: &[u8],
+    ) -> Wanted {
         let origin = Origin { packet: number, time: packet.time, file_offset: 0 };
         match decode(packet.link, captured, packet.original, origin) {
-            Ok(segment) => self.wants_of(&segment.flow, number),
+            Ok(segment) => self.wanted_of(segment.flow, number),
             Err(reason) => match unwrap.packet(packet.link, captured, packet.original, origin, reason) {
-                Ok(Unwrapped::Segment(segment)) => self.wants_of(&segment.flow, number),
+                Ok(Unwrapped::Segment(segment)) => self.wanted_of(segment.flow, number),
                 // Nobody knows yet whose fragment it is; without it the others are worth nothing.
-                Ok(Unwrapped::Whole(_) | Unwrapped::Kept) | Err(Skip::FragmentCopy) => {
-                    !self.is_empty() && number <= self.last
+                Ok(Unwrapped::Whole(_) | Unwrapped::Kept) | Err(Skip::FragmentCopy)
+                    if !self.is_empty() && number <= self.last =>
+                {
+                    Wanted::Fragment
                 }
-                Err(_) => false,
+                Ok(_) | Err(_) => Wanted::Not,
             },
         }
     }
 
-    fn wants_of(&self, flow: &FlowKey, number: PacketNumber) -> bool {
-        let connections = self.wanted.get(flow);
+    fn wanted_of(&self, flow: FlowKey, number: PacketNumber) -> Wanted {
+        let connections = self.wanted.get(&flow);
         let latest = connections.and_then(|connections| connections.range(..=number).next_back());
-        latest.is_some_and(|(_, last)| number <= *last)
+        if latest.is_some_and(|(_, last)| number <= *last) { Wanted::Of(flow) } else { Wanted::Not }
     }
 
-    fn write(
-        &self,
-        number: PacketNumber,
-        packet: &PacketMeta,
-        captured: &[u8],
-        interface: InterfaceId,
-        out: &mut PcapngOutput,
-    ) -> Result<(), CaptureError> {
-        let comments = self.comments.get(&number).map(Vec::as_slice).unwrap_or_default();
-        let packet = Packet { time: packet.time, original: packet.original, captured, comments };
-        out.packet(interface, &packet)
+    /// What is to be said about a packet. It is not said again.
+    fn take_comments(&mut self, number: PacketNumber, wanted: &Wanted) -> Vec<String> {
+        let mut comments = self.comments.remove(&number).unwrap_or_default();
+        if let Wanted::Of(flow) = wanted {
+            comments.extend(self.next_comments.remove(flow).unwrap_or_default());
+        }
+        comments
     }
+}
+
+/// Whether a packet is to be copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Not,
+    Of(FlowKey),
+    Fragment,
 }
 
 /// The interface for packets of a link type. Which one a packet came through is not kept: it has a name if all that are

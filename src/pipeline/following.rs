@@ -35,6 +35,11 @@ pub struct Following {
     now: Timestamp,
     /// For connections that are open, how many of their attempts were told.
     told: BTreeMap<PacketNumber, usize>,
+    /// The latest packet that was read, and the latest when what is open was looked at.
+    latest: PacketNumber,
+    looked_up_to: PacketNumber,
+    /// When all that is open was looked at.
+    looked_at_all: Timestamp,
     /// When silent connections were looked for the last time.
     swept: Timestamp,
     /// The clock was put to this time: how long something waited is not known of what came before.
@@ -54,6 +59,9 @@ impl Following {
             unwrap: Unwrap::default(),
             now: Timestamp::MIN,
             told: BTreeMap::new(),
+            latest: PacketNumber(0),
+            looked_up_to: PacketNumber(0),
+            looked_at_all: Timestamp::MIN,
             swept: Timestamp::MIN,
             stepped: Timestamp::MIN,
             stale: None,
@@ -71,6 +79,9 @@ impl Following {
         let stale = self.stale.map_or(Timestamp::MAX, |(from, _)| from);
         let times = block.packets.iter().map(|packet| packet.time).filter(|time| *time < stale);
         self.now = self.now.max(times.max().unwrap_or(Timestamp::MIN));
+        if let Some(last) = block.packets.len().checked_sub(1) {
+            self.latest = PacketNumber(block.first.0.saturating_add(last as u64));
+        }
     }
 
     /// The clock by which packets get their times was put to another time, or the machine slept.
@@ -83,6 +94,8 @@ impl Following {
         }
         (self.now, self.stepped) = (now, now);
         self.swept = self.swept.min(now);
+        self.looked_at_all = self.looked_at_all.min(now);
+        self.shard.clock_stepped(now);
     }
 
     /// The time of the capture: that of its latest packet, or later.
@@ -106,7 +119,7 @@ impl Following {
         } else {
             Timestamp::MIN
         };
-        self.shard.let_go(before(self.now, LIVE_LINGER), heard);
+        self.shard.let_go(self.now, before(self.now, LIVE_LINGER), heard);
         let ended = self.shard.take_ended(self.now);
         let mut happened = self.tell_ended(ended);
         let is_decided = |attempt: &Attempt| {
@@ -114,7 +127,10 @@ impl Following {
             let waits = || asked().map(|asked| self.now.since(asked));
             attempt.response.is_some() || waits().is_some_and(|waited| waited >= UNANSWERED_AFTER)
         };
-        for open in self.shard.so_far().open() {
+        // Of a connection without a new packet only time decides anything, and not to the millisecond.
+        let looks_at_all = self.now.since(self.looked_at_all) >= LOOK_AT_ALL;
+        let is_looked_at = |open: &OpenConnection<'_>| looks_at_all || open.last_packet() > self.looked_up_to;
+        for open in self.shard.so_far().open().filter(is_looked_at) {
             let decided = open.attempts().iter().take_while(|attempt| is_decided(attempt)).count();
             if decided == 0 {
                 continue;
@@ -124,6 +140,10 @@ impl Following {
                 happened.push(Happened::Handshake { connection: Box::new(open.to_connection()), attempt });
             }
             *told = decided.max(*told);
+        }
+        self.looked_up_to = self.latest;
+        if looks_at_all {
+            self.looked_at_all = self.now;
         }
         happened.sort_by_key(Happened::packet);
         happened
@@ -139,9 +159,16 @@ impl Following {
         self.shard.unopened()
     }
 
-    /// Nobody keeps this connection any more.
-    pub fn forget(&mut self, connection: &Connection) {
-        self.shard.forget(connection);
+    /// Nobody keeps so many of the requests any more that were no attempts.
+    pub const fn make_room_for_exchanges(&mut self, number: usize) {
+        self.shard.make_room_for_exchanges(number);
+    }
+
+    /// What was counted of packets alone, which costs nothing.
+    #[must_use]
+    pub fn counted(&self) -> Totals {
+        let Totals { packets, bytes, cut_packets, .. } = *self.shard.so_far().totals();
+        Totals { packets, bytes, cut_packets, copies: self.shard.copies(), ..Totals::default() }
     }
 
     /// What was counted, as if everything ended now. It looks at all connections that are open.
@@ -190,6 +217,9 @@ impl Happened {
 fn before(time: Timestamp, span: Span) -> Timestamp {
     time.after(Span::from_nanos(span.as_nanos().saturating_neg()))
 }
+
+/// How often all open connections are looked at, and not only those that have new packets.
+const LOOK_AT_ALL: Span = Span::from_millis(1_000);
 
 /// How often silent connections are looked for.
 const SWEEP: Span = Span::from_millis(60_000);

@@ -64,6 +64,12 @@ impl<'a> OpenConnection<'a> {
         self.0.last()
     }
 
+    /// Its latest packet.
+    #[must_use]
+    pub const fn last_packet(&self) -> PacketNumber {
+        self.0.last_packet()
+    }
+
     /// Whether it carried requests that are no attempts.
     #[must_use]
     pub fn has_exchanges(&self) -> bool {
@@ -177,10 +183,15 @@ impl Shard {
     }
 
     /// Lets connections of a capture that goes on end; see [`Connections::let_go`].
-    pub(super) fn let_go(&mut self, closed: Timestamp, heard: Timestamp) {
+    pub(super) fn let_go(&mut self, now: Timestamp, closed: Timestamp, heard: Timestamp) {
         let store = &mut self.store;
         let mut ended = |connection, context: &mut Context| store.add(connection, context);
-        self.connections.let_go(closed, heard, &mut self.context, &mut ended);
+        self.connections.let_go(now, closed, heard, &mut self.context, &mut ended);
+    }
+
+    /// See [`Connections::clock_stepped`].
+    pub(super) fn clock_stepped(&mut self, now: Timestamp) {
+        self.connections.clock_stepped(now);
     }
 
     /// Takes out what is over.
@@ -188,9 +199,14 @@ impl Shard {
         self.store.take_ended(now)
     }
 
-    /// Nobody keeps these connections any more.
-    pub(super) fn forget(&mut self, connection: &Connection) {
-        self.context.make_room_for_exchanges(connection.exchanges.len());
+    /// Nobody keeps so many of the requests any more that were no attempts.
+    pub(super) const fn make_room_for_exchanges(&mut self, number: usize) {
+        self.context.make_room_for_exchanges(number);
+    }
+
+    /// Packets that were captured more than once.
+    pub(super) const fn copies(&self) -> u64 {
+        self.copies.found()
     }
 
     /// Whoever has this connection now limits the frames that it keeps by itself.

@@ -1,7 +1,7 @@
 //! An upgrade attempt: a request that shows WebSocket intent, its answer, and what flowed.
 
 use super::http::{RequestHead, ResponseHead};
-use super::websocket::{Accept, Offer, RequestProblem, ResponseProblem, SessionFacts};
+use super::websocket::{ACCEPT_BYTES, Accept, Offer, RequestProblem, ResponseProblem, SessionFacts};
 use crate::limits::BODY_START_BYTES;
 use crate::units::Origin;
 
@@ -90,6 +90,13 @@ impl RequestFacts {
     #[must_use]
     pub fn head(&self) -> RequestHead<'_> {
         RequestHead::parse_kept(&self.bytes)
+    }
+
+    /// The accept value that its first key asks for (RFC 6455 section 4.2.2, item 5.4); none without a key. Requests with
+    /// the same one have the same key.
+    #[must_use]
+    pub const fn expected_accept(&self) -> Option<[u8; ACCEPT_BYTES]> {
+        self.offer.accept
     }
 }
 

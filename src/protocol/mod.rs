@@ -18,9 +18,10 @@ pub use layer::OpaqueReason;
 pub use stack::Stack;
 pub use tls::{ServerFirst, TlsAlert, TlsFacts};
 pub use websocket::{
-    Accept, Anomaly, AnomalyFact, CloseFact, Decoded, DecodedFacts, FrameHeader, FrameLog, FrameMark,
-    FrameRecord, LongFrame, Message, MessageLog, MessagesWanted, NotUtf8, Obstacle, Opcode, PingFacts,
-    RequestProblem, ResponseProblem, RoleFacts, SessionFacts, Sightings, WaitingPings, Which, accept_for,
+    ACCEPT_BYTES, Accept, Anomaly, AnomalyFact, CloseFact, Decoded, DecodedFacts, FrameHeader, FrameLog,
+    FrameMark, FrameRecord, LongFrame, Message, MessageLog, MessagesWanted, NotUtf8, Obstacle, Opcode,
+    PingFacts, RequestProblem, ResponseProblem, RoleFacts, SessionFacts, Sightings, WaitingPings, Which,
+    accept_for,
 };
 
 use crate::decode::Half;

@@ -55,6 +55,12 @@ impl<'a, R: Receiver> Open<'a, R> {
         self.0.last()
     }
 
+    /// Its latest packet alone, which lies at hand.
+    #[must_use]
+    pub const fn last_packet(&self) -> PacketNumber {
+        self.0.last_packet()
+    }
+
     /// Whether it is over, and only kept for late packets.
     #[must_use]
     pub const fn is_closed(&self) -> bool {
@@ -181,10 +187,19 @@ impl<R: Receiver> Connections<R> {
         self.embryos.iter().map(|embryo| embryo.facts())
     }
 
+    /// The clock of a capture that goes on was put to `now`: what closed before has just closed, by what it says.
+    pub fn clock_stepped(&mut self, now: Timestamp) {
+        for closed in &mut self.closed {
+            closed.time = now;
+        }
+        self.next_release = self.closed.front().map_or(Timestamp::MAX, |_| now.after(CLOSED_LINGER));
+    }
+
     /// Lets connections of a capture that goes on end: those that closed before `closed`, and those of which nothing was
     /// heard since `heard`; what comes of these later is another connection to us.
     pub fn let_go(
         &mut self,
+        now: Timestamp,
         closed: Timestamp,
         heard: Timestamp,
         context: &mut R::Context,
@@ -195,7 +210,7 @@ impl<R: Receiver> Connections<R> {
             if self.closed.front().is_none_or(|first| first.time >= closed) {
                 break;
             }
-            self.release_earliest_closed(closed, context, ended);
+            self.release_earliest_closed(now, context, ended);
         }
         let is_silent = |flow: &Flow<R>| flow.last().1 < heard;
         let mut silent: Vec<(PacketNumber, u32)> = self
@@ -357,7 +372,8 @@ impl<R: Receiver> Connections<R> {
             return;
         }
         let (_, last) = flow.last();
-        let is_active = last > closed.time && now.since(last) <= CLOSED_LINGER;
+        // One that was heard of later than now was heard of before the clock was put back.
+        let is_active = last > closed.time && last <= now && now.since(last) <= CLOSED_LINGER;
         if is_active && self.closed.len() < self.limits.closed_connections {
             self.next_release = self.next_release.min(last.after(CLOSED_LINGER));
             self.closed.push_back(Closed { time: last, ..closed });

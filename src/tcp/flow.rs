@@ -4,6 +4,7 @@
 //! (holes, overlaps, FINs ahead of their time, acknowledgments of what was not seen) goes the long way, over
 //! [`Disorder`], which exists only while there is disorder.
 
+use super::disorder::{Disorder, Patience};
 use super::facts::{ConnectionFacts, EndedBy, Ending, Opening};
 use super::half::{Edge, HalfState, Rare};
 use super::halves::{Halves, Pair, Sender};
@@ -11,7 +12,7 @@ use super::lane::{Inserted, Lane, Piece};
 use super::receiver::{Chunk, Receiver};
 use super::sequence::SequenceNumber;
 use crate::decode::{Flags, FlowKey, Half, Segment};
-use crate::limits::{REORDERING_PATIENCE, SEQUENCE_JUMP_BYTES};
+use crate::limits::SEQUENCE_JUMP_BYTES;
 use crate::units::{Origin, PacketNumber, Timestamp};
 
 /// One connection and what stands above it.
@@ -57,12 +58,6 @@ struct Marks {
     anchored: bool,
     /// All of it has been seen, up to the FIN.
     finished: bool,
-}
-
-/// What waits on a connection whose segments are not in order.
-#[derive(Debug, Default)]
-struct Disorder {
-    lanes: Pair<Lane>,
 }
 
 impl<R: Receiver> Flow<R> {
@@ -243,10 +238,7 @@ impl<R: Receiver> Flow<R> {
             let given_up = self.give_up_hole_of(&mut disorder, fullest, Patience::AtAnEnd, context)
                 || self.give_up_hole_of(&mut disorder, fullest.other(), Patience::AtAnEnd, context);
             self.disorder = Some(disorder);
-            self.settle(
-                if given_up { Patience::UntilNow(Timestamp::MIN) } else { Patience::AtAnEnd },
-                context,
-            );
+            self.settle(if given_up { Patience::Endless } else { Patience::AtAnEnd }, context);
         }
     }
 
@@ -281,7 +273,7 @@ impl<R: Receiver> Flow<R> {
             self.rare(segment.half).is_reset = true;
             // Bytes in a RST are an explanation for people, not part of the stream (RFC 9293 section 3.10.7.4).
             self.ended(EndedBy::Reset, segment);
-            self.settle(Patience::UntilNow(now), context);
+            self.settle_now(now, context);
             return;
         }
         half.edge.hop_limit = segment.hop_limit;
@@ -302,7 +294,7 @@ impl<R: Receiver> Flow<R> {
         if segment.flags.has(Flags::FIN) {
             self.ended(EndedBy::Fin, segment);
         }
-        self.settle(Patience::UntilNow(now), context);
+        self.settle_now(now, context);
     }
 
     /// Puts a segment's payload and FIN where they belong among what waits.
@@ -398,6 +390,12 @@ impl<R: Receiver> Flow<R> {
         self.closed |= how == EndedBy::Reset || both_finished;
         self.ending =
             self.ending.or(Some(Ending { how, by, origin: segment.origin, hop_limit: segment.hop_limit }));
+    }
+
+    /// Delivers what can be delivered and gives up what has waited long enough.
+    fn settle_now(&mut self, now: Timestamp, context: &mut R::Context) {
+        let patience = self.disorder.as_mut().map_or(Patience::Endless, |disorder| disorder.patience(now));
+        self.settle(patience, context);
     }
 
     /// Delivers what can be delivered and gives up what need no longer be waited for.
@@ -516,32 +514,6 @@ impl<R: Receiver> Flow<R> {
             self.receiver.gap(context, of, missing, at);
         }
         true
-    }
-}
-
-impl Disorder {
-    fn held_bytes(&self) -> usize {
-        let Pair([lo, hi]) = &self.lanes;
-        lo.held_bytes().saturating_add(hi.held_bytes())
-    }
-}
-
-/// How long to wait for what is missing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Patience {
-    /// [`REORDERING_PATIENCE`], in the capture's time.
-    UntilNow(Timestamp),
-    /// No longer: nothing more will come.
-    AtAnEnd,
-}
-
-impl Patience {
-    /// Whether what has waited since `since` has waited long enough.
-    fn is_over(self, since: Timestamp) -> bool {
-        match self {
-            Self::UntilNow(now) => now.since(since) >= REORDERING_PATIENCE,
-            Self::AtAnEnd => true,
-        }
     }
 }
 

@@ -91,6 +91,12 @@ impl Lane {
             && self.stray_end.is_none()
     }
 
+    /// Since when its hole and its first piece wait.
+    pub(super) fn waits_since(&self) -> impl Iterator<Item = Timestamp> {
+        let hole = self.acknowledged.map(|(_, since)| since);
+        hole.into_iter().chain(self.first().map(|(_, piece)| piece.origin.time))
+    }
+
     /// What the pieces keep alive.
     pub(super) const fn held_bytes(&self) -> usize {
         self.held_bytes

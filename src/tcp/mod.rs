@@ -6,6 +6,7 @@
 mod budget;
 mod connections;
 mod copies;
+mod disorder;
 mod embryo;
 mod facts;
 mod flow;

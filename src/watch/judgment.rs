@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Attempted, Found, Involved};
+use super::{Attempted, Event, Found, Involved};
 use crate::diagnosis::{About, Diagnosis, Finding};
 use crate::limits::{LIVE_CONNECTIONS_TOLD, LIVE_FINDINGS_TOLD};
 use crate::model::{Capture, Connection, Outcome};
@@ -17,14 +17,20 @@ pub(super) struct Judgment<'a> {
     /// Connections of which something is to be told now.
     pub(super) ready: BTreeSet<PacketNumber>,
     /// Connections of which something is to be told later.
-    pub(super) waiting: BTreeSet<PacketNumber>,
+    pub(super) waiting: &'a BTreeSet<PacketNumber>,
     /// Connections that are not over.
     pub(super) open: &'a BTreeSet<PacketNumber>,
 }
 
 impl Judgment<'_> {
-    /// What is new.
-    pub(super) fn findings(&self, told: &mut Told) -> impl Iterator<Item = Found> {
+    /// What is new: findings, and then the attempts that are decided.
+    pub(super) fn tell(&self, told: &mut Told, events: &mut Vec<Event>) {
+        events.extend(self.findings(told).into_iter().map(|found| Event::Found(Box::new(found))));
+        let attempts = self.attempts(told).into_iter();
+        events.extend(attempts.map(|attempted| Event::Attempted(Box::new(attempted))));
+    }
+
+    fn findings(&self, told: &mut Told) -> Vec<Found> {
         let mut found = Vec::new();
         for finding in &self.diagnosis.findings {
             let legs = self.legs(&finding.about);
@@ -41,7 +47,7 @@ impl Judgment<'_> {
                 found.push(Found { finding: finding.clone(), legs, connections });
             }
         }
-        found.into_iter()
+        found
     }
 
     fn involved(&self, about: &About) -> Vec<Involved> {
@@ -56,7 +62,7 @@ impl Judgment<'_> {
     }
 
     /// Attempts that are decided and were not told yet, each over all of its legs.
-    pub(super) fn attempts(&self, told: &mut Told) -> Vec<Attempted> {
+    fn attempts(&self, told: &mut Told) -> Vec<Attempted> {
         let mut attempts = Vec::new();
         for (place, route) in self.diagnosis.routes.iter().enumerate() {
             let legs = self.legs(&About::Routes(vec![place]));
@@ -160,7 +166,7 @@ pub(super) struct Told {
 
 impl Told {
     /// Whether nothing was told of these attempts by this rule.
-    pub(super) fn add_legs(&mut self, legs: &[(PacketNumber, Option<usize>)], code: &'static str) -> bool {
+    fn add_legs(&mut self, legs: &[(PacketNumber, Option<usize>)], code: &'static str) -> bool {
         let mut is_new = true;
         if self.legs.len() >= LIVE_CONNECTIONS_TOLD {
             self.legs.pop_first();
@@ -171,7 +177,7 @@ impl Told {
         is_new
     }
 
-    pub(super) fn add_other(&mut self, finding: &Finding) -> bool {
+    fn add_other(&mut self, finding: &Finding) -> bool {
         if self.others.len() >= LIVE_FINDINGS_TOLD {
             self.others.clear();
         }

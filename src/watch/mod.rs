@@ -4,112 +4,86 @@
 //! waits a little ([`LIVE_SETTLING`]) and is then judged together with what is young enough to belong to it: connections
 //! that ended lately, open ones with a young attempt or with the key of one that ended, and such without payload. Each
 //! finding is told once. An attempt that failed is judged when it is decided; a session when it is over.
+//!
+//! [`Watch`] reads packets and says what is to be judged, [`Judge`] judges it. They share nothing, so that they may work at
+//! the same time; what goes from one to the other is a [`Task`] and what came of it, [`Judged`].
 
+mod around;
+mod event;
+mod judge;
 mod judgment;
 mod window;
 
 use std::collections::{BTreeSet, VecDeque};
 
+pub use event::{Attempted, Event, Found, Involved};
+pub use judge::{Judge, Judged, Task};
+
 use crate::capture::Block;
-use crate::decode::FlowKey;
-use crate::diagnosis::{Finding, Rule, Selection, diagnose};
-use crate::limits::{LIVE_JUDGED, LIVE_SETTLING};
-use crate::model::{Capture, Connection, Outcome, Totals};
+use crate::limits::{LIVE_CONNECTIONS, LIVE_JUDGED, LIVE_SETTLING, LIVE_WINDOW};
+use crate::model::{Connection, Outcome, Totals};
 use crate::pipeline::{Following, Happened, Options};
-use crate::protocol::FrameLog;
+use crate::protocol::{ACCEPT_BYTES, FrameLog};
 use crate::units::{PacketNumber, Span, Timestamp};
-use judgment::{Judgment, Told};
+use around::{around, key};
 use window::Window;
 
-/// Something to be told.
-#[derive(Debug)]
-pub enum Event {
-    /// It is decided what becomes of an attempt, as far as its connection shows it.
-    Handshake {
-        /// The connection as it is now.
-        connection: Box<Connection>,
-        /// The attempt's place among those of the connection.
-        attempt: usize,
-        /// What becomes of it.
-        outcome: Outcome,
-    },
-    /// A connection is over.
-    Ended(Box<Connection>),
-    /// A rule found something.
-    Found(Box<Found>),
-    /// An attempt was judged, over all connections that it went: once each, as a user counts them. Findings on it that come
-    /// by then are told before it.
-    Attempted(Box<Attempted>),
-}
+/// What the requests of one route have in common: the accept value that belongs to their key.
+type Key = [u8; ACCEPT_BYTES];
 
-/// What became of an attempt as its client sees it.
-#[derive(Debug)]
-pub struct Attempted {
-    /// What became of it.
-    pub outcome: Outcome,
-    /// The status of the answer; none if there was none.
-    pub status: Option<u16>,
-    /// The host that was asked for, as it was sent; empty if it is not known.
-    pub host: Vec<u8>,
-    /// The rule of the leading finding on it, if there is one.
-    pub rule: Option<&'static Rule>,
-    /// From the request to the answer.
-    pub latency: Option<Span>,
-    /// Its legs: connection, and place among its attempts. The client's side first.
-    pub legs: Vec<(PacketNumber, Option<usize>)>,
-}
-
-/// What a rule found, and on which attempts.
-#[derive(Debug)]
-pub struct Found {
-    /// What it says. Its places mean nothing without the capture that was judged.
-    pub finding: Finding,
-    /// The attempts that it is about: connection, and place among its attempts. The client's side first; none if it is
-    /// about the capture. Of a connection without an attempt the place is none.
-    pub legs: Vec<(PacketNumber, Option<usize>)>,
-    /// The connections that it is about, those that a proxy opened in vain among them.
-    pub connections: Vec<Involved>,
-}
-
-/// A connection that a finding is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Involved {
-    /// Its name: its first packet.
-    pub name: PacketNumber,
-    /// Its endpoints.
-    pub flow: FlowKey,
-    /// Its last packet; none if it goes on.
-    pub last: Option<PacketNumber>,
-}
-
-/// A capture that goes on, and what was told of it.
+/// A capture that goes on.
 #[derive(Debug)]
 pub struct Watch {
     following: Following,
-    selection: Selection,
-    shows_secrets: bool,
-    window: Window,
+    /// What ended and was not handed over to be judged yet.
+    ended: Window,
     /// What is to be judged, and when.
-    due: VecDeque<(Timestamp, PacketNumber)>,
+    due: VecDeque<Due>,
     /// When something is judged again at the earliest.
     next_judgment: Timestamp,
-    told: Told,
+    /// What is to be told to who judges, beside what there is to be judged.
+    forgotten: Vec<PacketNumber>,
+    stepped: Option<Timestamp>,
+    /// Since when the earliest that is being judged was due; none if nothing is.
+    judging: Option<Timestamp>,
+    /// When this was looked at the last time, and the time before.
+    looked: [Timestamp; 2],
+    /// When something was handed over the last time, and how many connections were kept after that.
+    handed_over: Timestamp,
+    kept: usize,
     unjudged: u64,
+    is_judged: bool,
+    is_over: bool,
+}
+
+/// Something that is to be judged.
+#[derive(Debug)]
+struct Due {
+    when: Timestamp,
+    connection: PacketNumber,
+    keys: Vec<Key>,
+    /// The connection has ended: it is handed over anyway.
+    has_ended: bool,
 }
 
 impl Watch {
-    /// Nothing so far.
+    /// Nothing so far. If nobody judges it, nothing is kept for that, and there are no tasks.
     #[must_use]
-    pub fn new(options: Options, selection: Selection, shows_secrets: bool) -> Self {
+    pub fn new(options: Options, is_judged: bool) -> Self {
         Self {
             following: Following::new(options),
-            selection,
-            shows_secrets,
-            window: Window::default(),
+            ended: Window::default(),
             due: VecDeque::new(),
             next_judgment: Timestamp::MIN,
-            told: Told::default(),
+            forgotten: Vec::new(),
+            stepped: None,
+            judging: None,
+            looked: [Timestamp::MIN; 2],
+            handed_over: Timestamp::MIN,
+            kept: 0,
             unjudged: 0,
+            is_judged,
+            is_over: false,
         }
     }
 
@@ -139,11 +113,12 @@ impl Watch {
     pub fn clock_stepped(&mut self, now: Timestamp) {
         self.following.clock_stepped(now);
         let at_last = now.after(LIVE_SETTLING);
-        for (when, _) in &mut self.due {
-            *when = (*when).min(at_last);
+        for due in &mut self.due {
+            due.when = due.when.min(at_last);
         }
         self.next_judgment = self.next_judgment.min(now);
-        self.window.clock_stepped(now);
+        self.ended.clock_stepped(now);
+        (self.stepped, self.looked, self.handed_over) = (Some(now), [now; 2], now);
     }
 
     /// What was counted, as if everything ended now.
@@ -158,85 +133,122 @@ impl Watch {
         self.unjudged
     }
 
-    /// What happened, and what was found, since the last call.
+    /// Everything that happened before this time was judged.
+    #[must_use]
+    pub fn judged_up_to(&self) -> Timestamp {
+        let due = self.due.front().map(|due| due.when);
+        let since = self.judging.into_iter().chain(due).min();
+        since.map_or(self.now(), |since| since.after(Span::from_nanos(-LIVE_SETTLING.as_nanos())))
+    }
+
+    /// What happened since the last call.
     pub fn events(&mut self) -> Vec<Event> {
         let happened = self.following.happened();
-        let mut events = self.take(happened);
-        let is_due = self.due.front().is_some_and(|(when, _)| *when <= self.now());
-        if is_due && self.now() >= self.next_judgment {
-            self.judge(self.now(), &mut events);
-            // The more there is to be looked at, the less often.
-            let weight = i64::try_from(self.window.lent() / SMALL_WINDOW).unwrap_or(i64::MAX);
-            let pause = LIVE_SETTLING.as_nanos().saturating_mul(weight.saturating_add(1));
-            self.next_judgment = self.now().after(Span::from_nanos(pause));
-        }
-        // Afterwards: where nobody looked for long, what is due may be old.
-        let forgotten = self.window.trim(self.now());
-        if !forgotten.is_empty() {
-            let due: BTreeSet<PacketNumber> = self.due.iter().map(|(_, connection)| *connection).collect();
-            let unjudged = forgotten.iter().filter(|connection| due.contains(&connection.id()));
-            let unjudged: u64 = unjudged.map(|connection| connection.attempts.len() as u64).sum();
-            self.unjudged = self.unjudged.saturating_add(unjudged);
-        }
-        for forgotten in forgotten {
-            self.following.forget(&forgotten);
-            self.told.forget(forgotten.id());
+        let events = self.take(happened);
+        let [latest, _] = self.looked;
+        self.looked = [self.now(), latest];
+        for connection in self.ended.trim_to_limits() {
+            self.following.make_room_for_exchanges(connection.exchanges.len());
+            self.unjudged = self.unjudged.saturating_add(connection.attempts.len() as u64);
+            self.forgotten.push(connection.id());
         }
         events
     }
 
-    /// Ends everything: what happened and what was found by that.
+    /// Ends everything: what happened by that. What is to be judged after it is asked for as before.
     pub fn end(&mut self) -> Vec<Event> {
+        self.is_over = true;
         let happened = self.following.end();
-        let mut events = self.take(happened);
-        self.judge(Timestamp::MAX, &mut events);
-        while !self.due.is_empty() {
-            self.judge(Timestamp::MAX, &mut events);
-        }
-        events
+        self.take(happened)
     }
 
     fn take(&mut self, happened: Vec<Happened>) -> Vec<Event> {
         let now = self.now();
         let mut events = Vec::new();
         for happened in happened {
-            let event = match happened {
+            self.note(&happened, now);
+            events.push(match happened {
                 Happened::Handshake { connection, attempt } => {
-                    self.due.push_back((now.after(LIVE_SETTLING), connection.id()));
                     let decided = connection.attempts.get(attempt);
                     let outcome =
                         decided.map_or(Outcome::Unknown, |attempt| Outcome::of(attempt, &connection, now));
                     Event::Handshake { connection, attempt, outcome }
                 }
-                Happened::Ended(connection) => {
-                    self.due.push_back((now.after(LIVE_SETTLING), connection.id()));
-                    self.window.add(without_frames(&connection), now);
-                    Event::Ended(connection)
-                }
-            };
-            events.push(event);
+                Happened::Ended(connection) => Event::Ended(connection),
+            });
         }
         events
     }
 
-    /// Judges what is due until then.
-    fn judge(&mut self, until: Timestamp, events: &mut Vec<Event>) {
-        let mut ready = BTreeSet::new();
-        while ready.len() < LIVE_JUDGED && self.due.front().is_some_and(|(when, _)| *when <= until) {
-            ready.extend(self.due.pop_front().map(|(_, connection)| connection));
+    /// Notes what is to be judged.
+    fn note(&mut self, happened: &Happened, now: Timestamp) {
+        let (Happened::Handshake { connection, .. } | Happened::Ended(connection)) = happened;
+        let has_ended = matches!(happened, Happened::Ended(_));
+        if !self.is_judged {
+            let gone = if has_ended { connection.exchanges.len() } else { 0 };
+            self.following.make_room_for_exchanges(gone);
+            return;
         }
-        let waiting: BTreeSet<PacketNumber> = self.due.iter().map(|(_, connection)| *connection).collect();
-        let first_and_last = Some((Timestamp::MIN, self.now()));
-        let Totals { packets, copies, cut_packets, .. } = self.following.totals();
-        let totals = Totals { packets, copies, cut_packets, first_and_last, ..Totals::default() };
-        let (connections, open) = self.window.lend(&self.following, &ready);
-        let capture = Capture { connections, totals, ..Capture::default() };
-        let diagnosis = diagnose(&capture, &self.selection, self.shows_secrets);
-        let judgment = Judgment { capture: &capture, diagnosis: &diagnosis, ready, waiting, open: &open };
-        events.extend(judgment.findings(&mut self.told).map(|found| Event::Found(Box::new(found))));
-        let attempts = judgment.attempts(&mut self.told).into_iter();
-        events.extend(attempts.map(|attempted| Event::Attempted(Box::new(attempted))));
-        self.window.take_back(capture.connections, &open);
+        let keys = connection.attempts.iter().filter_map(key).collect();
+        let when = now.after(LIVE_SETTLING);
+        self.due.push_back(Due { when, connection: connection.id(), keys, has_ended });
+        if has_ended {
+            self.ended.add(without_frames(connection), now);
+        }
+    }
+
+    /// What is to be judged now, if there is something. Whoever asks has it judged before asking again.
+    pub fn task(&mut self) -> Option<Task> {
+        let now = self.now();
+        let is_due = self.due.front().is_some_and(|due| due.when <= now || self.is_over);
+        let is_time = now >= self.next_judgment || self.ended.len() >= LIVE_CONNECTIONS / 2 || self.is_over;
+        // What nobody judges grows old all the same.
+        let is_old = self.kept > 0 && now.since(self.handed_over) > LIVE_WINDOW;
+        if !((is_due && is_time) || is_old) {
+            return None;
+        }
+        self.judging = self.due.front().map(|due| due.when);
+        let (ready, keys) = self.take_due(now);
+        let open = if ready.is_empty() { Vec::new() } else { around(&self.following, &ready, keys) };
+        // The more there is to be looked at, the less often.
+        let size = self.kept.saturating_add(self.ended.len()).saturating_add(open.len());
+        let weight = i64::try_from(size / SMALL_WINDOW).unwrap_or(i64::MAX);
+        let pause = LIVE_SETTLING.as_nanos().saturating_mul(weight.saturating_add(1));
+        (self.next_judgment, self.handed_over) = (now.after(Span::from_nanos(pause)), now);
+        let [_, looked] = self.looked;
+        Some(Task {
+            ended: std::mem::take(&mut self.ended),
+            open,
+            ready,
+            waiting: self.due.iter().map(|due| due.connection).collect(),
+            forgotten: std::mem::take(&mut self.forgotten),
+            stepped: self.stepped.take(),
+            looked,
+            now,
+            totals: Totals { first_and_last: Some((Timestamp::MIN, now)), ..self.following.counted() },
+        })
+    }
+
+    /// What is due now, not more than may be copied at once; and the keys of it.
+    fn take_due(&mut self, now: Timestamp) -> (BTreeSet<PacketNumber>, BTreeSet<Key>) {
+        let (mut ready, mut keys, mut open) = (BTreeSet::new(), BTreeSet::new(), 0_usize);
+        let is_due = |due: &Due| due.when <= now || self.is_over;
+        while open < LIVE_JUDGED && self.due.front().is_some_and(is_due) {
+            let Some(due) = self.due.pop_front() else { break };
+            open = open.saturating_add(usize::from(!due.has_ended));
+            ready.insert(due.connection);
+            keys.extend(due.keys);
+        }
+        (ready, keys)
+    }
+
+    /// What came of the latest task: what is to be told.
+    pub fn judged(&mut self, judged: Judged) -> Vec<Event> {
+        self.judging = None;
+        self.kept = judged.kept;
+        self.unjudged = self.unjudged.saturating_add(judged.unjudged);
+        self.following.make_room_for_exchanges(judged.forgotten_exchanges);
+        judged.events
     }
 }
 

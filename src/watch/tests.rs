@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::*;
 use crate::capture::{CaptureFile, PacketMeta, Source};
+use crate::diagnosis::{Finding, Selection, diagnose};
 use crate::model::Keeps;
 use crate::pipeline::analyse;
 
@@ -23,20 +24,81 @@ fn blocks(path: &Path) -> Vec<Block> {
     blocks
 }
 
-fn watch() -> Watch {
-    Watch::new(Options::default(), Selection::default(), false)
+/// A capture that goes on, and somebody who judges it and is so often too busy to.
+struct Watched {
+    watch: Watch,
+    judge: Judge,
+    /// Each judgment takes so many looks.
+    slowness: usize,
+    judged: Option<(usize, Judged)>,
+}
+
+impl std::ops::Deref for Watched {
+    type Target = Watch;
+
+    fn deref(&self) -> &Watch {
+        &self.watch
+    }
+}
+
+impl std::ops::DerefMut for Watched {
+    fn deref_mut(&mut self) -> &mut Watch {
+        &mut self.watch
+    }
+}
+
+impl Watched {
+    /// What happened and what was judged.
+    fn look(&mut self) -> Vec<Event> {
+        let mut events = self.watch.events();
+        if let Some((looks, _)) = &mut self.judged {
+            *looks = looks.saturating_sub(1);
+        }
+        if let Some((_, judged)) = self.judged.take_if(|(looks, _)| *looks == 0) {
+            events.extend(self.watch.judged(judged));
+        }
+        if self.judged.is_none() {
+            let judged = self.watch.task().map(|task| self.judge.judge(task));
+            match judged {
+                Some(judged) if self.slowness == 0 => events.extend(self.watch.judged(judged)),
+                judged => self.judged = judged.map(|judged| (self.slowness, judged)),
+            }
+        }
+        events
+    }
+
+    /// What comes of the end.
+    fn finish(&mut self) -> Vec<Event> {
+        let judged = self.judged.take();
+        let mut events = judged.map(|(_, judged)| self.watch.judged(judged)).unwrap_or_default();
+        events.extend(self.watch.end());
+        while let Some(task) = self.watch.task() {
+            let judged = self.judge.judge(task);
+            events.extend(self.watch.judged(judged));
+        }
+        events
+    }
+}
+
+fn watch() -> Watched {
+    slow_watch(0)
+}
+
+fn slow_watch(slowness: usize) -> Watched {
+    let judge = Judge::new(Selection::default(), false);
+    Watched { watch: Watch::new(Options::default(), true), judge, slowness, judged: None }
 }
 
 /// What is told of a capture, when it is looked at after each packet.
-fn told(path: &Path) -> Vec<Event> {
-    let mut watch = watch();
+fn told(path: &Path, slowness: usize) -> Vec<Event> {
+    let mut watch = slow_watch(slowness);
     let mut events = Vec::new();
     for block in blocks(path) {
         watch.read(&block);
-        events.extend(watch.events());
+        events.extend(watch.look());
     }
-    events.extend(watch.end());
-    assert!(watch.end().is_empty());
+    events.extend(watch.finish());
+    assert!(watch.finish().is_empty());
     events
 }
 
@@ -61,12 +123,21 @@ fn shown<'a>(findings: impl Iterator<Item = &'a Finding>) -> BTreeSet<String> {
 
 #[test]
 fn every_shipped_capture_is_judged_the_same() {
+    every_capture_is_judged_the_same(0);
+}
+
+#[test]
+fn the_same_by_who_is_slow() {
+    every_capture_is_judged_the_same(7);
+}
+
+fn every_capture_is_judged_the_same(slowness: usize) {
     let mut different = Vec::new();
     for path in captures() {
         let options = Options { keeps: Keeps::Connections, ..Options::default() };
         let capture = analyse(&mut CaptureFile::open(&path).unwrap(), None, options, |_| {}).unwrap();
         let expected = shown(diagnose(&capture, &Selection::default(), false).findings.iter());
-        let events = told(&path);
+        let events = told(&path, slowness);
         let found = events.iter().filter_map(|event| match event {
             Event::Found(found) => Some(&found.finding),
             _ => None,
@@ -122,19 +193,20 @@ fn what_is_over_is_let_go() {
         let span = Span::from_millis(round * 100_000);
         for block in &blocks {
             watch.read(&later(block, span, u64::try_from(round).unwrap() * blocks.len() as u64));
-            found.extend(watch.events().into_iter().filter(|event| matches!(event, Event::Found(_))));
+            found.extend(watch.look().into_iter().filter(|event| matches!(event, Event::Found(_))));
         }
         // The clock goes on where no packet comes.
         for _ in 0..2 {
-            watch.wait_until(watch.now().after(Span::from_millis(3_000)));
-            found.extend(watch.events().into_iter().filter(|event| matches!(event, Event::Found(_))));
+            let later = watch.now().after(Span::from_millis(3_000));
+            watch.wait_until(later);
+            found.extend(watch.look().into_iter().filter(|event| matches!(event, Event::Found(_))));
         }
-        kept.push((watch.window.len(), watch.told.legs.len(), watch.due.len()));
+        kept.push((watch.judge.window.len(), watch.judge.told.legs.len(), watch.due.len()));
     }
     // One round in the window, since no two have the same keys, and no more.
     assert!(kept[4..].iter().all(|later| *later == kept[4]), "{kept:?}");
     assert!(kept[4].0 <= 12, "{kept:?}");
-    found.extend(watch.end().into_iter().filter(|event| matches!(event, Event::Found(_))));
+    found.extend(watch.finish().into_iter().filter(|event| matches!(event, Event::Found(_))));
     let mut codes = BTreeMap::new();
     for event in &found {
         let Event::Found(found) = event else { continue };
@@ -142,6 +214,71 @@ fn what_is_over_is_let_go() {
     }
     assert_eq!(codes, BTreeMap::from([(("WS201", 2), 2 * 60)]), "each finding once");
     assert_eq!(watch.totals().attempts_total(), 4 * 60);
+}
+
+#[test]
+fn what_is_old_goes_though_nothing_is_due() {
+    let blocks = blocks(Path::new("captures/nginx-nothing-configured/proxy-any.pcap"));
+    let mut watch = watch();
+    for block in &blocks {
+        watch.read(block);
+        watch.look();
+    }
+    let seconds = |watch: &mut Watched, seconds: i64| {
+        for _ in 0..seconds {
+            let later = watch.now().after(Span::from_millis(1_000));
+            watch.wait_until(later);
+            watch.look();
+        }
+    };
+    seconds(&mut watch, 10);
+    assert!(watch.kept > 0 && watch.kept == watch.judge.window.len());
+    seconds(&mut watch, 80);
+    assert_eq!((watch.kept, watch.judge.window.len()), (0, 0));
+    assert!(watch.task().is_none());
+}
+
+#[test]
+fn while_somebody_judges_no_more_waits_than_may() {
+    let mut watch = Watch::new(Options::default(), true);
+    for block in blocks(Path::new("captures/nginx-nothing-configured/proxy-any.pcap")) {
+        watch.read(&block);
+    }
+    let mut ended = watch.following.end().into_iter().find_map(|happened| match happened {
+        Happened::Ended(connection) if !connection.attempts.is_empty() => Some(connection),
+        _ => None,
+    });
+    let now = watch.now();
+    for name in 0..LIVE_CONNECTIONS as u64 + 100 {
+        ended.as_mut().unwrap().tcp.opening.first.packet = PacketNumber(name);
+        watch.note(&Happened::Ended(ended.clone().unwrap()), now);
+        if name % 1_000 == 0 {
+            watch.events();
+        }
+    }
+    watch.events();
+    assert_eq!((watch.ended.len(), watch.unjudged()), (LIVE_CONNECTIONS, 100));
+    // It does not wait for its time when there is so much.
+    watch.next_judgment = now.after(Span::from_millis(60_000));
+    assert!(watch.task().is_none(), "nothing is due");
+    watch.wait_until(now.after(LIVE_SETTLING));
+    let task = watch.task().unwrap();
+    let names = |from: u64, to: u64| (from..to).map(PacketNumber);
+    assert_eq!((task.ended.len(), watch.ended.len()), (LIVE_CONNECTIONS, 0));
+    assert!(task.forgotten.into_iter().eq(names(0, 100)));
+    assert!(task.ready.into_iter().eq(names(0, LIVE_CONNECTIONS as u64 + 100)));
+    assert!(watch.task().is_none());
+}
+
+#[test]
+fn nothing_is_kept_for_who_does_not_judge() {
+    let mut watch = Watch::new(Options::default(), false);
+    for block in blocks(Path::new("captures/nginx-nothing-configured/proxy-any.pcap")) {
+        watch.read(&block);
+        watch.events();
+    }
+    assert!(!watch.end().is_empty());
+    assert!(watch.task().is_none() && watch.ended.len() == 0 && watch.due.is_empty());
 }
 
 #[test]
@@ -157,9 +294,9 @@ fn silent_connections_expire() {
     let hours = |hours: i64| Span::from_millis(hours * 60 * 60 * 1_000);
     let start = watch.now();
     watch.wait_until(start.after(hours(1)));
-    assert_eq!(ended(&watch.events()), 0);
+    assert_eq!(ended(&watch.look()), 0);
     watch.wait_until(start.after(hours(3)));
-    let events = watch.events();
+    let events = watch.look();
     assert_eq!(ended(&events), 1);
     assert!(matches!(&events[..], [.., Event::Ended(connection)] if connection.tcp.evicted));
     assert_eq!(watch.totals().tcp.connections_expired, 1);
@@ -175,40 +312,48 @@ fn an_attempt_without_an_answer_is_told_when_it_waited_for_long() {
     for block in &blocks[..6] {
         watch.read(block);
     }
-    assert!(watch.events().is_empty());
-    watch.wait_until(watch.now().after(Span::from_millis(61_000)));
-    let events = watch.events();
+    assert!(watch.look().is_empty());
+    let later = watch.now().after(Span::from_millis(61_000));
+    watch.wait_until(later);
+    let events = watch.look();
     assert!(matches!(&events[..], [Event::Handshake { outcome: Outcome::Unanswered, .. }]), "{events:?}");
-    assert!(watch.events().is_empty(), "it is told once");
+    assert!(watch.look().is_empty(), "it is told once");
 }
 
-/// A capture in which the clock is put by so much in the middle, as it is told of it.
-fn told_across_a_step(by: Span) -> (Vec<Event>, Vec<Event>) {
+/// A capture in which the clock is put by so much in the middle, as it is told of it: what came before that, and after
+/// it. Connections that have closed when the clock is put wait to be told if it is put at once.
+fn told_across_a_step(by: Span, at_once: bool) -> (Vec<Event>, Vec<Event>) {
     let path = Path::new("captures/nginx-nothing-configured/proxy-any.pcap");
     let mut watch = watch();
     let (before, after) = (blocks(path), blocks(path));
     let (first, count) = (before[0].packets[0].time, before.len() as u64);
-    let end = |watch: &mut Watch, mut time: Timestamp| {
+    let end = |watch: &mut Watched, mut time: Timestamp| {
         // Nothing comes, and time goes by.
         let mut events = Vec::new();
         for _ in 0..80 {
             watch.wait_until(time);
             time = time.after(Span::from_millis(100));
-            events.extend(watch.events());
+            events.extend(watch.look());
         }
         events
     };
     let mut told = Vec::new();
     for block in before {
         watch.read(&block);
-        told.extend(watch.events());
+        told.extend(watch.look());
     }
-    let last = watch.now();
-    told.extend(end(&mut watch, last));
+    if !at_once {
+        let last = watch.now();
+        told.extend(end(&mut watch, last));
+    }
     // One that waits for its answer when the clock is put.
     let start = watch.now().after(by);
     watch.clock_stepped(start);
     assert_eq!(watch.now(), start);
+    if at_once {
+        told.extend(end(&mut watch, start));
+    }
+    let start = watch.now();
     let mut later = Vec::new();
     for mut block in after {
         block.first = PacketNumber(block.first.0 + count);
@@ -216,7 +361,7 @@ fn told_across_a_step(by: Span) -> (Vec<Event>, Vec<Event>) {
             packet.time = start.after(packet.time.since(first));
         }
         watch.read(&block);
-        later.extend(watch.events());
+        later.extend(watch.look());
     }
     let last = watch.now();
     later.extend(end(&mut watch, last));
@@ -238,11 +383,11 @@ fn a_clock_that_is_put_stops_nothing() {
         rules.sort_unstable();
         rules
     };
-    let (usual, same) = told_across_a_step(Span::from_millis(1));
+    let (usual, same) = told_across_a_step(Span::from_millis(1), false);
     assert_eq!(rules(&usual), rules(&same));
     assert!(rules(&usual).contains(&"upgrade-stripped"));
-    for hours in [-100, -3, 3, 100] {
-        let (before, after) = told_across_a_step(Span::from_millis(hours * 3_600_000));
+    for (hours, at_once) in [(-100, false), (-3, false), (3, false), (100, false), (-100, true), (3, true)] {
+        let (before, after) = told_across_a_step(Span::from_millis(hours * 3_600_000), at_once);
         assert_eq!(rules(&before), rules(&usual), "{hours} h");
         assert_eq!(rules(&after), rules(&usual), "{hours} h");
     }
@@ -257,8 +402,8 @@ fn a_request_that_waits_when_the_clock_is_put_forward_is_not_unanswered() {
     }
     let stepped = watch.now().after(Span::from_millis(3 * 3_600_000));
     watch.clock_stepped(stepped);
-    assert_eq!(watch.events().len(), 0);
+    assert_eq!(watch.look().len(), 0);
     watch.wait_until(stepped.after(Span::from_millis(61_000)));
-    let events = watch.events();
+    let events = watch.look();
     assert!(events.iter().any(|event| matches!(event, Event::Handshake { .. })), "{events:?}");
 }

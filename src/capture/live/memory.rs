@@ -61,6 +61,22 @@ impl Memory {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).bytes
     }
 
+    /// Packets before this one are forgotten before long: they lie in the oldest quarter of what may be remembered.
+    #[must_use]
+    pub fn soon_forgotten(&self) -> PacketNumber {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut over = kept.bytes.saturating_sub(LIVE_MEMORY_BYTES / 4 * 3);
+        let mut before = PacketNumber(0);
+        for block in &kept.blocks {
+            if over == 0 {
+                break;
+            }
+            over = over.saturating_sub(size(block));
+            before = PacketNumber(block.first.0.saturating_add(block.packets.len() as u64));
+        }
+        before
+    }
+
     /// The first packet that is remembered; none if there is none.
     #[must_use]
     pub fn first(&self) -> Option<PacketNumber> {
@@ -128,7 +144,7 @@ mod tests {
     #[test]
     fn the_latest_packets_are_remembered() {
         let memory = Memory::new(Vec::new());
-        assert_eq!(memory.first(), None);
+        assert_eq!((memory.first(), memory.soon_forgotten()), (None, PacketNumber(0)));
         let packet =
             PacketMeta { time: Timestamp::MIN, start: 0, captured: 1, original: 1, link: LinkType::ETHERNET };
         for first in 1..=10 {
@@ -136,6 +152,7 @@ mod tests {
             memory.add(Block { bytes, packets: vec![packet], first: PacketNumber(first), file_offset: 0 });
         }
         assert_eq!(memory.first(), Some(PacketNumber(8)));
+        assert_eq!(memory.soon_forgotten(), PacketNumber(9));
         let mut skipped = memory.read();
         skipped.skip_to(PacketNumber(10));
         assert_eq!(skipped.blocks.len(), 1);

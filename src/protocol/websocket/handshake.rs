@@ -128,7 +128,7 @@ pub enum Accept {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Offer {
     /// The accept value that belongs to the key, if there is one key.
-    accept: Option<[u8; ACCEPT_BYTES]>,
+    pub(in crate::protocol) accept: Option<[u8; ACCEPT_BYTES]>,
     /// Where in the head the only line of subprotocols, and that of extensions, stands: to read the answer takes no
     /// second look at all the fields.
     subprotocols: Option<Range<u32>>,
@@ -368,7 +368,7 @@ const KEY_BYTES: usize = 16;
 const KEY_CHARACTERS: usize = 24;
 
 /// The base64 form of a SHA-1.
-const ACCEPT_BYTES: usize = 28;
+pub const ACCEPT_BYTES: usize = 28;
 
 /// RFC 6455 section 1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";

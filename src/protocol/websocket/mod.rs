@@ -15,7 +15,7 @@ pub use facts::{
     Anomaly, AnomalyFact, CloseFact, FrameLog, FrameMark, FrameRecord, LongFrame, PingFacts, RoleFacts,
     SessionFacts, WaitingPings,
 };
-pub use handshake::{Accept, RequestProblem, ResponseProblem, accept_for};
+pub use handshake::{ACCEPT_BYTES, Accept, RequestProblem, ResponseProblem, accept_for};
 pub(super) use handshake::{Offer, agreed_deflate, read_request, read_response, read_unasked};
 pub use header::{FrameHeader, Opcode};
 pub use messages::{

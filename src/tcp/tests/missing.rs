@@ -157,3 +157,48 @@ fn of_two_that_wait_for_each_other_the_earlier_goes_first_and_nothing_with_it() 
     ];
     assert_eq!(up, expected);
 }
+
+/// A hole that is acknowledged, a clock that is put, and a segment so long after that.
+fn across_a_step(step_ns: i64, wait_ns: i64) -> Vec<Up> {
+    let mut wire = Wire::new();
+    wire.time_ns = 10_000_000_000_000;
+    wire.handshake(100, 900);
+    wire.send(Half::Lo, 106, 900, Flags::ACK, b"ef");
+    wire.send(Half::Hi, 900, 108, Flags::ACK, b"");
+    wire.time_ns += step_ns;
+    wire.send(Half::Hi, 900, 108, Flags::ACK, b"");
+    wire.time_ns += wait_ns;
+    wire.send(Half::Hi, 900, 108, Flags::ACK, b"!");
+    wire.send(Half::Lo, 100, 900, Flags::ACK, b"abcdXX");
+    wire.only().1
+}
+
+#[test]
+fn a_clock_that_is_put_back_neither_gives_up_a_hole_nor_keeps_it() {
+    let filled = [data(Half::Lo, b"abcdXXef"), data(Half::Hi, b"!")];
+    let given_up = [Up::Gap(Half::Lo, 6), data(Half::Lo, b"ef"), data(Half::Hi, b"!")];
+    for step_ns in [0, -1, -3_000_000, -500_000_000, -3_600_000_000_000, -9_000_000_000_000] {
+        assert_eq!(across_a_step(step_ns, 50_000_000), filled, "{step_ns}");
+        assert_eq!(across_a_step(step_ns, 150_000_000), given_up, "{step_ns}");
+    }
+}
+
+#[test]
+fn two_that_wait_for_each_other_do_so_across_a_step_back() {
+    for step_ns in [0, -3_600_000_000_000] {
+        let mut wire = Wire::new();
+        wire.time_ns = 10_000_000_000_000;
+        wire.handshake(100, 900);
+        // Each acknowledges what the other has not shown.
+        wire.send(Half::Lo, 100, 903, Flags::ACK, b"abc");
+        wire.send(Half::Hi, 900, 103, Flags::ACK, b"xyz");
+        wire.time_ns += step_ns;
+        for _ in 0..3 {
+            wire.time_ns += 60_000_000;
+            wire.send(Half::Hi, 903, 103, Flags::ACK, b"");
+        }
+        let place = wire.table.open().next().unwrap();
+        let delivered = place.receiver().0.clone();
+        assert_eq!(delivered, [data(Half::Lo, b"abc"), data(Half::Hi, b"xyz")], "{step_ns}");
+    }
+}
