@@ -32,8 +32,8 @@ def write_expected(scenario, captures, packets):
 def _commands(scenario):
     """The command lines of the recording, in the order in which they run."""
     tapping = [capture.command_line(tap) for tap in scenario.taps]
-    visiting = [["node" if visit.client == "node" else "python", *stage.visit_words(visit)]
-                for visit in scenario.visits]
+    visiting = [["node" if words[0].endswith(".js") else "python", *words]
+                for words in map(stage.visit_words, scenario.visits)]
     late = any(tap.late for tap in scenario.taps)
     recording = [*visiting, *tapping] if late else [*tapping, *visiting]
     rules = [network.inside(namespace, "iptables", *words) for namespace, *words in scenario.firewall]
@@ -57,6 +57,15 @@ SERVICES = {
     "api-pings": f"{API}, pings every second)",
     "api-tls": "the API with TLS on port 8443 (Python, `websockets`, WebSocket on /api/live, 404 everywhere else)",
     "api-other-release": "another release of the API on port 8001 (WebSocket on /api/v2/live, 404 everywhere else)",
+    "socketio": "a Socket.IO server on port 3000 (Node.js, `socket.io`)",
+    "socketio-second": "another process of it on port 3001",
+    "graphql": "a GraphQL server on port 3000 (Node.js, `graphql-ws`, subscriptions on /graphql)",
+    "graphql-older": "a GraphQL server on port 3000 (Node.js, `subscriptions-transport-ws`, subscriptions on /graphql)",
+    "hocuspocus": "a Hocuspocus server on port 3000 (Node.js, `@hocuspocus/server`)",
+    "signalr": "a SignalR server in small on port 3000 (Node.js, `ws`, the hub /hub, with a handshake timeout of 3 s)",
+    "signalr-second": "another process of it on port 3001",
+    "sockjs": "a SockJS server on port 3000 (Node.js, `sockjs`, below /echo)",
+    "broker": "a message broker on port 3000 (Node.js, `aedes` for MQTT on /mqtt, STOMP by hand on /stomp)",
     "gate": "a login gate on port 9000 (Python, answers nginx's auth_request: 204 with a session, 401 without)",
     "wrong-accept": f"{FAULTY}one fixed answer)",
     "silent": f"{FAULTY}never answers)",

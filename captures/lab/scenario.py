@@ -39,8 +39,8 @@ class Derived:
 class Visit:
     """One client, which opens one connection and holds one conversation. `ending` is what it must report.
 
-    `client` is its program: node (client.js), python (client.py), raw (raw.py, for requests no library makes) or socketio
-    (socketio-client.js).
+    `client` is its program: node (client.js), python (client.py), raw (raw.py, for requests no library makes), or the
+    application whose client it is (socketio: socketio-client.js).
     """
 
     conversation: str
@@ -74,7 +74,8 @@ class Scenario:
     after another, stay, and the event happens when all are there. With `lingers`, a proxy keeps connections open that
     nobody uses any more, and the capture ends before they do. The proxy does not see the clients in `hides`.
     On `tls_ports`, tshark is not told that there is HTTP. `mended_services` replaces `services` where lab/mend shows that
-    the mended configuration works, if nothing here would serve the WebSocket.
+    the mended configuration works, if nothing here would serve the WebSocket. `node_packages` are the libraries that speak
+    an application's protocol.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Scenario:
     hides: tuple = ()
     services: tuple = ("page", "api")
     mended_services: tuple = ()
+    node_packages: tuple = ()
     notes: str = ""
 
     def files(self):

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import hashlib
+import json
 import os
 import pathlib
 import shutil
@@ -30,18 +31,23 @@ class Tools:
     python: pathlib.Path
     older_python: pathlib.Path
 
-    def versions(self, proxies, older):
-        """The versions as the programs themselves report them; `older` is for the older Python library."""
+    def versions(self, proxies, older, node_packages):
+        """The versions as the programs themselves report them; `older` is for the older Python library. Where Node
+        packages beside `ws` are named, no Python runs.
+        """
         python = str(self.older_python if older else self.python)
         return {name: PROXIES[name]() for name in proxies} | {
             "tcpdump": _first_line("tcpdump", "--version").removeprefix("tcpdump version "),
             "libpcap": _line("libpcap", "tcpdump", "--version").removeprefix("libpcap version ").split()[0],
             "Node.js": _first_line("node", "--version").removeprefix("v"),
-            "ws": _first_line("node", "-p", f"require('{self.node_modules}/ws/package.json').version"),
+        } | {name: self._node_version(name) for name in ("ws", *node_packages)} | ({} if node_packages else {
             "Python": _first_line(python, "--version").removeprefix("Python "),
             "websockets": _first_line(python, "-c", "import websockets; print(websockets.__version__)"),
-            "tshark": _first_line("tshark", "--version").split()[2],
-        }
+        }) | {"tshark": _first_line("tshark", "--version").split()[2]}
+
+    def _node_version(self, name):
+        manifest = self.node_modules / name / "package.json"
+        return json.loads(manifest.read_text(encoding="utf-8"))["version"]
 
 
 PROXIES = {

@@ -33,6 +33,13 @@ SERVICES = {
     "api-small-messages": (8000, "api.py", "--small-messages"),
     "socketio": (3000, "socketio.js", "3000"),
     "socketio-second": (3001, "socketio.js", "3001"),
+    "graphql": (3000, "graphql.js", "graphql-ws"),
+    "graphql-older": (3000, "graphql.js", "subscriptions-transport-ws"),
+    "hocuspocus": (3000, "hocuspocus.js"),
+    "signalr": (3000, "signalr.js", "3000"),
+    "signalr-second": (3001, "signalr.js", "3001"),
+    "sockjs": (3000, "sockjs.js"),
+    "broker": (3000, "broker.js"),
     "api-tls": (8443, "api.py", "--port", "8443", "--certificate"),
     "api-other-release": (8001, "api.py", "--port", "8001", "--path", "/api/v2/live"),
     "gate": (9000, "gate.py"),
@@ -77,7 +84,7 @@ def _make_certificate(folder):
 
 def visit_words(visit):
     """The client's command line, as a reader of the README sees it."""
-    file = {"node": "client.js", "python": "client.py", "raw": "raw.py", "socketio": "socketio-client.js"}[visit.client]
+    file = {"node": "client.js", "python": "client.py", "raw": "raw.py"}.get(visit.client, f"{visit.client}-client.js")
     return [file, visit.conversation, visit.target, visit.address, *visit.options]
 
 

@@ -59,6 +59,11 @@ def established(leg, target, websocket=None, http_version="1.1", request_problem
                     response_problems=list(response_problems), **flow)
 
 
+def anywhere(claim):
+    """The same attempt without a claim about its target, in which a session has its name, another one in each run."""
+    return {key: value for key, value in claim.items() if key != "target"}
+
+
 def ended(how):
     """How a conversation ends, without a claim about what was said in it."""
     return {"end": how}

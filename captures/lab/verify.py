@@ -14,7 +14,7 @@ FIELDS = (
     "http.response.line", "tcp.flags.fin", "tcp.flags.reset", "websocket.opcode", "websocket.payload.close.status_code",
     "websocket.payload.close.reason",
 )
-PORTS = (3000, 8000, 8001, 8080, 8443, 9000, 80, 443)
+PORTS = (3000, 3001, 8000, 8001, 8080, 8443, 9000, 80, 443)
 ENDING = ("tcp.flags.fin", "tcp.flags.reset")
 # Faults of an answer for which RFC 6455 does not make the client fail, although browsers may.
 BEARABLE = {"subprotocol-missing", "body-present"}

@@ -58,16 +58,20 @@ impl Application {
         subprotocol.and_then(by_subprotocol).or_else(|| by_target(target))
     }
 
-    /// Of an attempt: by the subprotocol that its answer chose, or else by its target.
+    /// Of an attempt: by the subprotocol that its answer chose, or else by its target, or else by what its client offered:
+    /// a server that chooses nothing of it may say in a close frame why.
     #[must_use]
     pub fn of_attempt(attempt: &Attempt) -> Option<Self> {
         let answer = attempt.response.as_ref().map(ResponseFacts::head);
-        let chosen =
-            answer.as_ref().and_then(|head| head.fields.list("Sec-WebSocket-Protocol").first().copied());
+        let chosen = answer.as_ref().and_then(|head| head.fields.list(SUBPROTOCOL).first().copied());
         let asked = attempt.request.as_ref().map(RequestFacts::head);
+        let offered = || asked.as_ref()?.fields.list(SUBPROTOCOL).into_iter().find_map(by_subprotocol);
         Self::of(chosen, asked.as_ref().map_or("", |head| head.target))
+            .or_else(|| offered().filter(|_| chosen.is_none()))
     }
 }
+
+const SUBPROTOCOL: &str = "Sec-WebSocket-Protocol";
 
 /// Names of the IANA registry of subprotocols (RFC 6455 section 11.5), and those that libraries use.
 fn by_subprotocol(name: &str) -> Option<Application> {
@@ -106,7 +110,11 @@ fn by_target(target: &str) -> Option<Application> {
     match segments().next_back() {
         Some("cable") => Some(Application::ActionCable),
         Some("mqtt") => Some(Application::Mqtt),
-        Some("collaboration") => Some(Application::Plane),
+        // Plane serves it below /live, and names the kind of document in the query.
+        Some("collaboration") => {
+            let is_plane = has("documentType") || segments().nth_back(1) == Some("live");
+            Some(if is_plane { Application::Plane } else { Application::Hocuspocus })
+        }
         _ => None,
     }
 }
@@ -139,6 +147,9 @@ mod tests {
             ),
             (None, "/live/websocket?vsn=2.0.0", Some(Application::Phoenix)),
             (None, "/live/collaboration?documentType=project_page", Some(Application::Plane)),
+            (None, "/live/collaboration", Some(Application::Plane)),
+            (None, "/collaboration?documentType=page", Some(Application::Plane)),
+            (None, "/collaboration", Some(Application::Hocuspocus)),
             (None, "/echo/123/abcd/websocket", Some(Application::SockJs)),
             (None, "/echo/abc/abcd/websocket", None),
             (Some("chat"), "/live", None),

@@ -2,7 +2,8 @@
 //
 //   node socketio-client.js CONVERSATION PATH ADDRESS [OPTION=VALUE...]
 //
-// Conversations: `ask` asks one question over a WebSocket and leaves; `insist` comes again until it has failed often.
+// Conversations: `ask` asks one question over a WebSocket and leaves; `insist` comes again until it has failed often;
+// `stay` asks again and again over whatever transport there is.
 'use strict';
 
 const http = require('node:http');
@@ -11,6 +12,8 @@ const { io } = require('socket.io-client');
 
 const HOST = 'chat.example.test';
 const FAILURES = 4;
+const QUESTIONS = 4;
+const PAUSE_MS = 2000;
 const PATIENCE_MS = 10_000;
 
 const [conversation, path, address] = process.argv.slice(2);
@@ -26,8 +29,14 @@ function end(line) {
   setTimeout(() => process.exit(0), 300);
 }
 
+function stay(answered = 0) {
+  if (answered === QUESTIONS) return end(`answered ${QUESTIONS} times over ${socket.io.engine.transport.name}`);
+  return socket.emit('question', 'still there?', () => setTimeout(stay, PAUSE_MS, answered + 1));
+}
+
 let failures = 0;
 socket.on('connect', () => {
+  if (conversation === 'stay') stay();
   if (conversation !== 'ask') return;
   const transport = socket.io.engine;
   const ask = () => socket.emit('question', 'still there?', (answer) => end(`answered over ${transport.transport.name}: ${answer}`));

@@ -4,7 +4,7 @@ import importlib
 
 MODULES = ("founding", "configuration", "upstream", "established", "viewpoints", "proxies", "answers",
            "proxied_faults", "requests", "encryption", "endings", "broken", "applications",
-           "chains", "clients", "transport")
+           "protocols", "chains", "clients", "transport")
 
 
 def _of(*modules):

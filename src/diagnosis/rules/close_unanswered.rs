@@ -3,10 +3,10 @@
 use crate::diagnosis::ends::{self, With};
 use crate::diagnosis::finding::Finding;
 use crate::diagnosis::rule::{Check, Rule, Severity};
-use crate::diagnosis::view::RouteView;
+use crate::diagnosis::view::{LegView, RouteView};
 use crate::diagnosis::words;
 use crate::protocol::Role;
-use crate::units::Span;
+use crate::units::{Origin, Span};
 
 /// A Close frame is not answered with one.
 pub(super) static RULE: Rule = Rule {
@@ -18,8 +18,11 @@ pub(super) static RULE: Rule = Rule {
 ## What it sees
 
 One side sends a Close frame, and the connection ends without a Close frame from the other, in a capture that lacks
-nothing of it. If the side that was asked ends the connection itself, or has a second to answer and does not, it is a
-warning. If the side that asks does not wait for the answer, it is a note: browsers that leave a page do that.
+nothing of it. Where a proxy has passed the frame on, who did not answer is behind it. If the side that was asked has a
+second to answer and does not, or ends the connection at once over a code that tells a fault, it is a warning. It is a
+note if it ends the connection at once after 1000, 1001 or no code, since nothing is lost then: MQTT brokers do that,
+who were told of the end in a message. It is a note too if the side that asks does not wait for the answer: browsers
+that leave a page do that.
 
 ## Why it breaks
 
@@ -39,19 +42,30 @@ library, or one that no longer reads. A proxy in between passes Close on like an
 
 fn check(route: &RouteView<'_>) -> Option<Finding> {
     let end = ends::of(route).filter(|end| end.is_whole)?;
-    let With::CloseFrame(_) = end.with else { return None };
-    let leg = end.leg;
-    let ending = leg.connection.tcp.ending?;
-    let ended_by = leg.connection.closed_by()?;
+    let With::CloseFrame(code) = end.with else { return None };
     let asked = end.by.other();
     let answers = |leg| ends::session(leg).is_some_and(|session| session.role(asked).close > 0);
-    let waited = ending.origin.time.since(end.at);
+    // The farthest leg that the frame reached, and where it did.
+    let reached = |leg: &LegView<'_>| {
+        ends::session(leg)?.close.as_ref().filter(|close| close.by == end.by).map(|close| close.origin)
+    };
+    let mut legs: Vec<(&LegView<'_>, Origin)> =
+        route.legs().filter_map(|leg| Some((leg, reached(leg)?))).collect();
+    if end.by == Role::Server {
+        legs.reverse();
+    }
+    let (leg, at) = legs.pop()?;
+    let ending = leg.connection.tcp.ending?;
+    let ended_by = leg.connection.closed_by()?;
+    let waited = ending.origin.time.since(at.time);
     if route.legs().any(answers) || waited < Span::default() {
         return None;
     }
     let who = if asked == Role::Client { route.sender(leg) } else { route.answerer(leg) };
     let has_had_time = waited >= PATIENCE;
     let is_at_fault = ended_by == asked || has_had_time;
+    // Who says goodbye and finds the other gone at once has lost nothing.
+    let is_harmless = !has_had_time && matches!(code, NORMAL | GOING_AWAY | NO_CODE);
     let ends_it = if ended_by == asked {
         "and ends the connection"
     } else {
@@ -64,15 +78,20 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
     };
     Some(
         Finding::new(&RULE, who, headline)
-            .at_most(if is_at_fault { Severity::Warning } else { Severity::Note })
+            .at_most(if is_at_fault && !is_harmless { Severity::Warning } else { Severity::Note })
             .saying(if is_at_fault {
                 format!("It sends none in {}, {ends_it}.", words::span(waited))
             } else {
                 format!("It ends the connection {} after it.", words::span(waited))
             })
-            .shown_by([end.packet, ending.origin.packet]),
+            .shown_by([end.packet, at.packet, ending.origin.packet]),
     )
 }
+
+const NORMAL: u16 = 1000;
+const GOING_AWAY: u16 = 1001;
+/// What stands for no code at all (RFC 6455 section 7.1.5).
+const NO_CODE: u16 = 1005;
 
 /// An answer takes a round trip, and some programs a moment more.
 const PATIENCE: Span = Span::from_millis(1_000);
@@ -84,7 +103,7 @@ mod tests {
     #[test]
     fn who_ends_the_connection_instead_of_answering_is_named() {
         let (mut script, mut client) = session();
-        script.say(&mut client, From::Server, close_frame(From::Server, 1000)).wait_ms(20);
+        script.say(&mut client, From::Server, close_frame(From::Server, 1012)).wait_ms(20);
         script.reset(&mut client, From::Client);
         assert_eq!(
             script.leading(),
@@ -96,6 +115,18 @@ mod tests {
         assert_eq!(
             script.leading(),
             "warning close-unanswered: the server 10.77.1.1:80 does not answer a Close frame"
+        );
+    }
+
+    #[test]
+    fn an_upstream_that_leaves_at_once_is_a_note_and_not_the_proxy() {
+        let (mut script, mut client, mut upstream) = proxied_session();
+        script.say(&mut client, From::Client, close_frame(From::Client, 1000));
+        script.say(&mut upstream, From::Client, close_frame(From::Client, 1000));
+        script.reset(&mut upstream, From::Server).close(&mut client, From::Server);
+        assert_eq!(
+            script.leading(),
+            "note close-unanswered: the upstream 10.77.2.2:3000 does not answer a Close frame"
         );
     }
 

@@ -16,15 +16,17 @@ pub(super) static RULE: Rule = Rule {
     page: "\
 ## What it sees
 
-A client that offers `graphql-ws` or `graphql-transport-ws` and gets none of what it offered: the 101 chooses the
-other of the two, or the server closes with 4406 (subprotocol not acceptable), or it chooses none and closes with
-1002. A server that only chooses none is told as `subprotocol-mismatch`.
+A client that offers `graphql-ws` or `graphql-transport-ws` to a server of the other: the 101 chooses the other of the
+two, or the server closes with 4406 (subprotocol not acceptable), or it closes with 1002 before it has said anything,
+whatever the 101 chose: the library below takes what is offered first. A server that only chooses none is told as
+`subprotocol-mismatch`.
 
 ## Why it breaks
 
 There are two protocols, and their names mislead. `graphql-transport-ws` is that of the library graphql-ws, which is
 the newer one. `graphql-ws` is that of subscriptions-transport-ws, which is no longer kept up. Their messages differ,
-so that a client of one and a server of the other end the connection at once.
+so a client of one and a server of the other end the connection at once: a server of the newer library with 4406, one
+of the older with 1002.
 
 ## How to mend it
 
@@ -43,6 +45,9 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
     let chosen = leg.response.as_ref().map(|answer| answer.fields.list(FIELD)).unwrap_or_default();
     let close = close(leg);
     let what = match (names(chosen), close) {
+        (known, Some((code, _))) if known.iter().any(|name| offered.contains(name)) => {
+            format!("the server agrees, and closes with {code} before it has said anything")
+        }
         (known, _) if !known.is_empty() => format!("the server chooses {}", known.join(" and ")),
         (_, Some((code, _))) => format!("the server closes with {code}"),
         (_, None) => return None,
@@ -71,10 +76,18 @@ fn is_it(leg: &LegView<'_>) -> bool {
     let is_other = chosen.iter().any(|chosen| NAMES.contains(chosen));
     let is_refused = match close(leg) {
         Some((NOT_ACCEPTABLE, _)) => true,
-        Some(_) => chosen.is_empty(),
+        Some(_) => is_at_odds(leg),
         None => false,
     };
     answer_is_switching(leg) && !offered.is_empty() && ((is_other && !is_accepted) || is_refused)
+}
+
+/// Whether the server broke off before it said anything, over a client that broke no rule of RFC 6455.
+fn is_at_odds(leg: &LegView<'_>) -> bool {
+    ends::session(leg).is_some_and(|session| {
+        let violations = session.anomalies.iter().filter(|anomaly| anomaly.by == Role::Client);
+        session.role(Role::Server).messages == 0 && violations.count() == 0
+    })
 }
 
 fn answer_is_switching(leg: &LegView<'_>) -> bool {
@@ -118,11 +131,27 @@ mod tests {
     fn two_protocols_that_do_not_meet_are_told() {
         let sentence = "error graphql-subprotocol: the server 10.77.1.1:80 does not speak the GraphQL protocol that the \
                         client offers";
-        for (chosen, close) in [("", Some(1002)), ("graphql-ws", None), ("", Some(4406))] {
+        let chosen = "graphql-transport-ws";
+        for (chosen, close) in
+            [("", Some(1002)), (chosen, Some(1002)), ("graphql-ws", None), ("", Some(4406))]
+        {
             let script = attempt("graphql-transport-ws", chosen, close);
             assert_eq!(script.leading(), sentence, "{chosen} {close:?}");
             assert_eq!(script.rules(), ["graphql-subprotocol"]);
         }
+    }
+
+    #[test]
+    fn a_protocol_error_in_the_midst_of_talk_is_another_fault() {
+        let subprotocol = [("Sec-WebSocket-Protocol", "graphql-transport-ws")];
+        let mut script = Script::default();
+        let mut client = script.connect(CLIENT, PROXY);
+        script.say(&mut client, From::Client, request_with(&subprotocol));
+        script.say(&mut client, From::Server, switching_with(&subprotocol));
+        script.say(&mut client, From::Server, text_frame(From::Server, "{\"type\":\"connection_ack\"}"));
+        script.say(&mut client, From::Server, close_frame(From::Server, 1002));
+        script.close(&mut client, From::Server);
+        assert!(script.finding("graphql-subprotocol").is_none());
     }
 
     #[test]

@@ -73,11 +73,10 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
 fn is_changed_behind(answer: &Answer<'_, '_>) -> bool {
     let complains = match answer.status {
         426 | 505 => true,
+        200 => text::decode(answer.leg.body()).starts_with("Welcome to Hocuspocus"),
         400 => {
             let body = text::decode(answer.leg.body()).to_ascii_lowercase();
-            ["connection header", "upgrade header", "http version", "http/1.0"]
-                .iter()
-                .any(|word| body.contains(word))
+            COMPLAINTS.iter().any(|words| body.contains(words)) || is_engine_io_without_upgrade(answer, &body)
         }
         _ => false,
     };
@@ -86,6 +85,23 @@ fn is_changed_behind(answer: &Answer<'_, '_>) -> bool {
     let is_whole = answer.leg.request.is_some() && forwarding::asks_rightly(answer.leg) && !is_version;
     complains && is_whole && answer.by == Maker::Unknown
 }
+
+/// Engine.IO answers code 3 to a request for its WebSocket that is no upgrade (`TRANSPORT_MISMATCH` and
+/// `TRANSPORT_HANDSHAKE_ERROR` in its `verify`).
+fn is_engine_io_without_upgrade(answer: &Answer<'_, '_>, body: &str) -> bool {
+    let target = answer.leg.target();
+    body.contains("\"code\":3,") && target.contains("EIO=") && target.contains("transport=websocket")
+}
+
+/// What servers say to a request that is no upgrade. The last two are of `SockJS`.
+const COMPLAINTS: [&str; 6] = [
+    "connection header",
+    "upgrade header",
+    "http version",
+    "http/1.0",
+    "not a valid websocket request",
+    "can \"upgrade\" only to \"websocket\"",
+];
 
 #[cfg(test)]
 mod tests {
@@ -125,6 +141,24 @@ mod tests {
             finding.detail
         );
         assert!(finding.fixes[1].text.contains("proxy_set_header Upgrade $http_upgrade;"));
+    }
+
+    #[test]
+    fn answers_of_applications_to_what_is_no_upgrade_are_known() {
+        let is_told = |target: &str, status: &str, body: &str| {
+            let mut script = Script::default();
+            let mut client = script.connect(CLIENT, PROXY);
+            script.say(&mut client, From::Client, request_with(&[("GET", target)]));
+            script.say(&mut client, From::Server, answer(status, &[("Server", "nginx/1.22.1")], body));
+            let detail = script.finding("refused-by-upstream").unwrap().detail;
+            detail.iter().any(|sentence| sentence.ends_with("takes it out."))
+        };
+        let code = "{\"code\":3,\"message\":\"Bad request\"}";
+        assert!(is_told("/socket.io/?EIO=4&transport=websocket&sid=x", "400 Bad Request", code));
+        assert!(!is_told("/socket.io/?EIO=4&transport=polling&sid=x", "400 Bad Request", code));
+        assert!(is_told("/echo/123/abcd/websocket", "400 Bad Request", "Not a valid websocket request"));
+        assert!(is_told("/collaboration", "200 OK", "Welcome to Hocuspocus!"));
+        assert!(!is_told("/collaboration", "200 OK", "hello"));
     }
 
     #[test]

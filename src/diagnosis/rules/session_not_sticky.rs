@@ -5,10 +5,13 @@ use std::net::IpAddr;
 
 use crate::diagnosis::finding::{About, Blame, Finding};
 use crate::diagnosis::rule::{Check, Rule, Severity};
-use crate::diagnosis::sessions_by_polling::{Request, by_session};
-use crate::diagnosis::view::CaptureView;
+use crate::diagnosis::sessions_by_polling::{Kind, Request, by_session, path};
+use crate::diagnosis::view::{CaptureView, LegView, RouteView};
 use crate::diagnosis::words;
+use crate::protocol::Role;
 use crate::units::{Endpoint, PacketNumber};
+
+use super::signalr_session_unknown;
 
 /// The requests of one session reach several upstreams.
 pub(super) static RULE: Rule = Rule {
@@ -20,7 +23,9 @@ pub(super) static RULE: Rule = Rule {
 ## What it sees
 
 Requests that carry one session's name (`sid=` of Engine.IO, `id=` of SignalR, the path of SockJS) from one proxy to two
-or more upstreams, and some of them are answered with 400 or 404, since the session lives in one of them.
+or more upstreams, and some of them are answered with 400 or 404, since the session lives in one of them. A SignalR
+session has its name from the answer to `POST .../negotiate`, which the capture does not keep: there it is the
+client's own negotiation just before that went to another upstream, and the 404 says `No Connection with that ID`.
 
 ## Why it breaks
 
@@ -56,6 +61,9 @@ fn check(view: &CaptureView<'_>) -> Vec<Finding> {
             note(&session, &mut by_proxy);
         }
     }
+    for route in &view.routes {
+        note_negotiated(route, &requests.signalr, &mut by_proxy);
+    }
     by_proxy.into_iter().filter_map(|(proxy, scattered)| judge(view, proxy, &scattered)).collect()
 }
 
@@ -90,6 +98,54 @@ fn note<'r, 'a>(session: &[&'r Request<'a>], by_proxy: &mut BTreeMap<IpAddr, Sca
         if scattered.example.is_empty() {
             scattered.example = requests;
         }
+    }
+}
+
+/// A connection of `SignalR` that one upstream has negotiated and another one does not know.
+fn note_negotiated<'r, 'a>(
+    route: &RouteView<'a>,
+    requests: &'r [Request<'a>],
+    by_proxy: &mut BTreeMap<IpAddr, Scattered<'r, 'a>>,
+) {
+    let is_unknown = |leg: &&LegView<'_>| leg.comes_over_proxy() && signalr_session_unknown::is_it(leg);
+    let Some(leg) = route.legs().find(is_unknown) else { return };
+    let own = route.first.connection;
+    let (client, front) = (own.endpoint(Role::Client).address, own.endpoint(Role::Server));
+    let (proxy, upstream) =
+        (leg.connection.endpoint(Role::Client).address, leg.connection.endpoint(Role::Server));
+    let at = |packet: Option<PacketNumber>| requests.partition_point(|request| Some(request.packet) < packet);
+    let hub =
+        |request: &Request<'a>| path(request.target).trim_end_matches('/').trim_end_matches("/negotiate");
+    let Some(attempt) = requests.get(at(leg.request_packet())) else { return };
+    let before = requests.get(..at(route.first.request_packet())).unwrap_or_default();
+    let is_own = |request: &Request<'_>| request.client.address == client && request.server == front;
+    // What the proxy sent on may have another path.
+    let Some(asked) = before.iter().rposition(|request| {
+        request.kind == Kind::Negotiate
+            && is_own(request)
+            && hub(request) == route.first.path().trim_end_matches('/')
+    }) else {
+        return;
+    };
+    let handed_on = before.get(asked..).unwrap_or_default().iter().filter(|request| {
+        request.kind == Kind::Negotiate
+            && request.client.address == proxy
+            && request.server != front
+            && hub(request) == hub(attempt)
+    });
+    let handed_on: Vec<&Request<'_>> = handed_on.collect();
+    if handed_on.is_empty() || handed_on.iter().any(|request| request.server == upstream) {
+        return;
+    }
+    let scattered = by_proxy.entry(proxy).or_default();
+    scattered.sessions = scattered.sessions.saturating_add(1);
+    scattered.upstreams.extend(handed_on.iter().map(|request| request.server));
+    scattered.upstreams.insert(upstream);
+    scattered.refused.push(attempt);
+    scattered.places.push(attempt.connection);
+    if scattered.example.is_empty() {
+        scattered.example = handed_on;
+        scattered.example.push(attempt);
     }
 }
 
@@ -156,6 +212,38 @@ mod tests {
             session("10.77.2.2:3001", "400 Bad Request").leading(),
             "error session-not-sticky: the proxy 10.77.2.1 sends the requests of one session to several upstreams"
         );
+    }
+
+    /// A client that negotiates and connects over a proxy, which sends the second request there.
+    fn negotiated(second: &str) -> Script {
+        let (mut script, body) = (Script::default(), "{\"connectionToken\":\"2gFEdJIBTxWqkQtDYFH2fg\"}");
+        let negotiate =
+            "POST /hub/negotiate?negotiateVersion=1 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
+        let mut client = script.connect("10.77.1.2:50001", PROXY);
+        script.say(&mut client, From::Client, negotiate);
+        let mut upstream = script.connect("10.77.2.1:40001", UPSTREAM);
+        script.say(&mut upstream, From::Client, negotiate);
+        script.say(&mut upstream, From::Server, answer("200 OK", &[], body));
+        script.say(&mut client, From::Server, answer("200 OK", &[], body));
+        let connect = request_with(&[("GET", "/hub?id=2gFEdJIBTxWqkQtDYFH2fg")]);
+        let mut client = script.connect(CLIENT, PROXY);
+        script.say(&mut client, From::Client, &connect);
+        let mut upstream = script.connect(PROXY_OUT, second);
+        script.say(&mut upstream, From::Client, &connect);
+        let unknown = answer("404 Not Found", &[], "No Connection with that ID");
+        script.say(&mut upstream, From::Server, &unknown).say(&mut client, From::Server, &unknown);
+        script
+    }
+
+    #[test]
+    fn a_proxy_that_sends_a_negotiated_connection_elsewhere_is_named() {
+        let script = negotiated("10.77.2.2:3001");
+        assert_eq!(
+            script.leading(),
+            "error session-not-sticky: the proxy 10.77.2.1 sends the requests of one session to several upstreams"
+        );
+        assert_eq!(script.rules(), ["session-not-sticky"]);
+        assert!(negotiated(UPSTREAM).leading().starts_with("error signalr-session-unknown"));
     }
 
     #[test]

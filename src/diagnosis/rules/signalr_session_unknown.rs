@@ -52,7 +52,8 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
     )
 }
 
-fn is_it(leg: &LegView<'_>) -> bool {
+/// Whether the leg is answered so.
+pub(super) fn is_it(leg: &LegView<'_>) -> bool {
     leg.status() == Some(NOT_FOUND)
         && memchr::memmem::find(leg.body(), b"No Connection with that ID").is_some()
         && leg.target().contains("id=")

@@ -47,19 +47,19 @@ fn check(view: &CaptureView<'_>) -> Vec<Finding> {
     }
     let by_request = view.routes_by_request();
     let mut routes: Vec<usize> = Vec::new();
-    let mut example: Option<(&Request<'_>, &Request<'_>)> = None;
+    let mut example: Option<(&Request<'_>, &Request<'_>, Vec<&str>)> = None;
     for attempt in failed {
         let Some(polls) = polls.get(&(attempt.client.address, prefix(attempt.target))) else { continue };
         let next = polls.partition_point(|poll| poll.packet <= attempt.packet);
         let soon = |poll: &&&Request<'_>| poll.time.since(attempt.time) <= MINUTE;
         let Some(fallback) = polls.get(next).filter(soon) else { continue };
         routes.extend(by_request.get(&attempt.packet));
-        example.get_or_insert((attempt, fallback));
+        let tried = polls.get(next..).unwrap_or_default().iter().take_while(soon);
+        example.get_or_insert_with(|| (attempt, *fallback, transports(tried)));
     }
     routes.sort_unstable();
     routes.dedup();
-    let (Some((attempt, fallback)), false) = (example, routes.is_empty()) else { return Vec::new() };
-    let transport = sockjs(path(fallback.target)).map_or("", |(_, transport)| transport);
+    let (Some((attempt, fallback, tried)), false) = (example, routes.is_empty()) else { return Vec::new() };
     vec![
         Finding::new(
             &RULE,
@@ -68,11 +68,23 @@ fn check(view: &CaptureView<'_>) -> Vec<Finding> {
         )
         .about(About::Routes(routes))
         .saying(format!(
-            "The WebSocket of SockJS is answered with {}, and the client goes on with {transport}.",
-            attempt.status.unwrap_or_default()
+            "The WebSocket of SockJS is answered with {}, and the client goes on with {}.",
+            attempt.status.unwrap_or_default(),
+            tried.join(", then ")
         ))
         .shown_by([attempt.packet, fallback.packet]),
     ]
+}
+
+/// The transports by which a client receives, in the order in which it tries them.
+fn transports<'r, 'a: 'r>(polls: impl Iterator<Item = &'r &'r Request<'a>>) -> Vec<&'a str> {
+    let mut tried = Vec::new();
+    for (_, transport) in polls.filter_map(|poll| sockjs(path(poll.target))) {
+        if !transport.ends_with("_send") && !tried.contains(&transport) {
+            tried.push(transport);
+        }
+    }
+    tried
 }
 
 /// What stands before the server, the session and the transport.

@@ -31,6 +31,8 @@ pub struct SessionFacts {
     pub client_longest: Option<LongFrame>,
     /// The same of the server.
     pub server_longest: Option<LongFrame>,
+    /// The server's first message, if that lets the client not in: what Hocuspocus says to a token that it refuses.
+    pub denied: Option<Origin>,
     /// Its messages, if they were asked for.
     pub decoded: Option<Box<Decoded>>,
 }

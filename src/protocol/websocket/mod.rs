@@ -1,6 +1,7 @@
 //! WebSocket: RFC 6455 and RFC 7692.
 
 mod clear_text;
+mod denial;
 mod extensions;
 mod facts;
 mod handshake;

@@ -1,13 +1,14 @@
 //! The frames of one session: RFC 6455 sections 5 and 7, as an observer sees them.
 //!
-//! Headers are read, payloads are skipped by their length; only control frames are looked into. Nothing is
-//! refused: what RFC 6455 forbids is counted and the frame taken for what it says it is.
+//! Headers are read, payloads are skipped by their length; only control frames are looked into, and the server's first
+//! message if it is short. Nothing is refused: what RFC 6455 forbids is counted and the frame taken for what it says it is.
 
 mod again;
 
 use std::ops::ControlFlow;
 
 use super::clear_text::is_clear_text;
+use super::denial::is_denial;
 use super::extensions::DeflateParameters;
 use super::facts::{
     Anomaly, AnomalyFact, CloseFact, FrameLog, FrameMark, FrameRecord, LongFrame, SessionFacts,
@@ -57,6 +58,7 @@ struct Rare {
     early_client_bytes: u64,
     client_longest: Option<LongFrame>,
     server_longest: Option<LongFrame>,
+    denied: Option<Origin>,
 }
 
 impl Session {
@@ -68,9 +70,12 @@ impl Session {
             Start::Midstream => (Message::Unknown, None),
         };
         let side = || Side { message, ..Side::default() };
-        let marks_left = if context.keeps_heads() { limits::FRAME_MARKS } else { 0 };
-        let client = Side { marks_left, ..side() };
-        Self { client, server: side(), deflate, close: None, pings: None, rare: None }
+        let looks_left = if context.keeps_heads() { limits::FRAME_MARKS } else { 0 };
+        let client = Side { looks_left, ..side() };
+        // Of a session that began before the capture the first message that is seen is none.
+        let looks_left = u8::from(context.keeps_heads() && start != Start::Midstream);
+        let server = Side { looks_left, ..side() };
+        Self { client, server, deflate, close: None, pings: None, rare: None }
     }
 
     /// Notes that the client sent `count` bytes before it can have seen the answer.
@@ -86,6 +91,9 @@ impl Session {
         let side = self.side_mut(by);
         side.state = State::Lost;
         side.message = Message::Unknown;
+        if by == Role::Server {
+            side.looks_left = 0;
+        }
     }
 
     /// The next bytes of one side.
@@ -144,6 +152,9 @@ impl Session {
 
     /// `length` bytes of one side are not in the capture.
     pub(crate) fn gap(&mut self, context: &mut Context, by: Role, length: u64) {
+        if by == Role::Server {
+            self.server.looks_left = 0;
+        }
         let side = self.side_mut(by);
         if let State::Trial(trial) = &mut side.state {
             let verdict = trial.gap(length);
@@ -181,6 +192,7 @@ impl Session {
             (rare.client_losses, rare.server_losses) = (known.client_losses, known.server_losses);
             rare.early_client_bytes = known.early_client_bytes;
             (rare.client_longest, rare.server_longest) = (known.client_longest, known.server_longest);
+            rare.denied = known.denied;
             if with_frames {
                 rare.frames = known.frames.clone();
             }
@@ -204,6 +216,7 @@ impl Session {
             early_client_bytes: rare.early_client_bytes,
             client_longest: rare.client_longest,
             server_longest: rare.server_longest,
+            denied: rare.denied,
             decoded: None,
         }
     }
@@ -234,8 +247,8 @@ impl Session {
             self.expect_payload(context, by, header, origin);
             return rest;
         };
-        if header.opcode.is_control() {
-            self.control(context, by, &header, payload, origin);
+        if header.opcode.is_control() || self.is_first_message(by) {
+            self.look_into(context, by, &header, payload, origin);
         }
         after
     }
@@ -275,7 +288,7 @@ impl Session {
             // A ping is sent with its first byte; a pong is there with its last.
             let is_pong = control.header.opcode == Opcode::PONG;
             let origin = if is_pong { Origin { time, ..control.origin } } else { control.origin };
-            self.control(context, by, &control.header, &control.payload, origin);
+            self.look_into(context, by, &control.header, &control.payload, origin);
         }
         rest
     }
@@ -290,7 +303,7 @@ impl Session {
         let side = self.side_mut(by);
         side.count(header);
         let place = if is_control { MessagePlace::default() } else { side.follow_message(header) };
-        let marks = side.marks_left > 0;
+        let is_looked_at = side.looks_left > 0;
         let is_ordinary = header.rsv == 0
             && header.opcode.is_defined()
             && header.length_is_minimal
@@ -301,16 +314,26 @@ impl Session {
         if !is_ordinary {
             self.inspect(by, header, place, origin);
         }
-        if marks {
-            self.mark(header, origin);
+        if is_looked_at {
+            self.look_at(by, header, origin);
         }
     }
 
-    /// Keeps what tells a frame of the client from all others.
+    /// Keeps what tells a frame of the client from all others, and decides whether the server's first message is looked
+    /// into: it has to be short, in one frame, and as it was said.
     #[cold]
-    fn mark(&mut self, header: &FrameHeader, origin: Origin) {
-        if let Some(masking_key) = header.masking_key {
-            self.client.marks_left = self.client.marks_left.saturating_sub(1);
+    fn look_at(&mut self, by: Role, header: &FrameHeader, origin: Origin) {
+        if by == Role::Server {
+            let is_readable = header.opcode == Opcode::BINARY
+                && header.fin
+                && header.rsv == 0
+                && header.masking_key.is_none()
+                && header.length <= limits::CONTROL_PAYLOAD_BYTES as u64;
+            if !header.opcode.is_control() && !is_readable {
+                self.server.looks_left = 0;
+            }
+        } else if let Some(masking_key) = header.masking_key {
+            self.client.looks_left = self.client.looks_left.saturating_sub(1);
             let marks = &mut self.rare.get_or_insert_default().marks;
             if marks.is_empty() {
                 marks.reserve_exact(usize::from(limits::FRAME_MARKS));
@@ -383,12 +406,13 @@ impl Session {
 
     /// Says what is due after a header whose payload is not here as a whole.
     fn expect_payload(&mut self, context: &Context, by: Role, header: FrameHeader, origin: Origin) {
-        let readable = header.opcode.is_control() && header.length <= limits::CONTROL_PAYLOAD_BYTES as u64;
+        let is_wanted = header.opcode.is_control() || self.is_first_message(by);
+        let readable = is_wanted && header.length <= limits::CONTROL_PAYLOAD_BYTES as u64;
         if header.length >= limits::LONG_FRAME_BYTES {
             self.note_long(by, header.length, origin);
         }
         if readable && header.length == 0 {
-            self.control(context, by, &header, &[], origin);
+            self.look_into(context, by, &header, &[], origin);
         }
         self.side_mut(by).state = match header.length {
             0 => State::Header,
@@ -397,8 +421,20 @@ impl Session {
         };
     }
 
-    /// A whole control frame; its payload is as it was on the wire.
-    fn control(&mut self, context: &Context, by: Role, header: &FrameHeader, payload: &[u8], origin: Origin) {
+    /// Whether the frame at hand, if it has data, is the server's first message and is to be looked into.
+    const fn is_first_message(&self, by: Role) -> bool {
+        matches!(by, Role::Server) && self.server.looks_left > 0
+    }
+
+    /// A whole control frame, or the server's first message; its payload is as it was on the wire.
+    fn look_into(
+        &mut self,
+        context: &Context,
+        by: Role,
+        header: &FrameHeader,
+        payload: &[u8],
+        origin: Origin,
+    ) {
         // Who wants totals only is not told of round trips.
         if header.opcode != Opcode::CLOSE && !context.keeps_heads() {
             return;
@@ -415,6 +451,12 @@ impl Session {
             Opcode::PING => self.pings.get_or_insert_default().ping(by, payload, origin),
             Opcode::PONG => self.pings.get_or_insert_default().pong(by, payload, origin.time),
             Opcode::CLOSE => self.close(by, payload, origin),
+            Opcode::BINARY => {
+                self.server.looks_left = 0;
+                if is_denial(payload) {
+                    self.rare.get_or_insert_default().denied = Some(origin);
+                }
+            }
             _ => {}
         }
     }

@@ -21,8 +21,9 @@ pub(super) struct Side {
     pub(super) closed: bool,
     /// It has sent a close frame of which the capture lacks the payload.
     pub(super) close_lost: bool,
-    /// How many more frames of this side are to be marked.
-    pub(super) marks_left: u8,
+    /// How many more frames of this side are to be looked at: those of the client are marked, and the server's first
+    /// message is looked into.
+    pub(super) looks_left: u8,
 }
 
 /// What the capture's holes left of one side's stream.
@@ -91,7 +92,7 @@ impl Side {
     #[inline]
     pub(super) fn plain_frames(&mut self, context: &Context, by: Role, mut bytes: &[u8]) -> usize {
         let all = bytes.len();
-        if self.message != Message::None || self.closed || self.marks_left > 0 || context.keeps_frames() {
+        if self.message != Message::None || self.closed || self.looks_left > 0 || context.keeps_frames() {
             return 0;
         }
         let (mask_bit, key_length) = if by == Role::Client { (0x80, 4) } else { (0, 0) };

@@ -57,6 +57,22 @@ fn a_message_in_fragments_with_a_ping_between_them() {
 }
 
 #[test]
+fn a_first_message_of_the_server_that_refuses_is_told() {
+    let denial = b"\x06page-1\x02\x01\x11permission-denied";
+    let said = masked(0x82, b"\x06page-1\x02\x00\x05token");
+    let denied = |events: &[Event]| seen(&[std::slice::from_ref(&said), events].concat()).denied.is_some();
+    assert!(denied(&[plain(0x89, b"ping"), plain(0x82, denial), plain(0x81, b"more")]));
+    assert!(
+        !denied(&[plain(0x82, b"\x06page-1\x02\x02\x0aread-write"), plain(0x82, denial)]),
+        "not the first"
+    );
+    assert!(!denied(&[plain(0x81, denial)]), "a text");
+    assert!(!denied(&[plain(0x02, denial), plain(0x80, b"")]), "in fragments");
+    let hole = Event::Lost(Role::Server, 9);
+    assert!(!denied(&[server([0x82, 9]), hole, plain(0x82, denial)]), "what was first is missing");
+}
+
+#[test]
 fn the_first_frames_of_the_client_are_marked() {
     let key = |at: u8| Some([at, 2, 3, 4]);
     let frames: Vec<Event> =
