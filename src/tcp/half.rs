@@ -308,10 +308,9 @@ impl HalfMut<'_> {
 /// cost more than to copy it.
 #[inline]
 fn copy_start(to: &mut [u8; limits::OVERLAP_MEMORY_BYTES], bytes: &[u8]) {
-    copy_ends::<8>(to, bytes)
-        || copy_ends::<4>(to, bytes)
-        || copy_ends::<2>(to, bytes)
-        || copy_ends::<1>(to, bytes);
+    if !copy_ends::<8>(to, bytes) && !copy_ends::<4>(to, bytes) && !copy_ends::<2>(to, bytes) {
+        copy_ends::<1>(to, bytes);
+    }
 }
 
 /// Copies `N` to twice as many bytes by their first `N` and their last `N`. Whether there are so many.
