@@ -1,5 +1,6 @@
 //! Who made the answer that the client got: the proxy itself, or the application behind it.
 
+use super::error_pages::own_page;
 use super::finding::Blame;
 use super::forwarding;
 use super::gates;
@@ -145,30 +146,6 @@ pub(super) fn looks_forwarded(leg: &LegView<'_>) -> bool {
     forwarding::sender(leg).proxy().is_some() || is_stripped
 }
 
-/// Whose built-in error page an answer is: the proxy that answers wrote it itself.
-pub(super) fn own_page(leg: &LegView<'_>) -> Option<Software> {
-    let body = text::decode(leg.body());
-    let server = leg.answered_text("server").unwrap_or_default();
-    let after = |mark: &str| body.split_once(mark).map(|(_, rest)| rest);
-    // `<hr><center>nginx/1.22.1</center>`: another version is that of another nginx behind this one.
-    if let Some(signature) = after("<hr><center>") {
-        let signature = signature.split('<').next().unwrap_or_default();
-        return (!server.is_empty() && signature == server).then_some(Software::Nginx);
-    }
-    if let Some(rest) = body.strip_prefix("<html><body><h1>") {
-        return is_status(rest, leg).then_some(Software::Haproxy);
-    }
-    if server.starts_with("Apache") {
-        return after("<title>").is_some_and(|title| is_status(title, leg)).then_some(Software::Apache);
-    }
-    let is_caddys = server == "Caddy" && body.is_empty() && leg.status() >= Some(500);
-    is_caddys.then_some(Software::Caddy)
-}
-
-fn is_status(text: &str, leg: &LegView<'_>) -> bool {
-    leg.status().is_some_and(|status| text.starts_with(&status.to_string()))
-}
-
 /// Whether an answer is a web page.
 pub(super) fn is_page(leg: &LegView<'_>) -> bool {
     let is_html = leg.answered_text("content-type").is_some_and(|kind| {
@@ -189,7 +166,9 @@ pub(super) fn looks_like_data(leg: &LegView<'_>) -> bool {
 /// nothing, as in a proxy's own error page or a compressed one.
 pub(super) fn body_says(route: &RouteView<'_>, leg: &LegView<'_>) -> Option<String> {
     let is_coded = leg.answered("content-encoding").is_some_and(|coding| coding != b"identity");
-    if leg.body().is_empty() || is_coded || own_page(leg).is_some() {
+    // Envoy's pages say why.
+    let is_usual_page = own_page(leg).is_some_and(|software| software != Software::Envoy);
+    if leg.body().is_empty() || is_coded || is_usual_page {
         return None;
     }
     let body = route.quote(leg.body());

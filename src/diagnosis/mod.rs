@@ -8,6 +8,7 @@ mod answers;
 mod decoding;
 mod ends;
 mod engine;
+mod error_pages;
 mod finding;
 mod forwarding;
 mod gates;

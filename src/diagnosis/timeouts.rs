@@ -41,7 +41,6 @@ const HALF_A_SECOND: i64 = 500_000_000;
 
 /// Documented defaults, and what stock configurations have.
 const KNOWN: &[KnownTimeout] = &[
-    KnownTimeout { seconds: 15, setting: "Envoy's route timeout", is_lifetime: false },
     KnownTimeout {
         seconds: 30,
         setting: "the backend timeout of a Google Cloud load balancer",
@@ -68,6 +67,6 @@ mod tests {
     fn a_silence_is_near_a_timeout_within_two_percent_or_half_a_second() {
         let settings = |millis| near(Span::from_millis(millis)).len();
         assert_eq!((settings(60_000), settings(61_199), settings(61_301)), (3, 3, 0));
-        assert_eq!((settings(15_499), settings(15_501), settings(14_499)), (1, 0, 0));
+        assert_eq!((settings(30_500), settings(30_700), settings(29_300)), (1, 0, 0));
     }
 }

@@ -32,6 +32,12 @@ pub enum Software {
     Envoy,
     Varnish,
     Lighttpd,
+    H2o,
+    Squid,
+    TrafficServer,
+    Tinyproxy,
+    Nghttpx,
+    Mitmproxy,
     Iis,
     Cloudflare,
     CloudFront,
@@ -95,6 +101,12 @@ impl Software {
             Self::Envoy => "Envoy",
             Self::Varnish => "Varnish",
             Self::Lighttpd => "lighttpd",
+            Self::H2o => "H2O",
+            Self::Squid => "Squid",
+            Self::TrafficServer => "Traffic Server",
+            Self::Tinyproxy => "Tinyproxy",
+            Self::Nghttpx => "nghttpx",
+            Self::Mitmproxy => "mitmproxy",
             Self::Iis => "IIS",
             Self::Cloudflare => "Cloudflare",
             Self::CloudFront => "CloudFront",
@@ -199,7 +211,9 @@ fn recognise(before: Option<&Attempt>, after: Option<&Attempt>) -> Option<(Softw
     }
     let request = after.and_then(|attempt| attempt.request.as_ref()).map(RequestFacts::head)?;
     let asked = before.and_then(|attempt| attempt.request.as_ref()).map(RequestFacts::head);
-    by_request(asked.as_ref().map(|asked| &asked.fields), &request.fields).map(|software| (software, None))
+    let asked = asked.as_ref().map(|asked| &asked.fields);
+    from_via(&request.fields, asked)
+        .or_else(|| by_request(asked, &request.fields).map(|software| (software, None)))
 }
 
 /// From a product token such as `nginx/1.22.1` (RFC 9110 section 10.2.4).
@@ -213,10 +227,11 @@ fn named(server: &str) -> Option<(Software, Option<Version>)> {
     Some((known, version.and_then(Version::parse)))
 }
 
-/// From the comments and pseudonyms of `Via` that the proxy added itself (RFC 9110 section 7.6.3).
-fn from_via(fields: &Fields<'_>, upstream: Option<&Fields<'_>>) -> Option<(Software, Option<Version>)> {
+/// From the comments and pseudonyms of `Via` that the proxy added itself to a message that it got (RFC 9110 section
+/// 7.6.3).
+fn from_via(fields: &Fields<'_>, got: Option<&Fields<'_>>) -> Option<(Software, Option<Version>)> {
     let own = fields.list("via");
-    let passed_on = upstream.map(|upstream| upstream.list("via")).unwrap_or_default();
+    let passed_on = got.map(|got| got.list("via")).unwrap_or_default();
     let added = own.iter().rev().find(|element| !passed_on.contains(element))?;
     let words = added.split([' ', '(', ')']);
     words.filter(|word| !word.is_empty()).find_map(named)
@@ -317,6 +332,13 @@ const NAMES: &[(&str, Software)] = &[
     ("istio-envoy", Software::Envoy),
     ("varnish", Software::Varnish),
     ("lighttpd", Software::Lighttpd),
+    ("h2o", Software::H2o),
+    ("squid", Software::Squid),
+    ("ats", Software::TrafficServer),
+    ("apachetrafficserver", Software::TrafficServer),
+    ("tinyproxy", Software::Tinyproxy),
+    ("nghttpx", Software::Nghttpx),
+    ("mitmproxy", Software::Mitmproxy),
     ("microsoft-iis", Software::Iis),
     ("cloudflare", Software::Cloudflare),
     ("cloudfront", Software::CloudFront),
@@ -327,6 +349,28 @@ const NAMES: &[(&str, Software)] = &[
 mod tests {
     use super::*;
     use crate::protocol::RequestHead;
+
+    #[test]
+    fn a_via_tells_the_product_that_added_it() {
+        let fields = |via: &[&str]| {
+            let fields: Vec<String> = via.iter().map(|value| format!("Via: {value}\r\n")).collect();
+            format!("GET /ws HTTP/1.1\r\n{}\r\n", fields.concat())
+        };
+        let cases: [(&[&str], &[&str], Option<Software>); 5] = [
+            (&["1.1 vm (tinyproxy/1.11.1)"], &[], Some(Software::Tinyproxy)),
+            (&["http/1.1 edge (ApacheTrafficServer/9.2.9 [c s f ])"], &[], Some(Software::TrafficServer)),
+            (&["1.1 a (squid/5.7)", "1.1 nghttpx"], &["1.1 a (squid/5.7)"], Some(Software::Nghttpx)),
+            (&["1.1 a (squid/5.7)"], &["1.1 a (squid/5.7)"], None),
+            (&["1.1 10.0.0.1:8080"], &[], None),
+        ];
+        for (sent, got, expected) in cases {
+            let (sent, got) = (fields(sent), fields(got));
+            let (sent, got) =
+                (RequestHead::parse(sent.as_bytes()).unwrap(), RequestHead::parse(got.as_bytes()).unwrap());
+            let found = from_via(&sent.fields, Some(&got.fields)).map(|(software, _)| software);
+            assert_eq!(found, expected, "{sent:?}");
+        }
+    }
 
     #[test]
     fn how_fields_are_written_tells_the_product() {

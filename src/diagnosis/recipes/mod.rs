@@ -5,8 +5,10 @@
 
 mod apache;
 mod caddy;
+mod envoy;
 mod haproxy;
 mod nginx;
+mod rarer;
 mod routing;
 mod site;
 
@@ -27,16 +29,8 @@ pub(super) fn forward_upgrade(site: &Site<'_>) -> Vec<Fix> {
         Some(Software::Apache) => apache::forward_upgrade(site),
         Some(Software::Haproxy) => haproxy::forward_upgrade(),
         Some(Software::Caddy) => caddy::forward_upgrade(site),
-        Some(Software::Envoy) => vec![fix(
-            "Envoy",
-            "the HTTP connection manager or the route",
-            "upgrade_configs:\n- upgrade_type: websocket",
-        )],
-        Some(Software::Varnish) => vec![fix("Varnish", "the VCL", VARNISH_PIPE)],
-        Some(Software::Lighttpd) => {
-            vec![fix("lighttpd", "beside proxy.server", "proxy.header = ( \"upgrade\" => \"enable\" )")]
-        }
-        Some(_) => Vec::new(),
+        Some(Software::Envoy) => envoy::forward_upgrade(),
+        Some(software) => rarer::forward_upgrade(software, site),
         None => [nginx::forward_upgrade(site), apache::forward_upgrade(site)].concat(),
     }
 }
@@ -77,7 +71,8 @@ pub(super) fn raise_idle_timeout(site: &Site<'_>) -> Vec<Fix> {
         Some(Software::Apache) => apache::raise_idle_timeout(),
         Some(Software::Haproxy) => haproxy::raise_idle_timeout(),
         Some(Software::Caddy) => caddy::raise_idle_timeout(site),
-        Some(_) => Vec::new(),
+        Some(Software::Envoy) => envoy::raise_idle_timeout(),
+        Some(software) => rarer::raise_idle_timeout(software),
         None => {
             [nginx::raise_idle_timeout(site), haproxy::raise_idle_timeout(), apache::raise_idle_timeout()]
                 .concat()
@@ -132,19 +127,6 @@ pub(super) fn at_each<'a>(
     }
     fixes
 }
-
-/// Varnish hands an upgrade on only if it takes its hands off the connection (tried with 7.1; lighttpd's with 1.4.69).
-const VARNISH_PIPE: &str = "sub vcl_recv {
-    if (req.http.Upgrade ~ \"(?i)websocket\") {
-        return (pipe);
-    }
-}
-sub vcl_pipe {
-    if (req.http.Upgrade) {
-        set bereq.http.Upgrade = req.http.Upgrade;
-        set bereq.http.Connection = req.http.Connection;
-    }
-}";
 
 /// Fixes that one finding tells; for more sites than that it is a setting for all of them.
 const FIXES: usize = 6;

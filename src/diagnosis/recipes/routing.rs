@@ -1,6 +1,6 @@
 //! Where requests go, what of them is passed on, and who is asked for credentials: short recipes of all products.
 
-use super::{Site, apache, caddy, fix, haproxy, nginx};
+use super::{Site, apache, caddy, envoy, fix, haproxy, nginx, rarer};
 use crate::diagnosis::finding::Fix;
 use crate::routes::Software;
 
@@ -21,6 +21,8 @@ pub(in crate::diagnosis) fn send_to_upstream(site: &Site<'_>) -> Vec<Fix> {
         Some(Software::Apache) => apache::forward_upgrade(site),
         Some(Software::Haproxy) => haproxy::send_to_backend(site),
         Some(Software::Caddy) => caddy::handle(site, "the site block, outside of what serves files"),
+        Some(Software::Envoy) => envoy::send_to_cluster(site),
+        Some(Software::TrafficServer) => rarer::traffic_server_map(site),
         Some(_) => Vec::new(),
         None => [nginx::own_location(site, path, ""), apache::forward_upgrade(site)].concat(),
     }

@@ -108,9 +108,10 @@ fn judge(cuts: &[&End<'_, '_>]) -> Option<Finding> {
             ping_often(example.timeout())
         ))
     } else {
-        let sites = order.iter().map(|end| end.site());
-        finding.mended_by(recipes::at_each(sites, recipes::raise_idle_timeout)).advising(format!(
-            "Or let the application {}; then no timeout on the way matters.",
+        let fixes = recipes::at_each(order.iter().map(|end| end.site()), recipes::raise_idle_timeout);
+        let begins = if fixes.is_empty() { "Raise that timeout, or let" } else { "Or let" };
+        finding.mended_by(fixes).advising(format!(
+            "{begins} the application {}; then no timeout on the way matters.",
             ping_often(example.timeout())
         ))
     })
@@ -160,6 +161,9 @@ fn setting(end: &End<'_, '_>, software: Option<Software>, is_repeated: bool) -> 
             "In HAProxy this is timeout tunnel, or without one timeout client or timeout server."
         }
         Software::Apache => "In Apache this is Timeout.",
+        Software::Squid => "In Squid this is read_timeout.",
+        Software::TrafficServer => "In Traffic Server this is proxy.config.websocket.no_activity_timeout.",
+        Software::Tinyproxy => "In Tinyproxy this is Timeout.",
         _ => return None,
     };
     Some(setting.to_owned())

@@ -1,6 +1,7 @@
 //! The path is redirected to itself with a slash.
 
-use crate::diagnosis::answers::{self, Maker};
+use crate::diagnosis::answers::Maker;
+use crate::diagnosis::error_pages;
 use crate::diagnosis::finding::{Finding, Fix};
 use crate::diagnosis::recipes::{self, Site};
 use crate::diagnosis::redirects::{self, Kind};
@@ -60,7 +61,7 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
     } else {
         let fixes = recipes::serve_without_slash(&Site::at(route.proxy_behind(redirect.answer.leg), path));
         let finding = finding.mended_by(fixes);
-        match redirect.answer.look_behind().filter(|_| answers::own_page(redirect.answer.leg).is_none()) {
+        match redirect.answer.look_behind().filter(|_| error_pages::own_page(redirect.answer.leg).is_none()) {
             Some(advice) => finding.advising(advice),
             None => finding,
         }

@@ -1,11 +1,15 @@
 //! A proxy makes up a refusal, and nothing more is known.
 
-use crate::diagnosis::answers::{self, Maker};
-use crate::diagnosis::finding::{Blame, Finding};
+use crate::diagnosis::answers::{self, Answer, Maker};
+use crate::diagnosis::error_pages;
+use crate::diagnosis::finding::{Blame, Finding, Fix};
+use crate::diagnosis::forwarding;
+use crate::diagnosis::recipes::{self, Site};
 use crate::diagnosis::rule::{Check, Rule, Severity};
 use crate::diagnosis::statuses;
 use crate::diagnosis::view::RouteView;
 use crate::protocol::Role;
+use crate::routes::Software;
 
 /// A proxy makes up a refusal, and nothing more is known.
 pub(super) static RULE: Rule = Rule {
@@ -32,7 +36,8 @@ its headers, `PH` the answer was rejected, `PR` the proxy refused the request); 
 `LogLevel proxy:debug`; in Caddy the `log` directive with the logger `http.log.error`.
 
 502, 503 and 504 are about the upstream: HAProxy and Apache say 503 where nginx, Caddy and Traefik say 502 for a
-connection that is refused, and Apache says 502 where others say 504 for an answer that takes too long.
+connection that is refused, and Apache says 502 where others say 504 for an answer that takes too long. Envoy says 403,
+without a body, to upgrades that its `upgrade_configs` do not list; so may a filter of it.
 ",
     see: "https://www.rfc-editor.org/rfc/rfc9110#section-15.6",
     explains: &[],
@@ -56,7 +61,7 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
             answer.behind.is_none() && route.tries.is_empty() && answer.leg.place == 0 && route.is_watched;
         nobody.then(|| "The capture has no request to an upstream for it.".to_owned())
     };
-    let own = answers::own_page(answer.leg).map(|_| "The answer is its own error page.".to_owned());
+    let own = error_pages::own_page(answer.leg).map(|_| "The answer is its own error page.".to_owned());
     let log = match &who {
         Blame::Proxy(_, Some(software), _) => {
             format!("The error log of {} names the reason.", software.name())
@@ -69,6 +74,7 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
         .saying_also(answers::body_says(route, answer.leg))
         .saying_also(statuses::meaning(answer.status, answer.by, software).map(str::to_owned))
         .shown_by(route.packets())
+        .mended_by(missing_upgrade(route, &answer))
         .advising(log);
     let is_about_upstream = matches!(answer.status, 502..=504);
     Some(if is_about_upstream && answer.leg.place == 0 && !route.is_watched && route.tries.is_empty() {
@@ -78,6 +84,14 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
     } else {
         finding
     })
+}
+
+/// What lets an upgrade through at a proxy that answers each one that it is not told of with 403: Envoy, without a body.
+fn missing_upgrade(route: &RouteView<'_>, answer: &Answer<'_, '_>) -> Vec<Fix> {
+    let is_envoys = answer.software(route) == Some(Software::Envoy) && answer.status == 403;
+    let is_it = is_envoys && answer.leg.body().is_empty() && forwarding::asks_rightly(answer.leg);
+    let site = || Site::of(route.proxy_behind(answer.leg), answer.leg).known_as(Some(Software::Envoy));
+    if is_it { recipes::forward_upgrade(&site()) } else { Vec::new() }
 }
 
 #[cfg(test)]
@@ -109,6 +123,23 @@ mod tests {
             script.say(&mut client, From::Client, request_with(&[("Origin", "")]));
             script.say(&mut client, From::Server, answer("403 Forbidden", &[("Server", server)], page));
             assert_eq!(script.rules(), [rule], "{server}");
+        }
+    }
+
+    #[test]
+    fn envoy_is_told_which_upgrades_to_let_through() {
+        let refusal = "HTTP/1.1 403 Forbidden\r\nserver: envoy\r\ncontent-length: 0\r\n\r\n";
+        let passed_on = "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nserver: envoy\r\n\r\n";
+        for (reply, rule, fixes) in [(refusal, "refused-by-proxy", 1), (passed_on, "refused-by-upstream", 0)]
+        {
+            let mut script = Script::default();
+            let mut client = script.connect(CLIENT, PROXY);
+            script.say(&mut client, From::Client, request_with(&[("Origin", "")]));
+            script.say(&mut client, From::Server, reply);
+            assert_eq!(script.rules(), [rule]);
+            let finding = script.finding(rule).unwrap();
+            assert_eq!(finding.fixes.len(), fixes);
+            assert!(finding.fixes.iter().all(|fix| fix.text.contains("upgrade_type: websocket")));
         }
     }
 }

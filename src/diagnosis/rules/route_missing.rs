@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::diagnosis::answers::{self, Answer, Maker};
+use crate::diagnosis::error_pages;
 use crate::diagnosis::finding::{About, Blame, Finding};
 use crate::diagnosis::recipes::{self, Site};
 use crate::diagnosis::rule::{Check, Rule, Severity};
@@ -90,7 +91,7 @@ fn is_unhandled_by_ws(leg: &LegView<'_>) -> bool {
 fn no_route(route: &RouteView<'_>, answer: &Answer<'_, '_>) -> Finding {
     let path = recipes::path_of_leg(answer.leg);
     let shown = route.quote(path.as_bytes());
-    let is_own = answers::own_page(answer.leg).is_some();
+    let is_own = error_pages::own_page(answer.leg).is_some();
     let why = if is_own {
         "and the page is its own"
     } else {

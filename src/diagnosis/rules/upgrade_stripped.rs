@@ -91,6 +91,10 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
     Some(match proxy.software {
         Some(Software::Nginx) => finding.advising(recipes::INHERITANCE),
         Some(Software::Apache) if asks_with_list => finding.advising(recipes::ANCHORED_CONDITION),
+        // Tried with 1.11.1.
+        Some(Software::Tinyproxy) => finding.advising(
+            "Tinyproxy has no setting that hands an upgrade on: for WebSockets another proxy has to take its place.",
+        ),
         _ => finding,
     })
 }
@@ -286,6 +290,40 @@ mod tests {
             let reply = if verdict.starts_with("204") { switching() } else { answer("302 Found", &[], "") };
             script.say(&mut client, From::Server, reply);
             assert!(script.finding("upgrade-stripped").is_none(), "{verdict}");
+        }
+    }
+
+    #[test]
+    fn advice_is_for_the_proxy_that_names_itself() {
+        let stripped = |via: &str| request_with(&[("Upgrade", ""), ("Connection", "close"), ("Via", via)]);
+        let cases = [
+            ("1.1 vm (tinyproxy/1.11.1)", "Tinyproxy 1.11.1", None, 1),
+            (
+                "1.1 edge (squid/5.7)",
+                "Squid 5.7",
+                Some("http_upgrade_request_protocols websocket allow all"),
+                0,
+            ),
+            ("1.1 some-gateway", "the proxy", None, 0),
+        ];
+        for (via, name, fix, advice) in cases {
+            let mut script = Script::default();
+            let mut client = script.connect(CLIENT, PROXY);
+            script.say(&mut client, From::Client, request());
+            let mut upstream = script.connect(PROXY_OUT, UPSTREAM);
+            script.say(&mut upstream, From::Client, stripped(via));
+            let page = answer("200 OK", &[("Content-Type", "text/html")], "<html>");
+            script.say(&mut upstream, From::Server, &page).say(&mut client, From::Server, &page);
+            assert!(
+                script.leading().starts_with(&format!("error upgrade-stripped: {name} ")),
+                "{}",
+                script.leading()
+            );
+            let finding = script.finding("upgrade-stripped").unwrap();
+            assert_eq!(finding.advice.len(), advice);
+            if name != "the proxy" {
+                assert_eq!(finding.fixes.first().map(|fix| fix.text.as_str()), fix);
+            }
         }
     }
 }
