@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Attempted, Event, Found, Involved};
-use crate::diagnosis::{About, Diagnosis, Finding};
+use crate::diagnosis::{About, Check, Diagnosis, Finding};
 use crate::limits::{LIVE_CONNECTIONS_TOLD, LIVE_FINDINGS_TOLD};
 use crate::model::{Capture, Connection, Outcome};
 use crate::protocol::{Attempt, RequestFacts};
@@ -34,12 +34,15 @@ impl Judgment<'_> {
         let mut found = Vec::new();
         for finding in &self.diagnosis.findings {
             let legs = self.legs(&finding.about);
+            // What a rule sees in the whole capture may come long after the attempt that it is about.
+            let may_be_late = matches!(finding.rule.check, Check::Capture(_));
+            let is_settled = self.is_settled(&legs, may_be_late);
             let is_new = match &finding.about {
                 About::Routes(routes) if routes.len() == 1 => {
-                    self.is_settled(&legs) && told.add_legs(&legs, finding.rule.code)
+                    is_settled && told.add_legs(&legs, finding.rule.code)
                 }
-                About::Connections(_) => self.is_settled(&legs) && told.add_legs(&legs, finding.rule.code),
-                About::Routes(_) => self.is_settled(&legs) && told.add_other(finding),
+                About::Connections(_) => is_settled && told.add_legs(&legs, finding.rule.code),
+                About::Routes(_) => is_settled && told.add_other(finding),
                 About::Capture => told.add_other(finding),
             };
             if is_new {
@@ -115,14 +118,19 @@ impl Judgment<'_> {
 
     /// Whether something of it is to be told now, and nothing later.
     fn is_ready(&self, legs: &[(PacketNumber, Option<usize>)]) -> bool {
-        let is_ready = legs.iter().any(|(connection, _)| self.ready.contains(connection));
-        let is_waiting = legs.iter().any(|(connection, _)| self.waiting.contains(connection));
-        is_ready && !is_waiting
+        legs.iter().any(|(connection, _)| self.ready.contains(connection)) && !self.waits(legs)
     }
 
-    /// Whether something of it is to be told now, nothing later, and whether what it is about is over or failed.
-    fn is_settled(&self, legs: &[(PacketNumber, Option<usize>)]) -> bool {
-        self.is_ready(legs) && !legs.first().is_some_and(|leg| self.goes_on(leg))
+    /// Whether something of it is to be told later.
+    fn waits(&self, legs: &[(PacketNumber, Option<usize>)]) -> bool {
+        legs.iter().any(|(connection, _)| self.waiting.contains(connection))
+    }
+
+    /// Whether something of it is to be told now, or was told if it may be late; nothing later; and whether what it is
+    /// about is over or failed.
+    fn is_settled(&self, legs: &[(PacketNumber, Option<usize>)], may_be_late: bool) -> bool {
+        let is_due = self.is_ready(legs) || (may_be_late && !self.waits(legs));
+        is_due && !legs.first().is_some_and(|leg| self.goes_on(leg))
     }
 
     /// Whether this is an attempt on an open connection that did not fail.
