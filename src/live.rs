@@ -275,5 +275,4 @@ fn now() -> Instant {
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// What is said if the program itself is at fault.
-const GONE: &str =
-    "a thread has ended too early (a fault of wsinspect: please report what was written before this)";
+const GONE: &str = "wsinspect itself is broken, please report it: a thread has ended too early";

@@ -416,7 +416,7 @@ fn broken(panic: &(dyn Any + Send)) -> String {
 }
 
 /// The threads behind the screen, by name.
-const BEHIND: [&str; 3] = ["reader", "again", "judge"];
+const BEHIND: [&str; 5] = ["reader", "again", "listing", "judge", "failures"];
 
 #[expect(
     clippy::disallowed_methods,

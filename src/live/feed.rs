@@ -16,6 +16,7 @@ use crate::capture::live::Memory;
 use crate::diagnosis::{Selection, diagnose};
 use crate::limits::{LIVE_BYSTANDERS, LIVE_SCREEN_BYTES, LIVE_SCREEN_CONNECTIONS, LIVE_UNOPENED};
 use crate::model::{Capture, Connection};
+use crate::pipeline::OpenConnection;
 use crate::screen::Reader;
 use crate::text;
 use crate::tui::{Finished, InterfacePulse, News, Progress, Pulse, Shown};
@@ -122,31 +123,45 @@ impl<'a> Feed<'a> {
 
     /// Everything that is listed, as it is now. To look at it all takes a while where there is much, so it is not done more
     /// often than is of use.
-    fn task(&self, session: &Session, totals: Capture) -> Task {
+    fn task(&mut self, session: &Session, totals: Capture) -> Task {
         let following = session.watch.following();
-        let mut open: Vec<_> =
-            following.open().filter(|open| !open.attempts().is_empty() || open.has_exchanges()).collect();
-        if open.len() > LIVE_SCREEN_CONNECTIONS {
-            open.select_nth_unstable_by_key(LIVE_SCREEN_CONNECTIONS, |open| Reverse(open.last().0));
-            open.truncate(LIVE_SCREEN_CONNECTIONS);
+        let (mut open, mut bystanders) = (Vec::new(), Vec::new());
+        for connection in following.open() {
+            if !connection.attempts().is_empty() {
+                open.push(connection);
+            } else if connection.has_exchanges() {
+                bystanders.push(connection);
+            }
         }
-        let look = |open: &crate::pipeline::OpenConnection<'_>| {
+        // Those that began last: were it those heard of last, they would come and go under the reader's eyes.
+        let begun = |open: &OpenConnection<'_>| Reverse((self.watched == Some(open.id()), open.id()));
+        let unlisted = keep_first(&mut open, LIVE_SCREEN_CONNECTIONS, begun);
+        keep_first(&mut bystanders, LIVE_BYSTANDERS, |open| Reverse(open.last_packet()));
+        let look = |open: &OpenConnection<'_>| {
             if self.watched == Some(open.id()) {
                 open.to_connection_with_frames()
             } else {
                 open.to_connection()
             }
         };
-        let mut others: Vec<Connection> = open.iter().map(look).collect();
+        let mut others: Vec<Connection> = open.iter().chain(&bystanders).map(look).collect();
         let mut unopened: Vec<Connection> = following.unopened().collect();
-        if unopened.len() > LIVE_UNOPENED {
-            unopened.select_nth_unstable_by_key(LIVE_UNOPENED, |connection| Reverse(connection.tcp.last.0));
-            unopened.truncate(LIVE_UNOPENED);
-        }
+        keep_first(&mut unopened, LIVE_UNOPENED, |connection| Reverse(connection.tcp.last.0));
         others.extend(unopened);
         let ended = self.ended.connections.iter().chain(&self.bystanders.connections).cloned().collect();
+        self.pulse.unlisted_open = unlisted;
         Task { ended, others, totals, now: session.watch.now() }
     }
+}
+
+/// Keeps so many, those that come first by a key, in whatever order. How many had to go.
+fn keep_first<T, K: Ord>(all: &mut Vec<T>, most: usize, key: impl FnMut(&T) -> K) -> u64 {
+    let gone = all.len().saturating_sub(most);
+    if gone > 0 {
+        all.select_nth_unstable_by_key(most, key);
+        all.truncate(most);
+    }
+    gone as u64
 }
 
 impl Teller for Feed<'_> {
@@ -194,7 +209,8 @@ impl Teller for Feed<'_> {
         let ended = if session.taking.all_lost() { None } else { session.taking.ended() };
         self.pulse.ended = Some(ended.unwrap_or("all interfaces were lost").to_owned());
         self.judge.wait()?;
-        self.judge.ask(self.task(session, summary.clone()));
+        let task = self.task(session, summary.clone());
+        self.judge.ask(task);
         self.tell_pulse(session);
         Ok(())
     }

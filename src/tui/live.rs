@@ -23,8 +23,10 @@ pub struct Pulse {
     pub confinement: Vec<String>,
     /// Nothing more comes, for this reason.
     pub ended: Option<String>,
-    /// What is shown are the latest attempts only: so many connections are left out.
+    /// What is shown are the latest attempts only: so many connections that ended are left out.
     pub unlisted: u64,
+    /// The same of those that are open.
+    pub unlisted_open: u64,
 }
 
 /// One of its interfaces.

@@ -24,7 +24,7 @@ pub(super) enum Message {
 /// What an interface counted. The thread is the only one to write.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
-    received: AtomicU64,
+    taken: AtomicU64,
     by_kernel: AtomicU64,
     by_interface: AtomicU64,
 }
@@ -57,6 +57,7 @@ impl Worker {
             self.count(&mut counted, filled.is_err());
             if !block.packets.is_empty() {
                 pause = SHORTEST_PAUSE;
+                self.counters.taken.fetch_add(block.packets.len() as u64, Ordering::Relaxed);
                 if self.messages.send(Message::Block(self.place, block)).is_err() {
                     return;
                 }
@@ -115,7 +116,6 @@ impl Worker {
             counter.fetch_add(u64::from(value.wrapping_sub(*before)), Ordering::Relaxed);
             *before = value;
         };
-        add(&self.counters.received, &mut counted.received, stat.received);
         add(&self.counters.by_kernel, &mut counted.by_kernel, stat.dropped);
         add(&self.counters.by_interface, &mut counted.by_interface, stat.if_dropped);
     }
@@ -125,16 +125,18 @@ impl Worker {
 #[derive(Default)]
 struct Counted {
     at: Option<Instant>,
-    received: u32,
     by_kernel: u32,
     by_interface: u32,
 }
 
 impl Counters {
+    /// What libpcap says that it received is not asked for: it counts the packets of the loopback twice, though it hands
+    /// over each once.
     pub(super) fn drops(&self) -> Drops {
+        let by_kernel = self.by_kernel.load(Ordering::Relaxed);
         Drops {
-            received: self.received.load(Ordering::Relaxed),
-            by_kernel: self.by_kernel.load(Ordering::Relaxed),
+            received: self.taken.load(Ordering::Relaxed).saturating_add(by_kernel),
+            by_kernel,
             by_interface: self.by_interface.load(Ordering::Relaxed),
         }
     }

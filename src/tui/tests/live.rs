@@ -90,6 +90,15 @@ fn a_capture_that_has_died_says_so() {
 }
 
 #[test]
+fn what_is_not_listed_is_told() {
+    let capture = captured(MIXED);
+    let mut app = live(&capture, usize::MAX, Pulse { unlisted_open: 40_000, ..pulse() }, (80, 24));
+    assert!(drawn(&app).contains("attempts, the latest "), "{}", drawn(&app));
+    let _ = update(&mut app, Action::Show(Screen::Capture));
+    assert!(drawn(&app).contains("40,000 connections that are open are counted and not listed"));
+}
+
+#[test]
 fn nothing_came_yet() {
     let capture = captured(MIXED);
     let mut app = live(&capture, 0, Pulse { packets: 0, ..pulse() }, (80, 24));

@@ -103,10 +103,11 @@ fn live(page: &mut Page, live: &Pulse) {
             page.row("kept", &format!("{kept}{held} of {limit} (-w FILE keeps all)"), Style::new());
         }
     }
-    if live.unlisted > 0 {
-        let words =
-            format!("{} that ended earlier are counted and not listed", count(live.unlisted, "connection"));
-        page.row("listed", &words, Style::new());
+    for (unlisted, which) in [(live.unlisted, "that ended earlier"), (live.unlisted_open, "that are open")] {
+        if unlisted > 0 {
+            let connections = count(unlisted, "connection");
+            page.row("listed", &format!("{connections} {which} are counted and not listed"), Style::new());
+        }
     }
     if !live.confinement.is_empty() {
         page.row("confined", &live.confinement.join(", "), Style::new());

@@ -252,8 +252,10 @@ fn title_of(app: &App) -> String {
     let (listed, all) = (app.table.order.len() as u64, app.data.rows.len() as u64);
     let legs = app.data.finished.as_ref().map(|finished| finished.legs).filter(|legs| *legs > all);
     let legs = legs.map(|legs| format!(", seen on {} connections", number(legs))).unwrap_or_default();
+    let are_latest = app.data.live.as_ref().is_some_and(|live| live.unlisted > 0 || live.unlisted_open > 0);
     if app.table.filter.is_empty() {
-        format!("attempts {}{legs}", number(all))
+        let latest = if are_latest { ", the latest" } else { "" };
+        format!("attempts{latest} {}{legs}", number(all))
     } else {
         let (listed, all, filter) = (number(listed), number(all), text::escape(&app.table.filter_text));
         format!("attempts {listed} of {all}, filter {filter}{legs}")
