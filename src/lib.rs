@@ -39,6 +39,7 @@ pub mod decode;
 pub mod diagnosis;
 pub mod model;
 pub mod pipeline;
+pub mod points;
 pub mod protocol;
 pub mod report;
 pub mod routes;

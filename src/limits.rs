@@ -25,6 +25,36 @@ pub const NUMBERING_BYTES: usize = 32 * 1024 * 1024;
 /// So long a time without a packet between one file and the next is told: they may not belong together.
 pub const FILES_APART: Span = Span::from_millis(60_000);
 
+/// Bytes of packets that are looked at, in all files together, to find out whether some show the same traffic, and how far
+/// their clocks are apart. Each file is looked at from its beginning, up to its part. What comes later tells nothing of
+/// that.
+pub const SURVEYED_BYTES: u64 = 512 * 1024 * 1024;
+
+/// Packets of all files together that are kept meanwhile. Of more a sample is kept, the same packets of each file.
+pub const SURVEYED_PACKETS: usize = 128 * 1024;
+
+/// Connections of all files together whose beginnings are compared. Later ones are taken for the same at each point.
+pub const SURVEYED_FLOWS: usize = 128 * 1024;
+
+/// How long a packet that was seen at one point of capture is awaited at another.
+pub const SIGHTING_PATIENCE: Span = Span::from_millis(10_000);
+
+/// Connections of which packets are awaited. At the limit the least recently seen sixteenth is awaited no longer.
+pub const COMPARED_CONNECTIONS: usize = 32 * 1024;
+
+/// Packets that are awaited on one half of a connection. At the limit the oldest is awaited no longer.
+pub const AWAITED_PACKETS: usize = 4096;
+
+/// The same of a connection that only one point has shown so far, and of all once there are more than
+/// [`AWAITED_PACKETS_TOTAL`].
+pub const AWAITED_PACKETS_ALONE: usize = 32;
+
+/// Packets that are awaited on all connections together, before each may await fewer.
+pub const AWAITED_PACKETS_TOTAL: usize = 512 * 1024;
+
+/// Connections of which is told what one point saw and the other did not. Of more it is not.
+pub const PASSAGES_KEPT: usize = 100_000;
+
 /// Interfaces and comments of a file that are told; of the others the number is.
 pub const FILE_FACTS: usize = 64;
 

@@ -25,6 +25,7 @@ const ROOMS: &[&str] = &[
     "redact",
     "capture",
     "decode",
+    "points",
     "tcp",
     "protocol",
     "model",

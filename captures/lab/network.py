@@ -5,9 +5,12 @@ the container, hangs on a bridge of the proxy's host, as Docker does it.
 """
 
 import contextlib
+import functools
 import os
+import pathlib
 import signal
 import subprocess
+import sys
 import time
 
 from problem import Problem
@@ -26,6 +29,11 @@ LINKS = ((TO_CLIENT, CLIENT, 1), (TO_UPSTREAM, UPSTREAM, 2))
 MIDDLE_TO_CLIENT, MIDDLE_TO_PROXY = "to-client", "to-proxy"
 BY_THE_MIDDLE = "10.77.3.1"
 MIDDLE_TTL = 255
+
+# The way over the bridge: client 10.77.7.2, proxy 10.77.7.1, and between them, without an address of its own, a program
+# that loses, delays or changes packets (app/bridge.py).
+BRIDGE_TO_CLIENT, BRIDGE_TO_PROXY, BY_BRIDGE, TO_BRIDGE = "bridge-client", "bridge-proxy", "by-bridge", "to-bridge"
+OVER_THE_BRIDGE, BEHIND_THE_BRIDGE = "10.77.7.1", "10.77.7.2"
 
 # How long Linux repeats duplicate address detection and multicast reports after an interface comes up.
 SETTLING_SECONDS = 4
@@ -104,6 +112,31 @@ def _connect_the_container():
 
 
 @contextlib.contextmanager
+def _bridge(behaviour):
+    """The two links to the bridge, and the bridge."""
+    for device, peer, namespace, address in ((BRIDGE_TO_CLIENT, BY_BRIDGE, CLIENT, BEHIND_THE_BRIDGE),
+                                             (BRIDGE_TO_PROXY, TO_BRIDGE, PROXY, OVER_THE_BRIDGE)):
+        command("ip", "link", "add", "dev", device, "netns", MIDDLE, "type", "veth",
+                "peer", "name", peer, "netns", namespace)
+        for where, interface in ((MIDDLE, device), (namespace, peer)):
+            command(*inside(where, "sysctl", "-qw", f"net.ipv6.conf.{interface}.disable_ipv6=1"))
+            command(*inside(where, "ethtool", "-K", interface, "tx", "off", "tso", "off", "gso", "off", "gro", "off"))
+            command("ip", "-n", where, "link", "set", interface, "up")
+        command("ip", "-n", namespace, "address", "add", f"{address}/24", "dev", peer)
+    program = pathlib.Path(__file__).resolve().parent / "app" / "bridge.py"
+    words = inside(MIDDLE, sys.executable, str(program), behaviour, BRIDGE_TO_CLIENT, BRIDGE_TO_PROXY)
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            if process.stdout.readline() != "bridging\n":
+                raise Problem("the bridge does not start")
+            yield
+        finally:
+            process.terminate()
+            for device in (BRIDGE_TO_CLIENT, BRIDGE_TO_PROXY):
+                command("ip", "-n", MIDDLE, "link", "delete", device)
+
+
+@contextlib.contextmanager
 def overlay():
     """A VXLAN between the proxy's host, 10.77.6.1, and the upstream's, 10.77.6.2, as container clusters have it."""
     for where, peer, host in ((PROXY, 2, 1), (UPSTREAM, 1, 2)):
@@ -134,7 +167,9 @@ def narrow():
 
 
 # What a scenario may ask for besides.
-SETTINGS = {"overlay": overlay, "narrow": narrow}
+SETTINGS = {"overlay": overlay, "narrow": narrow} | {
+    f"bridge-{behaviour}": functools.partial(_bridge, behaviour)
+    for behaviour in ("loses", "reorders", "resets", "strips", "forgets")}
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 import dataclasses
 
 import network
-from network import TO_CLIENT, TO_UPSTREAM
+from network import BY_BRIDGE, TO_CLIENT, TO_UPSTREAM
 from proxies import Proxy
 
 
@@ -132,7 +132,8 @@ class Scenario:
 
 def legs_on(interface, attempts):
     """The attempts that pass one of the proxy's interfaces."""
-    sides = {TO_CLIENT: ("10.77.1.", "fd77:1:"), TO_UPSTREAM: ("10.77.2.", "fd77:2:"), "any": ("",)}
+    sides = {TO_CLIENT: ("10.77.1.", "fd77:1:"), TO_UPSTREAM: ("10.77.2.", "fd77:2:"), "any": ("",),
+             BY_BRIDGE: ("10.77.7.",)}
     return [attempt for attempt in attempts if attempt["client"].startswith(sides[interface])]
 
 

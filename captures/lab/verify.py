@@ -41,7 +41,9 @@ def _rows(file, midstream, scenario):
     decode_as = [word for port in PORTS if port not in scenario.tls_ports
                  for word in ("-d", f"tcp.port=={port},{protocol}")]
     fields = [word for field in FIELDS for word in ("-e", field)]
-    lines = command("tshark", "-n", "-r", str(file), *decode_as, "-T", "json", *fields)
+    # Without the option what comes out of order is left out.
+    lines = command("tshark", "-n", "-o", "tcp.reassemble_out_of_order:TRUE", "-r", str(file), *decode_as, "-T", "json",
+                    *fields)
     return [packet["_source"]["layers"] for packet in json.loads(lines)]
 
 

@@ -15,6 +15,9 @@ pub struct Block {
     pub bytes: Vec<u8>,
     /// The packets, in file order.
     pub packets: Vec<PacketMeta>,
+    /// The point of capture of each packet, where several files show the same traffic; [`Block::NO_POINT`] for packets of
+    /// files that do not. Empty if there is nothing to be told.
+    pub points: Vec<u8>,
     /// The number of the first packet of `packets`.
     pub first: PacketNumber,
     /// Where `bytes` starts in the (decompressed) file: a packet is at this and its `start`.
@@ -22,6 +25,9 @@ pub struct Block {
 }
 
 impl Block {
+    /// No point of capture.
+    pub const NO_POINT: u8 = u8::MAX;
+
     /// The captured bytes of a packet of this block; empty if the range is not in it.
     #[must_use]
     pub fn captured(&self, packet: &PacketMeta) -> &[u8] {

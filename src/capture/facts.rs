@@ -1,10 +1,11 @@
 //! What a capture file says of itself, beside its packets.
 
 use super::block::LinkType;
+use super::clock::Standpoint;
 use crate::limits;
 use crate::units::PacketNumber;
 
-/// What a file says of itself. Only pcapng files do.
+/// What a file says of itself, which only pcapng files do, and what its packets show of where it was captured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileFacts {
     /// The path as it was given, or `standard input`.
@@ -21,6 +22,8 @@ pub struct FileFacts {
     pub comments_untold: u64,
     /// Blocks with keys of encrypted connections. They are not used.
     pub secrets: u64,
+    /// Where it was captured, beside the others.
+    pub standpoint: Standpoint,
 }
 
 /// An interface of a pcapng section.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::file::CaptureFile;
 use super::merge::Merge;
-use crate::capture::{Block, CaptureError, Damage, FileFacts, Source};
+use crate::capture::{Block, CaptureError, Damage, FileFacts, Source, Standpoint};
 use crate::numbering::Numbering;
 
 /// One capture file, or several that are merged by time.
@@ -91,6 +91,26 @@ impl Source for CaptureFiles {
         match &self.0 {
             Files::One(file) => file.files(),
             Files::Several(merge) => merge.files(),
+        }
+    }
+
+    fn previewed(&self) -> usize {
+        match &self.0 {
+            Files::One(_) => 0,
+            Files::Several(merge) => merge.previewed(),
+        }
+    }
+
+    fn preview(&mut self, see: &mut dyn FnMut(usize, &Block) -> bool) -> Result<(), CaptureError> {
+        match &mut self.0 {
+            Files::One(_) => Ok(()),
+            Files::Several(merge) => merge.preview(see),
+        }
+    }
+
+    fn place(&mut self, standpoints: Vec<Standpoint>) {
+        if let Files::Several(merge) = &mut self.0 {
+            merge.place(standpoints);
         }
     }
 

@@ -5,10 +5,11 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
+use std::io::Seek;
 use std::path::{Path, PathBuf};
 
 use super::file::CaptureFile;
-use crate::capture::{Block, CaptureError, Damage, FileFacts, PacketMeta, Source};
+use crate::capture::{Block, CaptureError, Damage, FileFacts, PacketMeta, Source, Standpoint};
 use crate::limits;
 use crate::numbering::Numbering;
 use crate::units::{PacketNumber, Span, Timestamp};
@@ -28,14 +29,19 @@ pub(super) struct Merge {
     numbering: Numbering,
     packets: u64,
     latest: Option<Timestamp>,
+    /// Whether blocks tell points of capture.
+    has_points: bool,
     warnings: Vec<String>,
 }
 
 /// A file before its first packet is due.
 #[derive(Debug)]
 struct Waiting {
+    name: String,
+    /// The time of its first packet, corrected; the latest of all if it has none.
     first: Timestamp,
     input: Input,
+    standpoint: Standpoint,
 }
 
 #[derive(Debug)]
@@ -54,6 +60,7 @@ struct Active {
     block: Box<Block>,
     /// The place of its next packet in the block, where there always is one.
     next: usize,
+    standpoint: Standpoint,
 }
 
 impl Merge {
@@ -86,31 +93,38 @@ impl Merge {
             };
             found.push((first, name, input));
         }
-        // Those without a packet come last; they are opened once more for what they say.
-        found.sort_by(|one, other| {
-            let key = |first: Option<Timestamp>| (first.is_none(), first);
-            key(one.0).cmp(&key(other.0)).then_with(|| one.1.cmp(&other.1))
-        });
-        let names: Vec<String> = found.iter().map(|(_, name, _)| name.clone()).collect();
-        let waiting = found
+        let mut waiting: VecDeque<Waiting> = found
             .into_iter()
-            .map(|(first, _, input)| Waiting { first: first.unwrap_or(Timestamp::MAX), input })
+            .map(|(first, name, input)| {
+                // Those without a packet come last; they are opened once more for what they say.
+                let first = first.unwrap_or(Timestamp::MAX);
+                Waiting { name, first, input, standpoint: Standpoint::default() }
+            })
             .collect();
-        Ok(Self {
-            name: format!("{} files", names.len()),
+        sort(&mut waiting);
+        let mut merge = Self {
+            name: format!("{} files", waiting.len()),
             size,
             done_bytes: 0,
             waiting,
             active: Vec::new(),
-            facts: names
-                .iter()
-                .map(|name| FileFacts { name: name.clone(), ..FileFacts::default() })
-                .collect(),
-            numbering: Numbering::new(names),
+            facts: Vec::new(),
+            numbering: Numbering::default(),
             packets: 0,
             latest: None,
+            has_points: false,
             warnings,
-        })
+        };
+        merge.number();
+        Ok(merge)
+    }
+
+    /// Numbers the files, none of which has been opened, in the order in which they wait.
+    fn number(&mut self) {
+        let names: Vec<String> = self.waiting.iter().map(|waiting| waiting.name.clone()).collect();
+        let facts = |name: &String| FileFacts { name: name.clone(), ..FileFacts::default() };
+        self.facts = names.iter().map(facts).collect();
+        self.numbering = Numbering::new(names);
     }
 
     pub(super) const fn size(&self) -> Option<u64> {
@@ -130,7 +144,9 @@ impl Merge {
                 return Ok(());
             }
             let number = self.facts.len().saturating_sub(self.waiting.len());
-            let Some(Waiting { first, input }) = self.waiting.pop_front() else { return Ok(()) };
+            let Some(Waiting { first, input, standpoint, .. }) = self.waiting.pop_front() else {
+                return Ok(());
+            };
             self.tell_pause(number, first);
             let (mut file, mut block) = match input {
                 Input::File(path, file) => {
@@ -142,7 +158,8 @@ impl Merge {
                 self.warnings.append(&mut file.take_warnings());
             }
             let number = u8::try_from(number).unwrap_or(u8::MAX);
-            let active = Active { number, file, block, next: 0 };
+            let mut active = Active { number, file, block, next: 0, standpoint };
+            active.correct_times();
             if active.time().is_some() { self.active.push(active) } else { self.close(active) }
         }
     }
@@ -184,6 +201,9 @@ impl Merge {
             let start = u32::try_from(block.bytes.len()).unwrap_or(u32::MAX);
             block.bytes.extend_from_slice(active.block.captured(&packet));
             block.packets.push(PacketMeta { start, ..packet });
+            if self.has_points {
+                block.points.push(active.standpoint.point.unwrap_or(Block::NO_POINT));
+            }
             self.numbering.push(active.number);
             self.packets = self.packets.saturating_add(1);
             self.latest = self.latest.max(Some(packet.time));
@@ -194,6 +214,7 @@ impl Merge {
         while active.block.packets.is_empty() && active.file.next_block(&mut active.block)? {
             self.warnings.append(&mut active.file.take_warnings());
         }
+        active.correct_times();
         if active.block.packets.is_empty() {
             let active = self.active.remove(place);
             self.close(active);
@@ -205,7 +226,7 @@ impl Merge {
         self.warnings.append(&mut active.file.take_warnings());
         self.done_bytes = self.done_bytes.saturating_add(active.file.position());
         if let Some(facts) = self.facts.get_mut(usize::from(active.number)) {
-            *facts = active.file.facts();
+            *facts = FileFacts { standpoint: active.standpoint, ..active.file.facts() };
         }
     }
 }
@@ -215,12 +236,22 @@ impl Active {
     fn time(&self) -> Option<Timestamp> {
         self.block.packets.get(self.next).map(|packet| packet.time)
     }
+
+    /// Corrects the times of a block that was just read.
+    fn correct_times(&mut self) {
+        if !self.standpoint.clock.is_measure() {
+            for packet in &mut self.block.packets {
+                packet.time = self.standpoint.clock.correct(packet.time);
+            }
+        }
+    }
 }
 
 impl Source for Merge {
     fn next_block(&mut self, block: &mut Block) -> Result<bool, CaptureError> {
         block.packets.clear();
         block.bytes.clear();
+        block.points.clear();
         block.first = PacketNumber(self.packets.saturating_add(1));
         // Where a packet lies in its file is not told: the block is none of the file's.
         block.file_offset = 0;
@@ -250,9 +281,45 @@ impl Source for Merge {
         self.facts.clone()
     }
 
+    fn previewed(&self) -> usize {
+        if self.waiting.len() < 2 { 0 } else { self.waiting.len() }
+    }
+
+    fn preview(&mut self, see: &mut dyn FnMut(usize, &Block) -> bool) -> Result<(), CaptureError> {
+        for (place, waiting) in self.waiting.iter_mut().enumerate() {
+            let Input::File(path, file) = &mut waiting.input else { continue };
+            let Ok(again) = file.try_clone() else { continue };
+            let mut shown = CaptureFile::of_file(path, again)?;
+            let mut block = Block::default();
+            while shown.next_block(&mut block)? && see(place, &block) {}
+            // Both read at one place of the file.
+            if let Err(error) = file.rewind() {
+                return Err(CaptureError::Read { name: waiting.name.clone(), error });
+            }
+        }
+        Ok(())
+    }
+
+    fn place(&mut self, standpoints: Vec<Standpoint>) {
+        self.has_points = standpoints.iter().any(|standpoint| standpoint.point.is_some());
+        for (waiting, standpoint) in self.waiting.iter_mut().zip(standpoints) {
+            if waiting.first != Timestamp::MAX {
+                waiting.first = standpoint.clock.correct(waiting.first);
+            }
+            waiting.standpoint = standpoint;
+        }
+        sort(&mut self.waiting);
+        self.number();
+    }
+
     fn take_numbering(&mut self) -> Numbering {
         std::mem::take(&mut self.numbering)
     }
+}
+
+/// Puts files into the order of their first packets.
+fn sort(waiting: &mut VecDeque<Waiting>) {
+    waiting.make_contiguous().sort_by(|one, other| (one.first, &one.name).cmp(&(other.first, &other.name)));
 }
 
 /// The paths without those that lead to a file named before.

@@ -4,6 +4,7 @@
 //! `decode`'s business.
 
 mod block;
+mod clock;
 mod damage;
 mod error;
 mod facts;
@@ -24,6 +25,7 @@ mod writer;
 mod zstd;
 
 pub use block::{Block, LinkType, PacketMeta};
+pub use clock::{Clock, Standpoint};
 pub use error::{CaptureError, Damage};
 pub use facts::{Comment, FileFacts, InterfaceFacts};
 pub use file::CaptureFile;
@@ -62,6 +64,27 @@ pub trait Source {
     /// What the files say of themselves, in the order of their first packets; to be asked at the end.
     fn files(&self) -> Vec<FileFacts> {
         Vec::new()
+    }
+
+    /// How many files there are to be shown by [`Source::preview`]; 0 if there is one only.
+    fn previewed(&self) -> usize {
+        0
+    }
+
+    /// Shows what is to come, file by file, if there are several and they can be read twice: each block with the place of
+    /// its file. Of a file nothing more is shown once `see` has said no. To be asked before the first block.
+    ///
+    /// # Errors
+    /// As those of [`Source::next_block`].
+    fn preview(&mut self, see: &mut dyn FnMut(usize, &Block) -> bool) -> Result<(), CaptureError> {
+        let _ = see;
+        Ok(())
+    }
+
+    /// Says where the files were captured, each at its place in [`Source::preview`]. Their packets then come by the
+    /// corrected times, and blocks tell the points.
+    fn place(&mut self, standpoints: Vec<Standpoint>) {
+        let _ = standpoints;
     }
 
     /// Which packet is of which file, if there are several; to be asked at the end.

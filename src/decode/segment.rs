@@ -152,14 +152,32 @@ impl FlowKey {
     #[must_use]
     pub const fn is_ipv6(&self) -> bool {
         let [.., last] = self.words;
-        last != FAMILY_IPV4
+        last & FAMILY == FAMILY_IPV6
+    }
+
+    /// The key of what a point of capture shows between the same endpoints, where that is a connection of its own:
+    /// somebody between the points speaks for himself.
+    #[must_use]
+    pub const fn at_point(self, point: u8) -> Self {
+        let [first, second, third, fourth, last] = self.words;
+        Self { words: [first, second, third, fourth, last | (point as u64 + 1) << POINT_SHIFT] }
+    }
+
+    /// The point of capture that alone shows it, if [`Self::at_point`] made it.
+    #[must_use]
+    pub const fn point(&self) -> Option<u8> {
+        let [.., last] = self.words;
+        match low_u16(last >> POINT_SHIFT).to_le_bytes() {
+            [0, 0] => None,
+            [point, _] => Some(point.wrapping_sub(1)),
+        }
     }
 
     /// The endpoint that sends a half.
     #[must_use]
     pub fn endpoint(&self, half: Half) -> Endpoint {
         let [first, second, third, fourth, last] = self.words;
-        if last == FAMILY_IPV4 {
+        if !self.is_ipv6() {
             let word = if half == Half::Lo { first } else { second };
             let address = Ipv4Addr::from_bits(low_u32(word >> 16));
             return Endpoint { address: IpAddr::V4(address), port: low_u16(word) };
@@ -189,6 +207,9 @@ impl Hash for FlowKey {
 /// Stands in the last word beside zero ports, which no IPv6 key can be mistaken for.
 const FAMILY_IPV4: u64 = 4 << 32;
 const FAMILY_IPV6: u64 = 6 << 32;
+const FAMILY: u64 = 0xFFFF << 32;
+/// Above the family, 0 if a connection is the same wherever it is seen.
+const POINT_SHIFT: u32 = 48;
 
 #[expect(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
 const fn low_u32(word: u64) -> u32 {
@@ -227,6 +248,24 @@ mod tests {
         assert_eq!(half, Half::Hi);
         assert_eq!(key.endpoint(Half::Lo).to_string(), "[fd77::1]:65535");
         assert_eq!(key.endpoint(Half::Hi).to_string(), "[fd77::2]:443");
+    }
+
+    #[test]
+    fn a_connection_of_one_point_has_the_same_endpoints() {
+        let (four, _) = FlowKey::ipv4(([10, 0, 0, 1], 80), ([10, 0, 0, 2], 50_000));
+        let (six, _) = FlowKey::ipv6(([1; 16], 80), ([2; 16], 50_000));
+        for key in [four, six] {
+            let (here, there) = (key.at_point(0), key.at_point(250));
+            assert!(key != here && here != there);
+            assert_eq!((key.point(), here.point(), there.point()), (None, Some(0), Some(250)));
+            for half in [Half::Lo, Half::Hi] {
+                assert_eq!(
+                    (here.endpoint(half), there.endpoint(half)),
+                    (key.endpoint(half), key.endpoint(half))
+                );
+            }
+            assert_eq!(there.is_ipv6(), key.is_ipv6());
+        }
     }
 
     #[test]

@@ -251,7 +251,7 @@ fn view<'a>(capture: &'a Capture, routes: &'a [Route], shows_secrets: bool) -> C
 fn forwarders(capture: &Capture, routes: &[Route]) -> BTreeSet<Endpoint> {
     let of = |route: &Route| -> Vec<Endpoint> {
         let hops = route.legs.iter().filter_map(|leg| leg.hop.as_ref());
-        let from = hops.filter(|hop| !hop.is_translation).map(|hop| hop.from);
+        let from = hops.filter(|hop| hop.is_proxy()).map(|hop| hop.from);
         let server = |leg: usize| {
             let connection = capture.connections.get(route.legs.get(leg)?.connection)?;
             Some(connection.endpoint(Role::Server))
@@ -266,7 +266,7 @@ fn forwarders(capture: &Capture, routes: &[Route]) -> BTreeSet<Endpoint> {
 fn senders<'a>(capture: &Capture, routes: &'a [Route]) -> BTreeMap<(IpAddr, Endpoint), &'a Proxy> {
     let legs = routes.iter().flat_map(|route| &route.legs);
     let of = |leg: &'a routes::Leg| {
-        let hop = leg.hop.as_ref().filter(|hop| !hop.is_translation)?;
+        let hop = leg.hop.as_ref().filter(|hop| hop.is_proxy())?;
         let server = capture.connections.get(leg.connection)?.endpoint(Role::Server);
         (hop.proxy.address != server.address).then_some(((hop.proxy.address, server), &hop.proxy))
     };

@@ -171,6 +171,9 @@ pub(super) fn is_invisible(hop: &Hop) -> bool {
         Part::Header(name) => UPGRADE_FIELDS.iter().any(|field| name.eq_ignore_ascii_case(field)),
         Part::Method | Part::Target | Part::HttpVersion => false,
     };
+    if hop.is_interception {
+        return true;
+    }
     hop.proxy.software.is_none()
         && !hop.changes.is_empty()
         && hop.changes.iter().all(|change| concerns_upgrade(&change.part))

@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 
 use etherparse::PacketBuilder;
 
-use super::{Diagnosis, Finding, Selection, diagnose};
-use crate::capture::CaptureFile;
+pub(super) use super::Diagnosis;
+use super::{Finding, Selection, diagnose};
+use crate::capture::{CaptureFile, CaptureFiles};
 use crate::pipeline::{Options, analyse};
 use crate::protocol::{MessagesWanted, Which};
 
 /// A capture in the making. Each step takes a tenth of a millisecond.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Script {
     packets: Vec<(u64, Vec<u8>)>,
     now_us: u64,
@@ -24,6 +25,10 @@ pub(super) struct Talk {
     server: SocketAddr,
     client_next: u32,
     server_next: u32,
+    /// The sequence number of the client's SYN.
+    pub(super) client_isn: u32,
+    /// That of the server's.
+    pub(super) server_isn: u32,
     /// The hop limit of what the client sends.
     pub(super) client_hop_limit: u8,
     /// The hop limit of what the server sends.
@@ -60,10 +65,45 @@ impl Script {
     /// Opens a connection: SYN, SYN+ACK, ACK.
     pub(super) fn connect(&mut self, client: &str, server: &str) -> Talk {
         let mut talk = Talk::new(client, server);
-        self.send(&mut talk, From::Client, Bits { syn: true, ..Bits::default() }, b"");
-        self.send(&mut talk, From::Server, Bits { syn: true, ack: true, ..Bits::default() }, b"");
-        self.send(&mut talk, From::Client, Bits { ack: true, ..Bits::default() }, b"");
+        self.open(&mut talk);
         talk
+    }
+
+    /// The same for a connection that has its numbers.
+    pub(super) fn open(&mut self, talk: &mut Talk) -> &mut Self {
+        (talk.client_next, talk.server_next) = (talk.client_isn, talk.server_isn);
+        self.send(talk, From::Client, Bits { syn: true, ..Bits::default() }, b"");
+        self.send(talk, From::Server, Bits { syn: true, ack: true, ..Bits::default() }, b"");
+        self.send(talk, From::Client, Bits { ack: true, ..Bits::default() }, b"")
+    }
+
+    /// Lets time pass until it is as late as in another capture.
+    pub(super) const fn wait_until(&mut self, other: &Self) -> &mut Self {
+        self.now_us = other.now_us;
+        self
+    }
+
+    /// Has the client's packets captured so many microseconds later, as somebody farther away would.
+    pub(super) fn later_by(&mut self, micros: u64) -> &mut Self {
+        for (time_us, packet) in &mut self.packets {
+            *time_us += if packet[12..16] == [10, 77, 1, 2] { micros } else { 0 };
+        }
+        self
+    }
+
+    /// Leaves a packet out.
+    pub(super) fn remove(&mut self, place: usize) {
+        self.packets.remove(place);
+    }
+
+    /// Ends the capture before its last packets.
+    pub(super) fn cut_to(&mut self, packets: usize) {
+        self.packets.truncate(packets);
+    }
+
+    /// How many packets there are.
+    pub(super) const fn len(&self) -> usize {
+        self.packets.len()
     }
 
     /// A connection that was there before the capture.
@@ -233,6 +273,8 @@ impl Talk {
             server: server.parse().unwrap(),
             client_next: 1000,
             server_next: 5000,
+            client_isn: 1000,
+            server_isn: 5000,
             client_hop_limit: 64,
             server_hop_limit: 64,
             client_window: 64_000,
@@ -283,6 +325,50 @@ pub(super) fn leading_of(capture: &str) -> String {
     leading(&diagnosis_of(capture))
 }
 
+/// A script as the client's point has it, and as the server's has it. The way takes 30 microseconds, the server's clock is
+/// so many milliseconds ahead, and these packets do not arrive.
+pub(super) fn points(script: &Script, lost: &[usize], ahead_ms: i64) -> (Script, Script) {
+    let (mut near, mut far) = (Script::default(), Script::default());
+    for (place, (time_us, packet)) in script.packets.iter().enumerate() {
+        // From the client's network, or from the proxy's.
+        let is_clients = packet[12..16] == [10, 77, 1, 2];
+        let (sent, arrived) = if is_clients { (&mut near, &mut far) } else { (&mut far, &mut near) };
+        sent.packets.push((*time_us, packet.clone()));
+        if !lost.contains(&place) {
+            arrived.packets.push((time_us + 30, packet.clone()));
+        }
+    }
+    for (side, ahead_us) in [(&mut near, 0), (&mut far, ahead_ms * 1_000)] {
+        side.packets.sort_by_key(|(time_us, _)| *time_us);
+        for (time_us, _) in &mut side.packets {
+            *time_us = time_us.checked_add_signed(10_000_000 + ahead_us).unwrap();
+        }
+    }
+    (near, far)
+}
+
+/// The same, judged together.
+pub(super) fn at_two_points(script: &Script, lost: &[usize], ahead_ms: i64) -> Diagnosis {
+    let (near, far) = points(script, lost, ahead_ms);
+    two_captures(&near, &far)
+}
+
+/// Two scripts, judged together as `client.pcap` and `server.pcap`.
+pub(super) fn two_captures(client: &Script, server: &Script) -> Diagnosis {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = [("client.pcap", client), ("server.pcap", server)].map(|(name, script)| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, script.file()).unwrap();
+        path
+    });
+    let mut files = CaptureFiles::open(&paths).unwrap();
+    let mut capture = analyse(&mut files, None, Options::default(), |_| {}).unwrap();
+    for file in &mut capture.files {
+        file.name = file.name.rsplit('/').next().unwrap_or_default().to_owned();
+    }
+    diagnose(&capture, &Selection::default(), false)
+}
+
 /// The numbers of the packets that show a finding.
 pub(super) fn numbers(finding: &Finding) -> Vec<u64> {
     finding.packets.iter().map(|packet| packet.0).collect()
@@ -293,7 +379,8 @@ fn judge(mut file: CaptureFile) -> Diagnosis {
     diagnose(&capture, &Selection::default(), false)
 }
 
-fn leading(diagnosis: &Diagnosis) -> String {
+/// The leading finding, as [`Script::leading`].
+pub(super) fn leading(diagnosis: &Diagnosis) -> String {
     diagnosis.findings.first().map_or_else(String::new, |finding| {
         format!("{} {}: {}", finding.severity.name(), finding.rule.name, finding.sentence())
     })

@@ -145,7 +145,7 @@ impl<'a> RouteView<'a> {
     pub fn proxy_behind(&self, leg: &LegView<'a>) -> Option<&'a Proxy> {
         let front = || self.route.front.as_ref().filter(|_| leg.place == 0);
         match self.next(leg) {
-            Some((next, hop)) if hop.is_translation => self.proxy_behind(next).or_else(front),
+            Some((next, hop)) if !hop.is_proxy() => self.proxy_behind(next).or_else(front),
             Some((_, hop)) => Some(&hop.proxy),
             None => front(),
         }
@@ -166,7 +166,7 @@ impl<'a> RouteView<'a> {
     fn behind_translations<'v>(&'v self, leg: &'v LegView<'a>) -> &'v LegView<'a> {
         // Each leg comes after the one that it came from, so this ends.
         match self.next(leg) {
-            Some((next, hop)) if hop.is_translation => self.behind_translations(next),
+            Some((next, hop)) if !hop.is_proxy() => self.behind_translations(next),
             _ => leg,
         }
     }
@@ -186,7 +186,7 @@ impl<'a> RouteView<'a> {
     #[must_use]
     pub fn sender(&self, leg: &LegView<'a>) -> Blame {
         match (leg.hop, leg.known_sender) {
-            (Some(hop), _) if hop.is_translation => {
+            (Some(hop), _) if !hop.is_proxy() => {
                 self.legs().nth(hop.from).map_or(Blame::Network, |before| self.sender(before))
             }
             (Some(hop), _) => Blame::proxy(&hop.proxy),
@@ -244,7 +244,7 @@ impl<'a> LegView<'a> {
     /// Whether a proxy is seen to have sent it, and not the client itself.
     #[must_use]
     pub fn comes_over_proxy(&self) -> bool {
-        self.hop.is_some_and(|hop| !hop.is_translation)
+        self.hop.is_some_and(Hop::is_proxy)
     }
 
     /// The status of the final answer.

@@ -325,7 +325,7 @@ mod tests {
             link: LinkType::ETHERNET,
         };
         let first = PacketNumber(first);
-        memory.add(Block { bytes: vec![0; bytes], packets: vec![packet], first, file_offset: 0 });
+        memory.add(Block { bytes: vec![0; bytes], packets: vec![packet], first, ..Block::default() });
     }
 
     fn failures(memory: &Memory) -> (Failures, tempfile::TempDir) {
@@ -383,7 +383,7 @@ mod tests {
             let link = LinkType::ETHERNET;
             let packet = PacketMeta { time, start: 0, captured: length, original: length, link };
             let first = PacketNumber(number);
-            memory.add(Block { bytes, packets: vec![packet], first, file_offset: 0 });
+            memory.add(Block { bytes, packets: vec![packet], first, ..Block::default() });
         }
         FlowKey::ipv4(([10, 0, 0, 1], 40_000), ([10, 0, 0, 2], 80)).0
     }

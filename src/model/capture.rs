@@ -1,15 +1,16 @@
 //! A capture as a whole: its connections and its totals.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::connection::Connection;
 use super::outcome::Outcome;
 use crate::capture::FileFacts;
-use crate::decode::Skip;
+use crate::decode::{FlowKey, Skip};
 use crate::numbering::Numbering;
+use crate::points::Passage;
 use crate::protocol::{OpaqueReason, RoleFacts};
 use crate::tcp::Counts;
-use crate::units::{Span, Timestamp, median};
+use crate::units::{PacketNumber, Span, Timestamp, median};
 
 /// Everything that was seen.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +26,32 @@ pub struct Capture {
     pub numbering: Numbering,
 }
 
+impl Capture {
+    /// What people call a point of capture: its file, or the first of its files.
+    #[must_use]
+    pub fn point_name(&self, point: u8) -> String {
+        let mut files = self.files.iter().filter(|file| file.standpoint.point == Some(point));
+        let first = files.next().map(|file| file.name.clone()).unwrap_or_default();
+        match files.count() {
+            0 => first,
+            more => format!("{first} and {more} more"),
+        }
+    }
+
+    /// Lays what two points of capture show to the connections: endpoints, first packet, facts, in the order of packets.
+    pub fn lay_passages(&mut self, passages: Vec<(FlowKey, PacketNumber, Passage)>) {
+        // A connection begins where its passage does, or later where a limit made two of one.
+        let mut latest: HashMap<FlowKey, Box<Passage>, foldhash::fast::RandomState> = HashMap::default();
+        let mut passages = passages.into_iter().peekable();
+        for connection in &mut self.connections {
+            while let Some((flow, _, passage)) = passages.next_if(|(_, first, _)| *first <= connection.id()) {
+                latest.insert(flow, Box::new(passage));
+            }
+            connection.passage = latest.remove(&connection.tcp.flow);
+        }
+    }
+}
+
 /// Totals over all packets.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
@@ -38,6 +65,10 @@ pub struct Totals {
     pub filtered: u64,
     /// Packets that were captured once more: see [`crate::tcp::Copies`].
     pub copies: u64,
+    /// Packets that another point of capture has too: see [`crate::points::Sightings`].
+    pub seen_again: u64,
+    /// Connections of which is not told what one point of capture saw alone, since there were too many.
+    pub forgotten_passages: u64,
     /// Packets of which the capture has only the beginning.
     pub cut_packets: u64,
     /// The times of the first and the last packet.

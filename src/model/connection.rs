@@ -1,6 +1,7 @@
 //! A connection with everything that was seen on it.
 
 use crate::decode::Half;
+use crate::points::{HalfPassage, Passage};
 use crate::protocol::{Attempt, Exchanges, ProxyProtocol, Role, Spoken, StreamFacts, TlsFacts};
 use crate::tcp::{ConnectionFacts, EndedBy, HalfFacts};
 use crate::units::{Endpoint, PacketNumber, Span, Timestamp};
@@ -20,6 +21,8 @@ pub struct Connection {
     pub tls: Option<Box<TlsFacts>>,
     /// A header of the PROXY protocol before the first request.
     pub proxy_protocol: Option<ProxyProtocol>,
+    /// What two points of capture show of it, if there are two.
+    pub passage: Option<Box<Passage>>,
     client: Half,
 }
 
@@ -32,7 +35,7 @@ impl Connection {
         let higher_port = if port(Half::Lo) > port(Half::Hi) { Half::Lo } else { Half::Hi };
         let client = stream.client.or(tcp.opening.opener).unwrap_or(higher_port);
         let StreamFacts { spoken, attempts, exchanges, tls, proxy_protocol, .. } = stream;
-        Self { tcp, spoken, attempts, exchanges, tls, proxy_protocol, client }
+        Self { tcp, spoken, attempts, exchanges, tls, proxy_protocol, passage: None, client }
     }
 
     /// Its name: the number of its first packet.
@@ -51,6 +54,13 @@ impl Connection {
     #[must_use]
     pub const fn half(&self, role: Role) -> &HalfFacts {
         self.tcp.half(self.half_of(role))
+    }
+
+    /// What became of one side's packets between two points of capture, and the points: that on its own side first.
+    #[must_use]
+    pub fn passage(&self, role: Role) -> Option<(&HalfPassage, [u8; 2])> {
+        let (passage, half) = (self.passage.as_ref()?, self.half_of(role));
+        Some((passage.half(half), [passage.point(half), passage.point(half.other())]))
     }
 
     /// Who sent the first FIN or RST.

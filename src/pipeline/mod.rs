@@ -4,6 +4,7 @@
 //! and a connection's name is its first packet, so that results do not depend on how many shards there are as
 //! long as none of them meets a limit.
 
+mod comparing;
 mod export;
 mod following;
 mod read_back;
@@ -62,6 +63,9 @@ pub fn analyse_watched<S: Source>(
     mut watch: impl FnMut(&S, SoFar<'_>),
 ) -> Result<Capture, CaptureError> {
     let mut shard = Shard::new(options);
+    if let Some(surveyed) = comparing::survey(source)? {
+        shard.compare(surveyed);
+    }
     let mut unwrap = Unwrap::default();
     let mut block = Block::default();
     let mut warnings = Vec::new();
@@ -89,6 +93,9 @@ fn read_block(
     shard: &mut Shard,
 ) -> Result<(), CaptureError> {
     shard.count(&block.packets);
+    if !block.points.is_empty() {
+        return comparing::read_block(block, filter, unwrap, shard);
+    }
     let mut number = block.first;
     let mut segments = Vec::with_capacity(BATCH);
     for packet in &block.packets {

@@ -6,6 +6,7 @@ use super::Options;
 use crate::capture::{LinkType, PacketMeta};
 use crate::decode::{Segment, Skip};
 use crate::model::{Capture, Connection, Keeps, Store, Totals};
+use crate::points::{Seen, Sightings, Surveyed};
 use crate::protocol::{Attempt, Context, Stack, StreamFacts};
 use crate::tcp::{Connections, Copies, HalfFacts, Open, Place};
 use crate::units::{PacketNumber, Timestamp};
@@ -108,6 +109,8 @@ pub(super) struct Shard {
     context: Context,
     places: Vec<Place>,
     copies: Copies,
+    /// Where several files show the same traffic.
+    sightings: Option<Box<Sightings>>,
     store: Store,
 }
 
@@ -122,6 +125,7 @@ impl Shard {
             },
             places: Vec::new(),
             copies: Copies::default(),
+            sightings: None,
             store: Store::new(options.keeps),
         }
     }
@@ -174,6 +178,35 @@ impl Shard {
             let store = &mut self.store;
             let mut ended = |connection, context: &mut Context| store.add(connection, context);
             self.connections.segment(*place, segment, &mut self.context, &mut ended);
+        }
+    }
+
+    /// Tells packets from those that another point of capture has shown, from now on.
+    pub(super) fn compare(&mut self, surveyed: Surveyed) {
+        self.sightings = Some(Box::new(Sightings::new(surveyed)));
+    }
+
+    /// Notes that a point of capture has a packet, whatever it is.
+    pub(super) fn captured_at(&mut self, point: u8, time: Timestamp) {
+        if let Some(sightings) = &mut self.sightings {
+            sightings.captured(point, time);
+        }
+    }
+
+    /// Takes the next segment, which a point of capture shows.
+    pub(super) fn segment_at(&mut self, segment: &Segment<'_>, point: u8) {
+        let seen = self.sightings.as_mut().map_or(Seen::New, |sightings| sightings.take(segment, point));
+        match seen {
+            Seen::New => self.segments(std::slice::from_ref(segment)),
+            Seen::Apart => {
+                let segment = Segment { flow: segment.flow.at_point(point), ..*segment };
+                self.segments(&[segment]);
+            }
+            Seen::Again => {}
+            Seen::Copy => {
+                self.connections.copy(segment);
+                self.copies.count();
+            }
         }
     }
 
@@ -247,6 +280,15 @@ impl Shard {
         self.connections.finish(&mut self.context, &mut |connection, context| store.add(connection, context));
         self.store.totals_mut().warnings = warnings;
         self.store.totals_mut().copies = self.copies.found();
-        self.store.finish(self.connections.counts())
+        let Some(sightings) = &mut self.sightings else {
+            return self.store.finish(self.connections.counts());
+        };
+        let passages = sightings.finish();
+        let totals = self.store.totals_mut();
+        totals.seen_again = sightings.again();
+        totals.forgotten_passages = sightings.forgotten();
+        let mut capture = self.store.finish(self.connections.counts());
+        capture.lay_passages(passages);
+        capture
     }
 }

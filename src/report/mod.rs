@@ -13,6 +13,7 @@ mod markdown;
 pub mod metrics;
 pub(crate) mod notes;
 pub(crate) mod part;
+pub(crate) mod points;
 pub(crate) mod text;
 pub(crate) mod wire;
 

@@ -10,6 +10,8 @@ pub(super) struct Trace<'a> {
     pub(super) attempt: usize,
     pub(super) client: Endpoint,
     pub(super) server: Endpoint,
+    /// The point of capture that alone shows the connection, if another one shows other bytes between the same endpoints.
+    pub(super) point: Option<u8>,
     /// When the connection's first packet was seen.
     pub(super) opened: Timestamp,
     /// When the request was sent; failing that, when the first sign of the attempt was seen.
@@ -69,6 +71,7 @@ fn trace(connection: usize, attempt: usize, of: &Connection, capture_end: Timest
         attempt,
         client: of.endpoint(Role::Client),
         server: of.endpoint(Role::Server),
+        point: of.tcp.flow.point(),
         opened: of.tcp.opening.first.time,
         began: asked.or(answered).unwrap_or(of.tcp.opening.first.time),
         decided: answered.or(of.tcp.ending.map(|ending| ending.origin.time)).unwrap_or(capture_end),

@@ -62,6 +62,17 @@ pub struct Hop {
     /// Nobody read the request here: it is one connection, seen before and after its addresses were translated, as where
     /// a container publishes a port.
     pub is_translation: bool,
+    /// Two points of capture show other bytes between the same endpoints: somebody between them ends the connection and
+    /// opens one of its own in the names of both hosts.
+    pub is_interception: bool,
+}
+
+impl Hop {
+    /// Whether a proxy with an address of its own stands there.
+    #[must_use]
+    pub const fn is_proxy(&self) -> bool {
+        !self.is_translation && !self.is_interception
+    }
 }
 
 /// How legs were found to belong together, the surest first.

@@ -115,7 +115,7 @@ fn common_keys<'a>(traces: &[Trace<'a>]) -> BTreeSet<&'a [u8]> {
 /// place, as two clients' requests with a key that is built into a program do.
 fn may_precede(from: &Trace<'_>, to: &Trace<'_>) -> bool {
     let soon = to.began.since(from.began) <= FORWARDING_PATIENCE;
-    let goes_on = from.server != to.server || is_translated(from, to);
+    let goes_on = from.server != to.server || is_translated(from, to) || is_intercepted(from, to);
     soon && from.waits_at(to.began) && from.connection != to.connection && goes_on
 }
 
@@ -137,11 +137,18 @@ fn is_translated(from: &Trace<'_>, to: &Trace<'_>) -> bool {
         && head(from) == head(to)
 }
 
+/// Whether two points of capture show other bytes between the same endpoints: somebody between them took over.
+fn is_intercepted(from: &Trace<'_>, to: &Trace<'_>) -> bool {
+    let is_same = from.client == to.client && from.server == to.server;
+    is_same && from.point.is_some() && to.point.is_some() && from.point != to.point
+}
+
 /// Whether a host asks two servers by itself: a proxy asks from where it listens, or from an address of its own.
 fn is_one_host_asking_twice(from: &Trace<'_>, to: &Trace<'_>) -> bool {
     from.client.address == to.client.address
         && from.server.address != to.client.address
         && !is_translated(from, to)
+        && !is_intercepted(from, to)
 }
 
 /// Whether anything but a likeness speaks for a leg. Two clients with one browser ask alike, and one proxy asks two
@@ -226,7 +233,8 @@ fn pair_answers(traces: &[Trace<'_>], parents: &mut [Option<(usize, MatchedBy)>]
         let Some(accept) = trace.accept else { continue };
         let Some(known) = by_accept.insert(accept, at) else { continue };
         let Some(other) = traces.get(known) else { continue };
-        let is_elsewhere = other.connection != trace.connection && other.server != trace.server;
+        let is_elsewhere = other.connection != trace.connection
+            && (other.server != trace.server || is_intercepted(other, trace));
         let (Some(here), Some(there)) = (trace.answered(), other.answered()) else { continue };
         let apart = here.since(there).as_nanos().unsigned_abs();
         if is_elsewhere && apart <= PASSING_ON.as_nanos().unsigned_abs() {
@@ -261,7 +269,8 @@ fn pair_frames(traces: &[Trace<'_>], parents: &mut [Option<(usize, MatchedBy)>])
         let from = known.filter(|from| {
             traces.get(*from).is_some_and(|from| {
                 let needed = marks(from).len().min(marks(trace).len()).min(MARKS_NEEDED);
-                let is_elsewhere = from.connection != trace.connection && from.server != trace.server;
+                let is_elsewhere = from.connection != trace.connection
+                    && (from.server != trace.server || is_intercepted(from, trace));
                 is_elsewhere && shared_marks(from, trace) >= needed
             })
         });
@@ -347,7 +356,8 @@ fn hop(capture: &Capture, from: usize, before: &Trace<'_>, after: &Trace<'_>) ->
         connection.endpoint(crate::protocol::Role::Client).address
     };
     let answer = AnswerFate::of(before.facts, after.facts);
-    Some(Hop { from, proxy: Proxy::at(address), changes, answer, is_translation })
+    let is_interception = is_intercepted(before, after);
+    Some(Hop { from, proxy: Proxy::at(address), changes, answer, is_translation, is_interception })
 }
 
 /// The last segment of a target's path, without the query.

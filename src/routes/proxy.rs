@@ -122,7 +122,7 @@ pub(super) fn name_proxies(capture: &Capture, route: &mut Route) {
     let of = |at: usize| attempts.get(at).copied().flatten();
     for at in 0..route.legs.len() {
         let hop = route.legs.get(at).and_then(|leg| leg.hop.as_ref());
-        let Some(from) = hop.filter(|hop| !hop.is_translation).map(|hop| hop.from) else { continue };
+        let Some(from) = hop.filter(|hop| hop.is_proxy()).map(|hop| hop.from) else { continue };
         let found = recognise(of(from), of(at));
         if let (Some((software, version)), Some(leg)) = (found, route.legs.get_mut(at))
             && let Some(hop) = &mut leg.hop
@@ -168,7 +168,7 @@ pub(super) fn share_names(capture: &Capture, routes: &mut [Route]) {
         let found: Vec<Endpoint> =
             proxies(route, listener).into_iter().map(|(listener, _)| listener).collect();
         let hops = route.legs.iter_mut().filter_map(|leg| leg.hop.as_mut());
-        let hops = hops.filter(|hop| !hop.is_translation).map(|hop| &mut hop.proxy);
+        let hops = hops.filter(|hop| hop.is_proxy()).map(|hop| &mut hop.proxy);
         for (proxy, listener) in hops.chain(route.front.as_mut()).zip(found) {
             let Some((software, version)) = known.get(&listener) else { continue };
             if proxy.software.is_none_or(|own| own == *software) {
@@ -181,7 +181,7 @@ pub(super) fn share_names(capture: &Capture, routes: &mut [Route]) {
 
 /// The proxies of a route, each with the place where it listens: those of the hops, then the one in front.
 fn proxies(route: &Route, listener: impl Fn(&Route, usize) -> Option<Endpoint>) -> Vec<(Endpoint, &Proxy)> {
-    let hops = route.legs.iter().filter_map(|leg| leg.hop.as_ref()).filter(|hop| !hop.is_translation);
+    let hops = route.legs.iter().filter_map(|leg| leg.hop.as_ref()).filter(|hop| hop.is_proxy());
     let hops = hops.filter_map(|hop| Some((listener(route, hop.from)?, &hop.proxy)));
     hops.chain(route.front.as_ref().and_then(|front| Some((listener(route, 0)?, front)))).collect()
 }

@@ -63,6 +63,11 @@ impl Copies {
         self.found
     }
 
+    /// Counts one that was found by other means.
+    pub const fn count(&mut self) {
+        self.found = self.found.saturating_add(1);
+    }
+
     /// Whether the next `packets` are to be looked at: to look at all costs something, and few captures have copies. If
     /// a capture has some, it has them throughout. So the first packets are looked at, some from time to time, and all
     /// once there was a copy. If they are not, they are counted here.

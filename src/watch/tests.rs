@@ -18,7 +18,7 @@ fn blocks(path: &Path) -> Vec<Block> {
             let bytes = block.captured(packet).to_vec();
             let packets = vec![PacketMeta { start: 0, ..*packet }];
             let first = PacketNumber(blocks.len() as u64 + 1);
-            blocks.push(Block { bytes, packets, first, file_offset: 0 });
+            blocks.push(Block { bytes, packets, first, ..Block::default() });
         }
     }
     blocks
@@ -181,7 +181,7 @@ fn later(block: &Block, span: Span, packets: u64) -> Block {
         bytes: block.bytes.clone(),
         packets: block.packets.iter().map(packet).collect(),
         first: PacketNumber(block.first.0 + packets),
-        file_offset: 0,
+        ..Block::default()
     }
 }
 

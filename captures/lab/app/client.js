@@ -123,6 +123,15 @@ const conversations = {
     socket._socket.resetAndDestroy();
   },
 
+  /** Is silent for a while, speaks again, waits for an answer in vain, and gives up. */
+  async 'give-up'(socket) {
+    await ask(socket, 'hello');
+    await sleep(2000);
+    socket.send('still there?');
+    await sleep(3500);
+    socket.terminate();
+  },
+
   /** Sends a message that is larger than the server takes. */
   async large(socket) {
     await ask(socket, 'hello');

@@ -4,7 +4,7 @@ import importlib
 
 MODULES = ("founding", "configuration", "upstream", "established", "viewpoints", "proxies", "answers",
            "proxied_faults", "requests", "encryption", "endings", "broken", "applications",
-           "protocols", "chains", "clients", "transport")
+           "protocols", "chains", "clients", "transport", "points")
 
 
 def _of(*modules):

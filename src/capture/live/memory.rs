@@ -149,7 +149,12 @@ mod tests {
             PacketMeta { time: Timestamp::MIN, start: 0, captured: 1, original: 1, link: LinkType::ETHERNET };
         for first in 1..=10 {
             let bytes = vec![0; LIVE_MEMORY_BYTES / 4];
-            memory.add(Block { bytes, packets: vec![packet], first: PacketNumber(first), file_offset: 0 });
+            memory.add(Block {
+                bytes,
+                packets: vec![packet],
+                first: PacketNumber(first),
+                ..Block::default()
+            });
         }
         assert_eq!(memory.first(), Some(PacketNumber(8)));
         assert_eq!(memory.soon_forgotten(), PacketNumber(9));

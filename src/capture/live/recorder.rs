@@ -184,7 +184,12 @@ mod tests {
             link: LinkType::ETHERNET,
         };
         let bytes = vec![0xEE; 100 * count as usize];
-        Block { bytes, packets: (0..count).map(packet).collect(), first: PacketNumber(first), file_offset: 0 }
+        Block {
+            bytes,
+            packets: (0..count).map(packet).collect(),
+            first: PacketNumber(first),
+            ..Block::default()
+        }
     }
 
     fn interfaces() -> Vec<Interface> {

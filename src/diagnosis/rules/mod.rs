@@ -41,6 +41,7 @@ mod html_instead_of_101;
 mod http_in_tunnel;
 mod http_version_too_low;
 mod idle_timeout;
+mod intercepted_in_transit;
 mod key_invalid;
 mod length_not_minimal;
 mod lifetime_limit;
@@ -51,6 +52,8 @@ mod mixed_backends;
 mod no_close_frame;
 mod no_response;
 mod origin_rejected;
+mod path_blocked;
+mod path_loss;
 mod path_mtu;
 mod path_rewritten;
 mod ping_unanswered;
@@ -179,6 +182,9 @@ pub static ALL: &[&Rule] = &[
     &path_mtu::RULE,
     &retransmission_storm::RULE,
     &reset_injected::RULE,
+    &path_blocked::RULE,
+    &path_loss::RULE,
+    &intercepted_in_transit::RULE,
     &engineio_session_unknown::RULE,
     &engineio_stuck_polling::RULE,
     &signalr_session_unknown::RULE,

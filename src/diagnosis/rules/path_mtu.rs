@@ -35,6 +35,8 @@ set the MTU of the container network to that of the tunnel, often 1450 or 1400 (
     see: "https://www.rfc-editor.org/rfc/rfc2923#section-2.1",
     explains: &[
         "retransmission-storm",
+        "path-blocked",
+        "path-loss",
         "no-close-frame",
         "ping-unanswered",
         "half-open",

@@ -17,7 +17,8 @@ pub(super) static RULE: Rule = Rule {
 
 A RST ends the connection, and its time to live (hop limit) is another than that of all packets of the host that it
 seems to come from. Or that host goes on sending after it, which a host that resets does not do. A difference of four
-hops or less is a warning, since routes may change.
+hops or less is a warning, since routes may change. Where two files show the same traffic, captured at two points: the
+point on the side of that host has no such RST.
 
 ## Why it breaks
 
@@ -52,10 +53,20 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
         let by = connection.closed_by()?;
         let half = connection.half(by);
         let usual = half.hop_limit?;
-        let difference = usual.abs_diff(ending.hop_limit);
+        let passage = connection.passage(by);
+        let appeared = passage.filter(|(passage, _)| {
+            passage.reset_appeared.is_some_and(|(packet, _)| packet == ending.origin.packet)
+        });
+        // Between two points of capture each packet has lost as many hops as there are.
+        let is_behind = passage.is_some() && appeared.is_none();
+        let difference = match usual.abs_diff(ending.hop_limit) {
+            ..FAR if is_behind => 0,
+            difference => difference,
+        };
         let goes_on = half.after_reset > 0;
         // A capture on several queues may put one packet after the RST that was sent before it.
         let severity = match (difference, half.after_reset) {
+            _ if appeared.is_some() => Severity::Error,
             (FAR.., _) | (1.., 1..) => Severity::Error,
             (1.., 0) | (0, 2..) => Severity::Warning,
             (0, _) => return None,
@@ -71,11 +82,16 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
                 ending.hop_limit
             )
         });
+        let never = appeared.map(|(_, points)| {
+            let [here, there] = points.map(|point| route.capture.point_name(point));
+            format!("{there} has a RST in the name of {sender} that {here}, on the side of {sender}, never shows.")
+        });
         let more = goes_on.then(|| format!("{sender} goes on sending after it: the RST is not its own."));
         Some(
             Finding::new(&RULE, Blame::Network, format!("resets a connection in the name of {name}"))
                 .at_most(severity)
-                .saying_also(differs)
+                .saying_also(never)
+                .saying_also(differs.filter(|_| appeared.is_none()))
                 .saying_also(more)
                 .shown_by(half.last_payload.map(|(packet, _)| packet))
                 .shown_by([ending.origin.packet])
@@ -123,6 +139,27 @@ mod tests {
             ["The RST in the name of 10.77.1.2:50000 has the time to live 255; its other packets have 64."]
         );
         assert!(leading_of("reset-injected").starts_with("error reset-injected"));
+    }
+
+    #[test]
+    fn a_rst_that_never_left_the_host_is_told() {
+        let (mut script, mut client) = session();
+        let from = script.len();
+        script.reset(&mut client, From::Client).wait_ms(500);
+        let mut other = script.connect("10.77.1.2:50009", PROXY);
+        script.say(&mut other, From::Client, request());
+        let injected = |(near, far): (Script, Script)| {
+            let found = two_captures(&near, &far).findings;
+            found.into_iter().find(|finding| finding.rule.name == "reset-injected")
+        };
+        assert!(injected(points(&script, &[], 3_000)).is_none(), "it passed both points");
+        let (mut near, far) = points(&script, &[], 3_000);
+        near.remove(from);
+        assert_eq!(
+            injected((near, far)).unwrap().detail,
+            ["server.pcap has a RST in the name of 10.77.1.2:50000 that client.pcap, on the side of \
+                 10.77.1.2:50000, never shows."]
+        );
     }
 
     #[test]

@@ -151,7 +151,7 @@ fn note_negotiated<'r, 'a>(
 
 fn judge(view: &CaptureView<'_>, proxy: IpAddr, scattered: &Scattered<'_, '_>) -> Option<Finding> {
     let hops = view.routes.iter().flat_map(|route| route.hops().map(|(_, hop, _)| hop));
-    let known = hops.filter(|hop| !hop.is_translation).find(|hop| hop.proxy.address == proxy);
+    let known = hops.filter(|hop| hop.is_proxy()).find(|hop| hop.proxy.address == proxy);
     let blame = known.map_or(Blame::Proxy(proxy, None, None), |hop| Blame::proxy(&hop.proxy));
     let refused: BTreeSet<PacketNumber> = scattered.refused.iter().map(|request| request.packet).collect();
     let is_refused = |packet: Option<PacketNumber>| packet.is_some_and(|packet| refused.contains(&packet));

@@ -38,7 +38,7 @@ or a reverse proxy that leaves no other mark. To it `Upgrade` and `Connection` a
   forward the upgrade; see `upgrade-stripped`.
 ",
     see: "https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1",
-    explains: &["WS2", "WS3", "upstream-aborted", "upstream-silent", "no-response"],
+    explains: &["WS2", "WS3", "upstream-aborted", "upstream-silent", "no-response", "intercepted-in-transit"],
     check: Check::Route(check),
 };
 

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::attempt::{self, AttemptView};
 use super::finding::{self, FindingView};
+use super::passage::{self, PassageView};
 use super::place::{self, PlaceView};
 use super::time::{Clock, TimeText, millis};
 use super::tls::{self, TlsView};
@@ -36,6 +37,11 @@ pub(super) struct ConnectionLine<'a> {
     proxy_protocol: Option<u8>,
     evicted: bool,
     tcp: TcpView<'a>,
+    /// The point of capture that alone shows it, where another one shows other bytes between the same endpoints.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    point: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    passage: Option<PassageView<'a>>,
     tls: Option<TlsView<'a>>,
     attempts: Vec<AttemptView<'a>>,
     /// None where findings have lines of their own.
@@ -111,6 +117,8 @@ pub(super) fn line<'a>(
         }),
         evicted: connection.tcp.evicted,
         tcp: tcp(connection, numbering),
+        point: connection.tcp.flow.point(),
+        passage: passage::view(connection, numbering),
         tls: connection.tls.as_deref().map(|facts| tls::view(facts, numbering)),
         attempts,
         findings: findings

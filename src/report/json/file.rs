@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::capture::{FileFacts, InterfaceFacts};
+use super::time::millis;
+use crate::capture::{Clock, FileFacts, InterfaceFacts};
 use crate::model::Capture;
 
 /// A file.
@@ -13,6 +14,23 @@ pub(super) struct FileView<'a> {
     interfaces: Vec<InterfaceView<'a>>,
     comments: Vec<CommentView<'a>>,
     secrets: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    point: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock: Option<ClockView>,
+}
+
+/// How its clock stands beside that of the file whose times are told.
+#[derive(Serialize)]
+struct ClockView {
+    #[serde(rename = "ahead_ms")]
+    ahead: f64,
+    #[serde(rename = "error_ms")]
+    error: Option<f64>,
+    #[serde(rename = "gains_ms")]
+    gains: f64,
+    #[serde(rename = "taken_off_ms")]
+    taken_off: f64,
 }
 
 #[derive(Serialize)]
@@ -52,5 +70,17 @@ fn view(file: &FileFacts) -> FileView<'_> {
         interfaces: interfaces.collect(),
         comments: comments.collect(),
         secrets: file.secrets,
+        point: file.standpoint.point,
+        clock: file.standpoint.point.and_then(|_| clock(&file.standpoint.clock)),
     }
+}
+
+fn clock(clock: &Clock) -> Option<ClockView> {
+    let (_, taken_off) = clock.takes_off.first()?;
+    Some(ClockView {
+        ahead: millis(clock.ahead),
+        error: clock.error.map(millis),
+        gains: millis(clock.gains),
+        taken_off: millis(*taken_off),
+    })
 }

@@ -13,6 +13,7 @@ mod finding;
 mod frame;
 pub(super) mod live;
 mod message;
+mod passage;
 mod place;
 mod route;
 mod summary;

@@ -35,6 +35,9 @@ struct HopView<'a> {
     changes: Vec<ChangeView<'a>>,
     answer: &'static str,
     is_translation: bool,
+    /// Somebody between two points of capture speaks in the names of both hosts.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_interception: bool,
 }
 
 #[derive(Serialize)]
@@ -81,6 +84,7 @@ fn hop(hop: &Hop, wire: Wire) -> HopView<'_> {
         changes: hop.changes.iter().map(|it| change(it, wire)).collect(),
         answer: hop.answer.name(),
         is_translation: hop.is_translation,
+        is_interception: hop.is_interception,
     }
 }
 

@@ -27,6 +27,8 @@ pub(super) struct SummaryLine<'a> {
     skipped: SkippedView<'a>,
     #[serde(skip_serializing_if = "super::is_zero")]
     copies: u64,
+    #[serde(skip_serializing_if = "super::is_zero")]
+    seen_again: u64,
     cut_packets: u64,
     missing_bytes: u64,
     #[serde(skip_serializing_if = "super::is_zero")]
@@ -77,6 +79,7 @@ pub(super) fn line<'a>(capture: &'a Capture, diagnosis: &'a Diagnosis, clock: &m
         end: totals.first_and_last.map(|(_, last)| clock.text(last)),
         skipped: SkippedView(totals),
         copies: totals.copies,
+        seen_again: totals.seen_again,
         cut_packets: totals.cut_packets,
         missing_bytes: totals.missing_bytes,
         missing_cut_bytes: totals.missing_cut_bytes,

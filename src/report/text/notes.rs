@@ -4,7 +4,7 @@ use super::page::{PLAIN, Page, UNSURE};
 use crate::model::{Capture, Connection, Totals};
 use crate::protocol::{OpaqueReason, Role};
 use crate::report::count::{count, verb};
-use crate::report::{ReportOptions, notes};
+use crate::report::{ReportOptions, notes, points};
 use crate::text;
 
 /// Writes the notes, if there are any.
@@ -25,6 +25,7 @@ pub(super) fn write(capture: &Capture, options: &ReportOptions, page: &mut Page<
 pub(crate) fn sentences(capture: &Capture, lists_all: bool) -> Vec<String> {
     let totals = &capture.totals;
     let mut notes = notes::files(capture);
+    notes.extend(points::sentences(capture));
     notes.extend(totals.opaque.iter().map(|(reason, found)| opaque(*reason, *found)));
     notes.extend(rest(totals));
     notes.extend(unopened(totals));

@@ -8,7 +8,7 @@ use crate::limits::LIVE_MEMORY_BYTES;
 use crate::model::Outcome;
 use crate::report::count::{bytes, count, number, span};
 use crate::report::interfaces::link_name;
-use crate::report::notes;
+use crate::report::{notes, points};
 use crate::text;
 use crate::tui::app::App;
 use crate::tui::live::Pulse;
@@ -143,6 +143,9 @@ fn files(page: &mut Page, finished: &Finished) {
         for file in files {
             let packets = count(file.packets, "packet");
             page.row(&packets, &text::escape(&file.name), Style::new());
+        }
+        for said in points::sentences(&finished.capture) {
+            page.row("", &text::escape(&said), Style::new());
         }
     }
     let interfaces: Vec<_> = files.iter().flat_map(|file| &file.interfaces).collect();
