@@ -37,12 +37,13 @@ impl Judgment<'_> {
             // What a rule sees in the whole capture may come long after the attempt that it is about.
             let may_be_late = matches!(finding.rule.check, Check::Capture(_));
             let is_settled = self.is_settled(&legs, may_be_late);
+            let mostly = || is_settled || self.is_mostly_settled(&legs, may_be_late);
             let is_new = match &finding.about {
                 About::Routes(routes) if routes.len() == 1 => {
                     is_settled && told.add_legs(&legs, finding.rule.code)
                 }
                 About::Connections(_) => is_settled && told.add_legs(&legs, finding.rule.code),
-                About::Routes(_) => is_settled && told.add_other(finding),
+                About::Routes(_) => mostly() && told.add_other(finding),
                 About::Capture => told.add_other(finding),
             };
             if is_new {
@@ -118,12 +119,26 @@ impl Judgment<'_> {
 
     /// Whether something of it is to be told now, and nothing later.
     fn is_ready(&self, legs: &[(PacketNumber, Option<usize>)]) -> bool {
-        legs.iter().any(|(connection, _)| self.ready.contains(connection)) && !self.waits(legs)
+        self.has_ready(legs) && !self.waits(legs)
+    }
+
+    /// Whether something of it is to be told now.
+    fn has_ready(&self, legs: &[(PacketNumber, Option<usize>)]) -> bool {
+        legs.iter().any(|(connection, _)| self.ready.contains(connection))
     }
 
     /// Whether something of it is to be told later.
     fn waits(&self, legs: &[(PacketNumber, Option<usize>)]) -> bool {
         legs.iter().any(|(connection, _)| self.waiting.contains(connection))
+    }
+
+    /// The same of what is about several: where attempts come all the time, some of them are always to be told later. So
+    /// it is enough if more than half of it is settled.
+    fn is_mostly_settled(&self, legs: &[(PacketNumber, Option<usize>)], may_be_late: bool) -> bool {
+        let is_settled =
+            |leg: &&(PacketNumber, Option<usize>)| !self.waiting.contains(&leg.0) && !self.goes_on(leg);
+        let settled = legs.iter().filter(is_settled).count();
+        (may_be_late || self.has_ready(legs)) && settled > legs.len() / 2
     }
 
     /// Whether something of it is to be told now, or was told if it may be late; nothing later; and whether what it is

@@ -217,6 +217,34 @@ fn what_is_over_is_let_go() {
 }
 
 #[test]
+fn what_is_about_several_is_told_once_however_many_more_come_or_are_forgotten() {
+    let [several, others] = ["mixed-backends/proxy-any.pcap", "chat/client-eth.pcap"]
+        .map(|name| blocks(&Path::new("captures").join(name)));
+    let mut watch = watch();
+    let mut packets = 0;
+    let mut play = |watch: &mut Watched, blocks: &[Block], seconds: i64| {
+        let start = several[0].packets[0].time.since(blocks[0].packets[0].time);
+        let span = Span::from_nanos(start.as_nanos() + seconds * 1_000_000_000);
+        let mut told = Vec::new();
+        for block in blocks {
+            watch.read(&later(block, span, packets));
+            told.extend(watch.look());
+        }
+        packets += blocks.len() as u64;
+        told.retain(|event| matches!(event, Event::Found(it) if it.finding.rule.name == "mixed-backends"));
+        told.len()
+    };
+    let mut found = 0;
+    for seconds in (0..60).step_by(10) {
+        found += play(&mut watch, &several, seconds);
+    }
+    assert_eq!(found, 1, "though some of it is always too young");
+    // Others come and go while those leave the window, one round after the other.
+    let again: usize = (64..200).step_by(4).map(|seconds| play(&mut watch, &others, seconds)).sum();
+    assert_eq!(again, 0);
+}
+
+#[test]
 fn what_is_old_goes_though_nothing_is_due() {
     let blocks = blocks(Path::new("captures/nginx-nothing-configured/proxy-any.pcap"));
     let mut watch = watch();
