@@ -220,7 +220,7 @@ impl Failures {
         }
         if self.unsaid > 0 {
             warnings.push(format!(
-                "{path}: {} comments are missing: what they are about was found when the packets had been written",
+                "{path}: {} comments are missing: what they say was found when the packets had been written or forgotten",
                 self.unsaid
             ));
         }

@@ -262,7 +262,7 @@ fn without_frames(connection: &Connection) -> Connection {
 }
 
 /// A window of so many connections is judged as often as something is due.
-const SMALL_WINDOW: usize = 2_000;
+const SMALL_WINDOW: usize = 5_000;
 
 #[cfg(test)]
 mod tests;
