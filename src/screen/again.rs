@@ -1,7 +1,7 @@
 //! What the screen asks for and does not wait for: messages that are read again from the capture, files that are written.
 //! One thing at a time, in a thread of its own.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -13,8 +13,9 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
 use crate::capture::live::Memory;
-use crate::capture::{CaptureError, CaptureFile, Filter, PcapngOutput};
-use crate::pipeline::{self, ReadBack, ReadBackWanted, read_back, read_back_from};
+use crate::capture::{CaptureError, CaptureFile, CaptureFiles, Filter, PcapngOutput, Source};
+use crate::pipeline::{self, ReadBack, ReadBackWanted, read_back, read_back_from, survey};
+use crate::points::Surveyed;
 use crate::protocol::Which;
 use crate::report::count::count;
 use crate::tcp::Happenings;
@@ -103,11 +104,13 @@ fn whole<T>(job: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
 pub enum Kept {
     /// A file, with the filter with which it was read.
     File(PathBuf, Option<String>),
+    /// Several files, with the filter with which they were read.
+    Files(KeptFiles),
     /// What a live capture records, opened when there was still a right to.
     Recording(PathBuf, File),
     /// The latest packets of a live capture.
     Memory(Memory),
-    /// Nothing: it came through a pipe, or in several files.
+    /// Nothing: it came through a pipe.
     Nothing,
 }
 
@@ -157,15 +160,21 @@ impl Kept {
                 let filter = filter.as_deref().map(Filter::new).transpose();
                 read_back(path, filter.map_err(|error| error.to_string())?, wanted, is_wanted)
             }
+            Self::Files(files) => {
+                let filter = files.filter.as_deref().map(Filter::new).transpose();
+                let filter = filter.map_err(|error| error.to_string())?;
+                let (mut source, surveyed) = files.open().map_err(|error| error.to_string())?;
+                read_back_from(&mut source, surveyed.as_ref(), filter, wanted, is_wanted)
+            }
             Self::Recording(path, file) => {
-                read_back_from(&mut recorded(path, file)?, None, wanted, is_wanted)
+                read_back_from(&mut recorded(path, file)?, None, None, wanted, is_wanted)
             }
             Self::Memory(memory) => {
                 let first = memory.first();
                 if first.is_none_or(|first| first > wanted.first.packet) {
                     return Err(NO_LONGER_KEPT.to_owned());
                 }
-                read_back_from(&mut memory.read(), None, wanted, is_wanted)
+                read_back_from(&mut memory.read(), None, None, wanted, is_wanted)
             }
             Self::Nothing => return Err(NOT_AGAIN.to_owned()),
         };
@@ -210,10 +219,46 @@ impl Kept {
         let mut out = PcapngOutput::create(path)?;
         match self {
             Self::File(path, _) => wanted.copy(&mut CaptureFile::open(path)?, &mut out, |_| {}),
+            Self::Files(files) => {
+                let (mut source, surveyed) = files.open()?;
+                if let Some(surveyed) = surveyed {
+                    source.place(surveyed.standpoints);
+                }
+                wanted.copy(&mut source, &mut out, |_| {})
+            }
             Self::Recording(path, file) => wanted.copy(&mut reopened(path, file)?, &mut out, |_| {}),
             Self::Memory(memory) => wanted.copy(&mut memory.read(), &mut out, |_| {}),
             Self::Nothing => Ok(0),
         }
+    }
+}
+
+/// Several files that were read as one capture.
+#[derive(Debug)]
+pub struct KeptFiles {
+    paths: Vec<PathBuf>,
+    filter: Option<String>,
+    /// What they have in common, once somebody has asked.
+    surveyed: RefCell<Option<Option<Surveyed>>>,
+}
+
+impl KeptFiles {
+    /// These, with the filter as it was typed.
+    #[must_use]
+    pub const fn new(paths: Vec<PathBuf>, filter: Option<String>) -> Self {
+        Self { paths, filter, surveyed: RefCell::new(None) }
+    }
+
+    /// The files from their beginning, and what they have in common.
+    fn open(&self) -> Result<(CaptureFiles, Option<Surveyed>), CaptureError> {
+        let mut source = CaptureFiles::open(&self.paths)?;
+        if let Some(known) = self.surveyed.borrow().clone() {
+            return Ok((source, known));
+        }
+        let found = survey(&mut source)?;
+        self.surveyed.replace(Some(found.clone()));
+        // The files are in another order now.
+        Ok((CaptureFiles::open(&self.paths)?, found))
     }
 }
 
@@ -251,8 +296,7 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
-const NOT_AGAIN: &str =
-    "a pipe cannot be read again, nor several files (write one file: tcpdump -w, mergecap -w)";
+const NOT_AGAIN: &str = "a pipe cannot be read again (write a file: tcpdump -w)";
 
 const NO_LONGER_KEPT: &str = "the packets of this connection are no longer kept, at least its first ones \
                               (record all with -w FILE)";
