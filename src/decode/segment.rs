@@ -167,7 +167,7 @@ impl FlowKey {
     #[must_use]
     pub const fn anywhere(self) -> Self {
         let [first, second, third, fourth, last] = self.words;
-        Self { words: [first, second, third, fourth, last & (1 << POINT_SHIFT) - 1] }
+        Self { words: [first, second, third, fourth, last & ((1 << POINT_SHIFT) - 1)] }
     }
 
     /// The point of capture that alone shows it, if [`Self::at_point`] made it.

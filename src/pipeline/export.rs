@@ -176,6 +176,9 @@ fn interface(link: LinkType, files: &[FileFacts]) -> Interface {
     Interface { name: name.cloned(), ..Interface::of(link) }
 }
 
+/// Connections between the same endpoints that points of capture may show at one time.
+const AT_A_TIME: usize = 4;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,6 +202,3 @@ mod tests {
         assert_eq!(named(vec![facts(Some("eth0"), 1), facts(None, 1)]), None);
     }
 }
-
-/// Connections between the same endpoints that points of capture may show at one time.
-const AT_A_TIME: usize = 4;
