@@ -107,11 +107,8 @@ fn show(args: &ReadArgs, selection: Selection) -> anyhow::Result<()> {
     let doubts = Doubts::open(args, &files)?;
     let shown = Shown { secrets: args.show_secrets, time: args.time, is_live: false };
     let options = Options { keeps_frames: true, ..options(args, Format::Json) };
-    // Of several files nothing is read again.
-    let path = match args.files.as_slice() {
-        [path] if path.as_os_str() != "-" => Some(path.clone()),
-        _ => None,
-    };
+    let is_there_again = args.files.iter().all(|path| path.as_os_str() != "-");
+    let paths = if is_there_again { args.files.clone() } else { Vec::new() };
     // The capture is read again for its messages, and exports go where the program was started.
     let folder = env::current_dir().ok().filter(|folder| sandbox::is_writable(folder));
     let needs = Needs {
@@ -123,7 +120,7 @@ fn show(args: &ReadArgs, selection: Selection) -> anyhow::Result<()> {
     };
     sandbox::confine(args.sandbox, &needs)?;
     screen::run(
-        Reading { files, path, filter_text: args.filter.clone(), filter, doubts, options, selection, shown },
+        Reading { files, paths, filter_text: args.filter.clone(), filter, doubts, options, selection, shown },
         &capture::title(&args.files),
         look::theme(args.theme, args.color, args.ascii),
     )

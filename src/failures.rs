@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 
-use crate::capture::{CaptureFiles, PcapngOutput};
+use crate::capture::{CaptureFiles, PcapngOutput, Source};
 use crate::diagnosis::{Diagnosis, Finding};
 use crate::model::Capture;
 use crate::pipeline::Export;
@@ -40,6 +40,9 @@ impl Failures {
     /// # Errors
     /// If the capture cannot be read again, or the file cannot be written.
     pub fn write(mut self, capture: &Capture, diagnosis: &Diagnosis) -> anyhow::Result<()> {
+        if let Some(surveyed) = &capture.surveyed {
+            self.captures.place(surveyed.standpoints.clone());
+        }
         failures(capture, diagnosis).copy(&mut self.captures, &mut self.out, |_| {})?;
         Ok(())
     }

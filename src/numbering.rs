@@ -140,6 +140,26 @@ impl Numbering {
         }
     }
 
+    /// The number in the order of reading of a packet that people name so: the reverse of [`Self::name`]. The runs are
+    /// walked: it is for single packets that somebody asks for.
+    #[must_use]
+    pub fn unname(&self, name: PacketNumber) -> PacketNumber {
+        let Some((file, mut left)) = name.place() else { return name };
+        let mut packets = 0_u64;
+        for run in &self.runs {
+            let length = u64::from(run.more).saturating_add(1);
+            if u16::from(run.file).saturating_add(1) == file {
+                if left <= length {
+                    return PacketNumber(packets.saturating_add(left));
+                }
+                left = left.saturating_sub(length);
+            }
+            packets = packets.saturating_add(length);
+        }
+        // Past the limit the name is the number.
+        PacketNumber(left)
+    }
+
     fn bytes(&self) -> usize {
         let runs = self.runs.len().saturating_mul(size_of::<Run>());
         runs.saturating_add(self.before.len().saturating_mul(size_of::<u64>()))
@@ -178,6 +198,7 @@ mod tests {
         let unplaced = numbering.unplaced();
         assert!(unplaced > 0);
         assert_eq!(numbering.name(PacketNumber(runs)).to_string(), format!("#?:{runs}"));
+        assert_eq!(numbering.unname(numbering.name(PacketNumber(runs))), PacketNumber(runs));
         let last = runs - unplaced;
         assert_eq!(numbering.in_file(PacketNumber(last)).unwrap().packet.0, last.div_ceil(2));
     }
@@ -204,6 +225,11 @@ mod tests {
                 let found = numbering.in_file(PacketNumber(place as u64 + 1)).unwrap();
                 prop_assert_eq!((found.file, found.packet.0), (usize::from(*file) + 1, *own));
                 prop_assert_eq!(found.name, file.to_string());
+                // Walked each time: some of them do.
+                if place % 97 == 0 {
+                    let name = numbering.name(PacketNumber(place as u64 + 1));
+                    prop_assert_eq!(numbering.unname(name), PacketNumber(place as u64 + 1));
+                }
             }
             prop_assert_eq!(numbering.in_file(PacketNumber(0)), None);
             prop_assert_eq!(numbering.in_file(PacketNumber(plain.len() as u64 + 1)), None);

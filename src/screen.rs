@@ -40,16 +40,15 @@ use crate::tui::{
 use crate::units::{PacketNumber, Timestamp};
 use again::{Again, Job};
 
-pub use again::Kept;
+pub use again::{Kept, KeptFiles};
 
 /// What is read, and how.
 #[derive(Debug)]
 pub struct Reading {
     /// The capture.
     pub files: CaptureFiles,
-    /// Where it is, so that parts of it can be read again; none if it comes through a pipe, or
-    /// consists of several files.
-    pub path: Option<PathBuf>,
+    /// Where its files are, so that parts of it can be read again; none if it comes through a pipe.
+    pub paths: Vec<PathBuf>,
     /// Which of its packets, as it was typed.
     pub filter_text: Option<String>,
     /// The same, compiled.
@@ -69,9 +68,10 @@ pub struct Reading {
 /// # Errors
 /// If the terminal cannot be used, or if the capture could not be read on.
 pub fn run(reading: Reading, name: &str, theme: Theme) -> anyhow::Result<()> {
-    let kept = match &reading.path {
-        Some(path) => Kept::File(path.clone(), reading.filter_text.clone()),
-        None => Kept::Nothing,
+    let kept = match reading.paths.as_slice() {
+        [] => Kept::Nothing,
+        [path] => Kept::File(path.clone(), reading.filter_text.clone()),
+        paths => Kept::Files(KeptFiles::new(paths.to_vec(), reading.filter_text.clone())),
     };
     let shown = reading.shown;
     // What waits for a pipe is not to keep the program from ending.

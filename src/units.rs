@@ -108,6 +108,18 @@ impl PacketNumber {
         Self::in_file(SOME_FILE, number)
     }
 
+    /// The file of [`Self::in_file`], from 1, and the number; none of a plain number.
+    #[must_use]
+    pub const fn place(self) -> Option<(u16, u64)> {
+        match self.0 >> FILE_SHIFT {
+            0 => None,
+            file => {
+                let [low, high, ..] = file.to_le_bytes();
+                Some((u16::from_le_bytes([low, high]), self.0 & NUMBER))
+            }
+        }
+    }
+
     /// As people name it in a table of numbers: `12`, or `2:12` for packet 12 of the second file.
     #[must_use]
     pub fn plain(self) -> String {

@@ -28,6 +28,12 @@ impl Block {
     /// No point of capture.
     pub const NO_POINT: u8 = u8::MAX;
 
+    /// The point of capture of the packet at a place; none if there is nothing to be told.
+    #[must_use]
+    pub fn point(&self, place: usize) -> Option<u8> {
+        self.points.get(place).copied().filter(|point| *point != Self::NO_POINT)
+    }
+
     /// The captured bytes of a packet of this block; empty if the range is not in it.
     #[must_use]
     pub fn captured(&self, packet: &PacketMeta) -> &[u8] {

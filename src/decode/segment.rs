@@ -163,6 +163,13 @@ impl FlowKey {
         Self { words: [first, second, third, fourth, last | (point as u64 + 1) << POINT_SHIFT] }
     }
 
+    /// The key without the point.
+    #[must_use]
+    pub const fn anywhere(self) -> Self {
+        let [first, second, third, fourth, last] = self.words;
+        Self { words: [first, second, third, fourth, last & ((1 << POINT_SHIFT) - 1)] }
+    }
+
     /// The point of capture that alone shows it, if [`Self::at_point`] made it.
     #[must_use]
     pub const fn point(&self) -> Option<u8> {
@@ -258,6 +265,7 @@ mod tests {
             let (here, there) = (key.at_point(0), key.at_point(250));
             assert!(key != here && here != there);
             assert_eq!((key.point(), here.point(), there.point()), (None, Some(0), Some(250)));
+            assert!(key.anywhere() == key && there.anywhere() == key);
             for half in [Half::Lo, Half::Hi] {
                 assert_eq!(
                     (here.endpoint(half), there.endpoint(half)),

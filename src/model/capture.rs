@@ -7,7 +7,7 @@ use super::outcome::Outcome;
 use crate::capture::FileFacts;
 use crate::decode::{FlowKey, Skip};
 use crate::numbering::Numbering;
-use crate::points::Passage;
+use crate::points::{Passage, Surveyed};
 use crate::protocol::{OpaqueReason, RoleFacts};
 use crate::tcp::Counts;
 use crate::units::{PacketNumber, Span, Timestamp, median};
@@ -24,6 +24,8 @@ pub struct Capture {
     pub files: Vec<FileFacts>,
     /// Which packet is of which file.
     pub numbering: Numbering,
+    /// What the files have in common, if some show the same traffic: to read them again in the same way.
+    pub surveyed: Option<Surveyed>,
 }
 
 impl Capture {

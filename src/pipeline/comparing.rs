@@ -10,7 +10,10 @@ use crate::points::{Survey, Surveyed};
 use crate::units::{Origin, PacketNumber};
 
 /// Looks at the files, and has their times corrected if some show the same traffic.
-pub(super) fn survey<S: Source>(source: &mut S) -> Result<Option<Surveyed>, CaptureError> {
+///
+/// # Errors
+/// If one of them cannot be read.
+pub fn survey<S: Source>(source: &mut S) -> Result<Option<Surveyed>, CaptureError> {
     let files = source.previewed();
     if files < 2 {
         return Ok(None);
@@ -38,6 +41,14 @@ pub(super) fn survey<S: Source>(source: &mut S) -> Result<Option<Surveyed>, Capt
     Ok(surveyed)
 }
 
+/// Reads a capture again as it was read when this was found out.
+pub(super) fn again<S: Source>(source: &mut S, shard: &mut Shard, surveyed: Option<&Surveyed>) {
+    if let Some(surveyed) = surveyed {
+        source.place(surveyed.standpoints.clone());
+        shard.compare(surveyed.clone());
+    }
+}
+
 /// As [`super::read_block`], packet by packet: each is told from what was shown before.
 pub(super) fn read_block(
     block: &Block,
@@ -46,12 +57,13 @@ pub(super) fn read_block(
     shard: &mut Shard,
 ) -> Result<(), CaptureError> {
     let mut number = block.first;
-    for (packet, point) in block.packets.iter().zip(&block.points) {
+    for (place, packet) in block.packets.iter().enumerate() {
+        let point = block.point(place);
         let this = number;
         number = PacketNumber(number.0.saturating_add(1));
         let captured = block.captured(packet);
-        if *point != Block::NO_POINT {
-            shard.captured_at(*point, packet.time);
+        if let Some(point) = point {
+            shard.captured_at(point, packet.time);
         }
         if let Some(filter) = &mut filter
             && !filter.matches(packet.link, captured)?
@@ -60,10 +72,7 @@ pub(super) fn read_block(
             continue;
         }
         let whole = (packet.link, captured, packet.original, origin(block, packet, this));
-        let skip = unwrapped(whole, unwrap, |segment| match *point {
-            Block::NO_POINT => shard.segments(std::slice::from_ref(segment)),
-            point => shard.segment_at(segment, point),
-        });
+        let skip = unwrapped(whole, unwrap, |segment| shard.segment_at(segment, point));
         if let Some(reason) = skip {
             shard.skip_several(reason, 1);
         }

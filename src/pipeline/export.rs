@@ -29,7 +29,8 @@ pub struct ExportedInterfaces(BTreeMap<LinkType, InterfaceId>);
 impl Export {
     /// Adds the packets of a connection. A route needs those of all its legs.
     pub fn add(&mut self, connection: &Connection) {
-        self.add_packets(connection.tcp.flow, connection.id(), connection.tcp.last.0);
+        // Of what differs from point to point, all that was between the endpoints.
+        self.add_packets(connection.tcp.flow.anywhere(), connection.id(), connection.tcp.last.0);
     }
 
     /// Adds the packets between two endpoints from one packet to another.
@@ -139,8 +140,10 @@ impl Export {
 
     fn wanted_of(&self, flow: FlowKey, number: PacketNumber) -> Wanted {
         let connections = self.wanted.get(&flow);
-        let latest = connections.and_then(|connections| connections.range(..=number).next_back());
-        if latest.is_some_and(|(_, last)| number <= *last) { Wanted::Of(flow) } else { Wanted::Not }
+        // Two points of capture may show two at the same time.
+        let latest = connections.map(|connections| connections.range(..=number).rev().take(AT_A_TIME));
+        let is_wanted = latest.is_some_and(|mut latest| latest.any(|(_, last)| number <= *last));
+        if is_wanted { Wanted::Of(flow) } else { Wanted::Not }
     }
 
     /// What is to be said about a packet. It is not said again.
@@ -172,6 +175,9 @@ fn interface(link: LinkType, files: &[FileFacts]) -> Interface {
     let name = names.next().flatten().filter(|name| names.all(|other| other == Some(*name)));
     Interface { name: name.cloned(), ..Interface::of(link) }
 }
+
+/// Connections between the same endpoints that points of capture may show at one time.
+const AT_A_TIME: usize = 4;
 
 #[cfg(test)]
 mod tests {

@@ -19,6 +19,7 @@ use crate::protocol::MessagesWanted;
 use crate::units::{Origin, PacketNumber};
 use shard::Shard;
 
+pub use comparing::survey;
 pub use export::{Export, ExportedInterfaces};
 pub use following::{Following, Happened};
 pub use read_back::{ReadBack, ReadBackError, ReadBackWanted, read_back, read_back_from};
@@ -63,8 +64,9 @@ pub fn analyse_watched<S: Source>(
     mut watch: impl FnMut(&S, SoFar<'_>),
 ) -> Result<Capture, CaptureError> {
     let mut shard = Shard::new(options);
-    if let Some(surveyed) = comparing::survey(source)? {
-        shard.compare(surveyed);
+    let surveyed = comparing::survey(source)?;
+    if let Some(surveyed) = &surveyed {
+        shard.compare(surveyed.clone());
     }
     let mut unwrap = Unwrap::default();
     let mut block = Block::default();
@@ -81,6 +83,7 @@ pub fn analyse_watched<S: Source>(
     let mut capture = shard.finish(warnings);
     capture.files = source.files();
     capture.numbering = source.take_numbering();
+    capture.surveyed = surveyed;
     Ok(capture)
 }
 

@@ -1,16 +1,17 @@
 //! Reads a capture again for the messages of one session, for whoever wants to see payloads that nobody kept.
 
 use std::path::Path;
-use std::slice;
 
 use thiserror::Error;
 
+use super::comparing;
 use super::shard::Shard;
 use super::{Options, segment};
 use crate::capture::{Block, CaptureError, CaptureFile, Filter, Source};
 use crate::decode::{FlowKey, Unwrap};
 use crate::limits::{Limits, MESSAGE_BYTES, READ_BACK_BYTES, READ_BACK_MESSAGES};
 use crate::model::{Connection, Keeps};
+use crate::points::Surveyed;
 use crate::protocol::{Message, MessagesWanted, Which};
 use crate::tcp::Happenings;
 use crate::units::{Origin, PacketNumber};
@@ -94,20 +95,23 @@ pub fn read_back(
     wanted: ReadBackWanted,
     is_wanted: impl FnMut() -> bool,
 ) -> Result<ReadBack, ReadBackError> {
-    read_back_from(&mut CaptureFile::reopen(path, wanted.first)?, filter, wanted, is_wanted)
+    read_back_from(&mut CaptureFile::reopen(path, wanted.first)?, None, filter, wanted, is_wanted)
 }
 
-/// The same from a capture that is read from its beginning, or from a packet before the connection's first one.
+/// The same from a capture that is read from its beginning, or from a packet before the connection's first one; `surveyed`
+/// is what its files were found to have in common.
 ///
 /// # Errors
 /// As those of [`read_back`].
 pub fn read_back_from<S: Source>(
     source: &mut S,
+    surveyed: Option<&Surveyed>,
     mut filter: Option<Filter>,
     wanted: ReadBackWanted,
     mut is_wanted: impl FnMut() -> bool,
 ) -> Result<ReadBack, ReadBackError> {
     let mut reader = Reader::new(wanted);
+    comparing::again(source, &mut reader.shard, surveyed);
     let mut block = Block::default();
     while reader.goes_on() && source.next_block(&mut block)? {
         reader.block(&block, filter.as_mut())?;
@@ -155,7 +159,8 @@ impl Reader {
     fn block(&mut self, block: &Block, mut filter: Option<&mut Filter>) -> Result<(), CaptureError> {
         let first = self.wanted.first.packet;
         let last = self.wanted.last.unwrap_or(PacketNumber(u64::MAX));
-        for (number, packet) in (block.first.0..).map(PacketNumber).zip(&block.packets) {
+        for (place, packet) in block.packets.iter().enumerate() {
+            let number = PacketNumber(block.first.0.saturating_add(place as u64));
             self.is_past |= number > last;
             if !self.goes_on() {
                 break;
@@ -164,7 +169,8 @@ impl Reader {
                 continue;
             }
             let Some(segment) = segment(block, packet, number, &mut self.unwrap) else { continue };
-            if segment.flow != self.wanted.flow {
+            let point = block.point(place);
+            if self.shard.flow_at(&segment, point) != self.wanted.flow {
                 continue;
             }
             if let Some(filter) = &mut filter
@@ -172,7 +178,7 @@ impl Reader {
             {
                 continue;
             }
-            self.shard.segments(slice::from_ref(&segment));
+            self.shard.segment_at(&segment, point);
             let followed = self.shard.so_far().open().find(|open| open.id() == first);
             if let Some(followed) = followed {
                 self.happenings.segment(&segment, followed.halves());

@@ -6,11 +6,12 @@
 use std::collections::{HashMap, HashSet};
 
 use super::shard::Shard;
-use super::{Options, segment};
+use super::{Options, comparing, segment};
 use crate::capture::{Block, CaptureError, Filter, Source};
 use crate::decode::{FlowKey, Unwrap};
 use crate::limits::{Limits, SECOND_LOOKS};
 use crate::model::{Capture, Connection, Keeps};
+use crate::points::Surveyed;
 use crate::protocol::{MessagesWanted, Which};
 use crate::units::{PacketNumber, Timestamp};
 
@@ -58,7 +59,7 @@ impl SecondLook {
         capture: &mut Capture,
         progress: impl FnMut(&S),
     ) -> Result<(), CaptureError> {
-        let found = self.read(source, filter, progress)?;
+        let found = self.read(source, filter, capture.surveyed.as_ref(), progress)?;
         let mut found: HashMap<_, _> = found.into_iter().map(|it| (place(&it), it)).collect();
         for connection in &mut capture.connections {
             let Some(again) = found.remove(&place(connection)) else { continue };
@@ -75,22 +76,26 @@ impl SecondLook {
         &self,
         source: &mut S,
         mut filter: Option<Filter>,
+        surveyed: Option<&Surveyed>,
         mut progress: impl FnMut(&S),
     ) -> Result<Vec<Connection>, CaptureError> {
         let mut shard = Shard::new(options());
+        comparing::again(source, &mut shard, surveyed);
         let (mut unwrap, mut block) = (Unwrap::default(), Block::default());
         while source.next_block(&mut block)? {
-            for (number, packet) in (block.first.0..).map(PacketNumber).zip(&block.packets) {
+            for (place, packet) in block.packets.iter().enumerate() {
+                let number = PacketNumber(block.first.0.saturating_add(place as u64));
                 if number > self.last {
                     break;
                 }
                 let Some(segment) = segment(&block, packet, number, &mut unwrap) else { continue };
-                if self.flows.contains(&segment.flow)
+                let point = block.point(place);
+                if self.flows.contains(&shard.flow_at(&segment, point))
                     && filter
                         .as_mut()
                         .map_or(Ok(true), |filter| filter.matches(packet.link, block.captured(packet)))?
                 {
-                    shard.segments(&[segment]);
+                    shard.segment_at(&segment, point);
                 }
             }
             progress(source);

@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use super::Options;
 use crate::capture::{LinkType, PacketMeta};
-use crate::decode::{Segment, Skip};
+use crate::decode::{FlowKey, Segment, Skip};
 use crate::model::{Capture, Connection, Keeps, Store, Totals};
 use crate::points::{Seen, Sightings, Surveyed};
 use crate::protocol::{Attempt, Context, Stack, StreamFacts};
@@ -193,14 +193,23 @@ impl Shard {
         }
     }
 
-    /// Takes the next segment, which a point of capture shows.
-    pub(super) fn segment_at(&mut self, segment: &Segment<'_>, point: u8) {
-        let seen = self.sightings.as_mut().map_or(Seen::New, |sightings| sightings.take(segment, point));
+    /// The connection that a segment belongs to at a point of capture.
+    pub(super) fn flow_at(&self, segment: &Segment<'_>, point: Option<u8>) -> FlowKey {
+        let here = self.sightings.as_ref().zip(point);
+        here.map_or(segment.flow, |(sightings, point)| sightings.flow_at(segment.flow, point))
+    }
+
+    /// Takes the next segment, which a point of capture shows, if there is one.
+    pub(super) fn segment_at(&mut self, segment: &Segment<'_>, point: Option<u8>) {
+        let Some((sightings, point)) = self.sightings.as_mut().zip(point) else {
+            self.segments(std::slice::from_ref(segment));
+            return;
+        };
+        let seen = sightings.take(segment, point);
         match seen {
             Seen::New => self.segments(std::slice::from_ref(segment)),
             Seen::Apart => {
-                let segment = Segment { flow: segment.flow.at_point(point), ..*segment };
-                self.segments(&[segment]);
+                self.segments(&[Segment { flow: segment.flow.at_point(point), ..*segment }]);
             }
             Seen::Again => {}
             Seen::Copy => {

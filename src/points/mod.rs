@@ -26,3 +26,6 @@ mod transit;
 pub use passage::{HalfPassage, Losses, Passage};
 pub use sightings::{Seen, Sightings};
 pub use survey::{Survey, Surveyed};
+
+#[cfg(test)]
+mod tests;

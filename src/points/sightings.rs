@@ -71,6 +71,12 @@ impl Sightings {
         self.forgotten
     }
 
+    /// The connection that a packet belongs to at a point.
+    #[must_use]
+    pub fn flow_at(&self, flow: FlowKey, point: u8) -> FlowKey {
+        if self.apart.contains(&flow) { flow.at_point(point) } else { flow }
+    }
+
     /// Notes that a point captured at a time, whatever packet it was.
     pub fn captured(&mut self, point: u8, time: Timestamp) {
         let (from, to) = self.watch.entry(point).or_insert((time, time));

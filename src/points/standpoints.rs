@@ -54,11 +54,7 @@ impl Points {
             let fits = |(component, members): &(usize, Vec<usize>)| {
                 let is_apart = |other: &usize| {
                     let pair = (number.min(*other), number.max(*other));
-                    let is_later = match (files.get(*other).and_then(|it| it.period), file.period) {
-                        (Some((first, last)), Some((begin, end))) => begin >= last || end <= first,
-                        _ => true,
-                    };
-                    !pairs.contains_key(&pair) && is_later
+                    !pairs.contains_key(&pair) && is_after(file, files.get(*other))
                 };
                 *component == own && members.iter().all(is_apart)
             };
@@ -113,9 +109,84 @@ impl Points {
             }
         }
         let of_file = self.of_file.iter();
-        of_file
+        let mut all: Vec<Standpoint> = of_file
             .map(|file| file.and_then(|(point, _)| standpoints.get(&point).cloned()).unwrap_or_default())
-            .collect()
+            .collect();
+        self.join(files, &mut all);
+        // Numbered in the order of the files.
+        let mut numbers: BTreeMap<u8, u8> = BTreeMap::new();
+        for point in all.iter_mut().filter_map(|standpoint| standpoint.point.as_mut()) {
+            let next = u8::try_from(numbers.len()).unwrap_or_default();
+            *point = *numbers.entry(*point).or_insert(next);
+        }
+        all
+    }
+
+    /// Two hosts that both write rings have pairs of files with packets in common, and nothing that ties these pairs: the
+    /// points of a later pair are those of an earlier one if clocks and times allow it.
+    fn join(&self, files: &[File], standpoints: &mut [Standpoint]) {
+        let mut components: Vec<usize> = self.of_file.iter().flatten().map(|(_, own)| *own).collect();
+        components.dedup();
+        let mut seen: Vec<usize> = Vec::new();
+        for component in components {
+            if seen.contains(&component) {
+                continue;
+            }
+            let known = seen.clone();
+            seen.push(component);
+            let joined = known
+                .into_iter()
+                .find_map(|earlier| self.counterparts(files, standpoints, component, earlier));
+            for (file, point) in joined.into_iter().flatten() {
+                if let Some(standpoint) = standpoints.get_mut(file) {
+                    standpoint.point = Some(point);
+                }
+            }
+        }
+    }
+
+    /// For each file of a component the point of an earlier one that it belongs to; none if they do not fit.
+    fn counterparts(
+        &self,
+        files: &[File],
+        standpoints: &[Standpoint],
+        component: usize,
+        earlier: usize,
+    ) -> Option<Vec<(usize, u8)>> {
+        let members = |wanted: usize| {
+            let of_file = self.of_file.iter().enumerate();
+            of_file.filter(move |(_, file)| file.is_some_and(|(_, own)| own == wanted)).map(|(file, _)| file)
+        };
+        let mut taken: BTreeMap<u8, u8> = BTreeMap::new();
+        let mut found = Vec::new();
+        for file in members(component) {
+            let here = standpoints.get(file)?;
+            let fits = |other: &usize| {
+                let Some(there) = standpoints.get(*other) else { return false };
+                let apart = here.clock.ahead.as_nanos().abs_diff(there.clock.ahead.as_nanos());
+                here.clock.is_measure() == there.clock.is_measure()
+                    && apart <= SAME_CLOCK.as_nanos().unsigned_abs()
+            };
+            let point = members(earlier).find(fits).and_then(|other| standpoints.get(other)?.point)?;
+            let is_free = files.iter().zip(standpoints).enumerate().all(|(other, (it, standpoint))| {
+                let is_own =
+                    self.of_file.get(other).copied().flatten().is_some_and(|(_, own)| own == component);
+                standpoint.point != Some(point) || is_own || is_after(it, files.get(file))
+            });
+            if !is_free || *taken.entry(point).or_insert(here.point?) != here.point? {
+                return None;
+            }
+            found.push((file, point));
+        }
+        Some(found)
+    }
+}
+
+/// Whether one file ends before the other begins.
+fn is_after(one: &File, other: Option<&File>) -> bool {
+    match (one.period, other.and_then(|other| other.period)) {
+        (Some((begin, end)), Some((first, last))) => begin >= last || end <= first,
+        _ => true,
     }
 }
 
@@ -218,3 +289,6 @@ fn keeps_order(one: FlowKey, other: FlowKey) -> bool {
         || hi == other_hi
         || (lo != other_hi && hi != other_lo && (lo.port == other_lo.port || hi.port == other_hi.port))
 }
+
+/// By how much the clocks of one host may differ from file to file.
+const SAME_CLOCK: Span = Span::from_millis(100);

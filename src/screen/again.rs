@@ -1,7 +1,7 @@
 //! What the screen asks for and does not wait for: messages that are read again from the capture, files that are written.
 //! One thing at a time, in a thread of its own.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -13,13 +13,15 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
 use crate::capture::live::Memory;
-use crate::capture::{CaptureError, CaptureFile, Filter, PcapngOutput};
-use crate::pipeline::{self, ReadBack, ReadBackWanted, read_back, read_back_from};
+use crate::capture::{Block, CaptureError, CaptureFile, CaptureFiles, Filter, PcapngOutput, Source};
+use crate::numbering::Numbering;
+use crate::pipeline::{self, ReadBack, ReadBackError, ReadBackWanted, read_back, read_back_from, survey};
+use crate::points::Surveyed;
 use crate::protocol::Which;
 use crate::report::count::count;
 use crate::tcp::Happenings;
 use crate::tui::{Content, Discarded, Export, Message, News, SessionOf};
-use crate::units::PacketNumber;
+use crate::units::{Origin, PacketNumber};
 
 /// Something that is asked for.
 #[derive(Debug)]
@@ -103,11 +105,13 @@ fn whole<T>(job: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
 pub enum Kept {
     /// A file, with the filter with which it was read.
     File(PathBuf, Option<String>),
+    /// Several files, with the filter with which they were read.
+    Files(KeptFiles),
     /// What a live capture records, opened when there was still a right to.
     Recording(PathBuf, File),
     /// The latest packets of a live capture.
     Memory(Memory),
-    /// Nothing: it came through a pipe, or in several files.
+    /// Nothing: it came through a pipe.
     Nothing,
 }
 
@@ -157,15 +161,16 @@ impl Kept {
                 let filter = filter.as_deref().map(Filter::new).transpose();
                 read_back(path, filter.map_err(|error| error.to_string())?, wanted, is_wanted)
             }
+            Self::Files(files) => files.read_back(wanted, is_wanted),
             Self::Recording(path, file) => {
-                read_back_from(&mut recorded(path, file)?, None, wanted, is_wanted)
+                read_back_from(&mut recorded(path, file)?, None, None, wanted, is_wanted)
             }
             Self::Memory(memory) => {
                 let first = memory.first();
                 if first.is_none_or(|first| first > wanted.first.packet) {
                     return Err(NO_LONGER_KEPT.to_owned());
                 }
-                read_back_from(&mut memory.read(), None, wanted, is_wanted)
+                read_back_from(&mut memory.read(), None, None, wanted, is_wanted)
             }
             Self::Nothing => return Err(NOT_AGAIN.to_owned()),
         };
@@ -200,6 +205,10 @@ impl Kept {
         comments: Vec<(PacketNumber, String)>,
         path: &Path,
     ) -> Result<u64, CaptureError> {
+        let mut out = PcapngOutput::create(path)?;
+        if let Self::Files(files) = self {
+            return files.copy(legs, comments, &mut out);
+        }
         let mut wanted = pipeline::Export::default();
         for leg in legs {
             wanted.add(&leg.connection);
@@ -207,13 +216,91 @@ impl Kept {
         for (packet, words) in comments {
             wanted.comment(packet, words);
         }
-        let mut out = PcapngOutput::create(path)?;
         match self {
             Self::File(path, _) => wanted.copy(&mut CaptureFile::open(path)?, &mut out, |_| {}),
             Self::Recording(path, file) => wanted.copy(&mut reopened(path, file)?, &mut out, |_| {}),
             Self::Memory(memory) => wanted.copy(&mut memory.read(), &mut out, |_| {}),
-            Self::Nothing => Ok(0),
+            Self::Files(_) | Self::Nothing => Ok(0),
         }
+    }
+}
+
+/// Several files that were read as one capture. Their packets are shown by the numbers that they have in their own files.
+#[derive(Debug)]
+pub struct KeptFiles {
+    paths: Vec<PathBuf>,
+    filter: Option<String>,
+    known: OnceCell<Known>,
+}
+
+/// What reading them a first time tells.
+#[derive(Debug)]
+struct Known {
+    surveyed: Option<Surveyed>,
+    numbering: Numbering,
+}
+
+impl KeptFiles {
+    /// These, with the filter as it was typed.
+    #[must_use]
+    pub const fn new(paths: Vec<PathBuf>, filter: Option<String>) -> Self {
+        Self { paths, filter, known: OnceCell::new() }
+    }
+
+    fn known(&self) -> Result<&Known, CaptureError> {
+        if self.known.get().is_none() {
+            let mut source = CaptureFiles::open(&self.paths)?;
+            let surveyed = survey(&mut source)?;
+            let mut block = Block::default();
+            while source.next_block(&mut block)? {}
+            let numbering = source.take_numbering();
+            return Ok(self.known.get_or_init(|| Known { surveyed, numbering }));
+        }
+        Ok(self.known.get_or_init(|| Known { surveyed: None, numbering: Numbering::default() }))
+    }
+
+    /// As [`read_back`].
+    fn read_back(
+        &self,
+        wanted: ReadBackWanted,
+        is_wanted: impl FnMut() -> bool,
+    ) -> Result<ReadBack, ReadBackError> {
+        let Known { surveyed, numbering } = self.known()?;
+        let filter = self.filter.as_deref().map(Filter::new).transpose()?;
+        let mut source = CaptureFiles::open(&self.paths)?;
+        let first = Origin { packet: numbering.unname(wanted.first.packet), ..wanted.first };
+        let last = wanted.last.map(|last| numbering.unname(last));
+        let wanted = ReadBackWanted { first, last, ..wanted };
+        let mut read = read_back_from(&mut source, surveyed.as_ref(), filter, wanted, is_wanted)?;
+        let origins = read.messages.iter_mut().flat_map(|it| [&mut it.first, &mut it.last]);
+        for origin in origins.chain(read.happenings.kept.iter_mut().map(|it| &mut it.origin)) {
+            origin.packet = numbering.name(origin.packet);
+        }
+        Ok(read)
+    }
+
+    /// Copies the packets of connections into a file, with what is to be said about some; how many there were.
+    fn copy(
+        &self,
+        legs: &[SessionOf],
+        comments: Vec<(PacketNumber, String)>,
+        out: &mut PcapngOutput,
+    ) -> Result<u64, CaptureError> {
+        let Known { surveyed, numbering } = self.known()?;
+        let mut source = CaptureFiles::open(&self.paths)?;
+        if let Some(surveyed) = surveyed {
+            source.place(surveyed.standpoints.clone());
+        }
+        let mut wanted = pipeline::Export::default();
+        for leg in legs {
+            let tcp = &leg.connection.tcp;
+            let (first, last) = (numbering.unname(leg.connection.id()), numbering.unname(tcp.last.0));
+            wanted.add_packets(tcp.flow.anywhere(), first, last);
+        }
+        for (packet, words) in comments {
+            wanted.comment(numbering.unname(packet), words);
+        }
+        wanted.copy(&mut source, out, |_| {})
     }
 }
 
@@ -251,8 +338,7 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
-const NOT_AGAIN: &str =
-    "a pipe cannot be read again, nor several files (write one file: tcpdump -w, mergecap -w)";
+const NOT_AGAIN: &str = "a pipe cannot be read again (write a file: tcpdump -w)";
 
 const NO_LONGER_KEPT: &str = "the packets of this connection are no longer kept, at least its first ones \
                               (record all with -w FILE)";

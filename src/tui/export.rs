@@ -49,8 +49,13 @@ pub(super) fn entries(app: &App) -> Vec<MenuEntry> {
 #[must_use]
 pub(super) fn effect(app: &App, kind: ExportKind) -> Option<Effect> {
     let story = app.story()?;
-    let name =
-        |what: &str| format!("{}-{}{what}", stem(&app.name), app.row().map_or(0, |row| row.id.connection.0));
+    let name = |what: &str| {
+        format!(
+            "{}-{}{what}",
+            stem(&app.name),
+            app.row().map_or_else(String::new, |row| row.id.connection.plain().replace(':', "-"))
+        )
+    };
     let export = match kind {
         ExportKind::Message => {
             let (messages, message) = (&app.messages, app.messages.current()?);
