@@ -175,6 +175,11 @@ impl Script {
         self.send(talk, from, Bits { ack: true, ..Bits::default() }, b"")
     }
 
+    /// Ends one half of a connection; the other side may go on.
+    pub(super) fn finish(&mut self, talk: &mut Talk, from: From) -> &mut Self {
+        self.send(talk, from, Bits { fin: true, ack: true, ..Bits::default() }, b"")
+    }
+
     /// Ends a connection with a RST.
     pub(super) fn reset(&mut self, talk: &mut Talk, from: From) -> &mut Self {
         self.send(talk, from, Bits { rst: true, ack: true, ..Bits::default() }, b"")

@@ -15,6 +15,8 @@ pub(super) struct Unanswered<'v, 'a> {
     pub(super) leg: &'v LegView<'a>,
     /// How long the request waited.
     pub(super) waited: Span,
+    /// How long before the request the connection was ended, if it was.
+    pub(super) ended_before: Option<Span>,
     /// Who ended the connection, and how; none if the capture ended first.
     pub(super) ended: Option<(Role, EndedBy)>,
     /// The packet that ended it.
@@ -36,9 +38,11 @@ impl<'v, 'a> Unanswered<'v, 'a> {
             && !leg.is_doubtful();
         is_it.then_some(())?;
         let waited = is_left.or_else(|| leg.waited(route.end))?;
+        let is_before = waited < Span::from_nanos(0);
         Some(Self {
             leg,
-            waited,
+            waited: waited.max(Span::from_nanos(0)),
+            ended_before: is_before.then(|| Span::from_nanos(waited.as_nanos().saturating_neg())),
             ended: leg.connection.closed_by().zip(ending.map(|ending| ending.how)),
             packet: ending.map(|ending| ending.origin.packet),
         })

@@ -2,7 +2,7 @@
 
 use crate::model::{Capture, Connection};
 use crate::protocol::{Attempt, RequestHead, Role};
-use crate::units::{Endpoint, Timestamp};
+use crate::units::{Endpoint, Span, Timestamp};
 
 /// An attempt with what it is recognised by.
 pub(super) struct Trace<'a> {
@@ -66,6 +66,10 @@ fn trace(connection: usize, attempt: usize, of: &Connection, capture_end: Timest
         .and_then(|response| response.head().fields.values("sec-websocket-accept").next());
     let asked = facts.request.as_ref().map(|request| request.origin.time);
     let answered = response.map(|response| response.origin.time);
+    let began = asked.or(answered).unwrap_or(of.tcp.opening.first.time);
+    let ended = of.tcp.ending.map(|ending| ending.origin.time);
+    // What came when the server had already said that it was done may still be handed on.
+    let ended = ended.map(|ended| if ended < began { began.after(CROSSING) } else { ended });
     Some(Trace {
         connection,
         attempt,
@@ -73,11 +77,14 @@ fn trace(connection: usize, attempt: usize, of: &Connection, capture_end: Timest
         server: of.endpoint(Role::Server),
         point: of.tcp.flow.point(),
         opened: of.tcp.opening.first.time,
-        began: asked.or(answered).unwrap_or(of.tcp.opening.first.time),
-        decided: answered.or(of.tcp.ending.map(|ending| ending.origin.time)).unwrap_or(capture_end),
+        began,
+        decided: answered.or(ended).unwrap_or(capture_end),
         request,
         key,
         accept,
         facts,
     })
 }
+
+/// How long a request may be on its way through a proxy whose FIN it has crossed.
+const CROSSING: Span = Span::from_millis(100);

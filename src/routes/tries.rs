@@ -9,7 +9,7 @@ use crate::limits::{FORWARDING_PATIENCE, ROUTE_CANDIDATES};
 use crate::model::{Capture, Connection, Outcome};
 use crate::protocol::{OpaqueReason, Role, Spoken};
 use crate::tcp::Opened;
-use crate::units::Timestamp;
+use crate::units::{Span, Timestamp};
 
 /// Ties them. Only an attempt that failed and that nobody is seen to have handed on can have failed by one.
 pub(super) fn assign(capture: &Capture, traces: &[Trace<'_>], routes: &mut [Route]) {
@@ -28,25 +28,39 @@ pub(super) fn assign(capture: &Capture, traces: &[Trace<'_>], routes: &mut [Rout
         let Some(leg) = route.legs.last() else { continue };
         let trace = by_place.get(&(leg.connection, leg.attempt));
         let Some(trace) = trace.filter(|trace| failed(capture, trace, end)) else { continue };
-        let from = tries.partition_point(|at| capture.connections.get(*at).map(began) < Some(trace.began));
-        let candidates = tries.get(from..).unwrap_or_default().iter().take(ROUTE_CANDIDATES);
-        for at in candidates {
-            let Some(connection) = capture.connections.get(*at) else { continue };
-            let Some(taken) = taken.get_mut(*at).filter(|taken| !**taken) else { continue };
-            if belongs(connection, trace) {
-                *taken = true;
-                route.tries.push(*at);
+        let mut take = |since: Timestamp, belongs: fn(&Connection, &Trace<'_>) -> bool| -> Vec<usize> {
+            let from = tries.partition_point(|at| capture.connections.get(*at).map(began) < Some(since));
+            let candidates = tries.get(from..).unwrap_or_default().iter().take(ROUTE_CANDIDATES);
+            let mut found = Vec::new();
+            for at in candidates {
+                let Some(connection) = capture.connections.get(*at) else { continue };
+                let Some(taken) = taken.get_mut(*at).filter(|taken| !**taken) else { continue };
+                if belongs(connection, trace) {
+                    *taken = true;
+                    found.push(*at);
+                }
             }
+            found
+        };
+        route.tries = take(trace.began, belongs);
+        if route.tries.is_empty() && trace.attempt == 0 {
+            route.tries = take(trace.opened, belongs_unasked);
         }
     }
 }
 
 /// Whether a connection shows that somebody wanted something of its server and never got to ask for it, at least not
-/// in the clear.
+/// in the clear and in HTTP/1.
 fn is_without_request(connection: &Connection) -> bool {
     let is_plain = connection.attempts.is_empty() && connection.tcp.opening.opener.is_some();
-    let is_silent = connection.half(Role::Client).payload_bytes == 0 && connection.spoken == Spoken::Nothing;
-    is_plain && (is_silent || connection.spoken == Spoken::Opaque(OpaqueReason::Tls))
+    // The header of the PROXY protocol is for no request yet.
+    let says_nothing =
+        connection.half(Role::Client).payload_bytes == 0 || connection.proxy_protocol.is_some();
+    let is_silent = says_nothing && connection.exchanges.is_empty() && connection.spoken == Spoken::Nothing;
+    let is_refused_http_2 = connection.spoken == Spoken::Opaque(OpaqueReason::Http2)
+        && connection.half(Role::Server).payload_bytes == 0
+        && connection.closed_by() == Some(Role::Server);
+    is_plain && (is_silent || is_refused_http_2 || connection.spoken == Spoken::Opaque(OpaqueReason::Tls))
 }
 
 fn failed(capture: &Capture, trace: &Trace<'_>, end: Timestamp) -> bool {
@@ -58,9 +72,6 @@ fn failed(capture: &Capture, trace: &Trace<'_>, end: Timestamp) -> bool {
 /// Whether a proxy opened the connection for an attempt: from its own address or from another one than the client's, to
 /// another server, while the attempt waited.
 fn belongs(connection: &Connection, trace: &Trace<'_>) -> bool {
-    let (client, server) = (connection.endpoint(Role::Client).address, connection.endpoint(Role::Server));
-    let elsewhere = server != trace.server && !is_same_host(server.address, trace.client.address);
-    let by_proxy = client == trace.server.address || !is_same_host(client, trace.client.address);
     let began = began(connection);
     let soon = began.since(trace.began) <= FORWARDING_PATIENCE;
     let is_late_success = connection.tcp.opening.opened == Opened::Handshake
@@ -68,7 +79,27 @@ fn belongs(connection: &Connection, trace: &Trace<'_>) -> bool {
             .tcp
             .ending
             .is_some_and(|ending| trace.decided < ending.origin.time && trace.answered().is_none());
-    elsewhere && by_proxy && soon && trace.waits_at(began) && !is_late_success
+    is_by_proxy(connection, trace) && soon && trace.waits_at(began) && !is_late_success
+}
+
+/// Whether a proxy opened the connection before it was asked for anything, as those do that forward bytes of TCP; and
+/// failed.
+fn belongs_unasked(connection: &Connection, trace: &Trace<'_>) -> bool {
+    let began = began(connection);
+    let is_at_once =
+        trace.opened <= began && began < trace.began && began.since(trace.opened) <= OPENING_AT_ONCE;
+    let failed = match connection.tcp.opening.opened {
+        Opened::Refused | Opened::Unanswered => true,
+        _ => connection.closed_by() == Some(Role::Server),
+    };
+    let status = trace.facts.response.as_ref().map(|response| response.status);
+    is_by_proxy(connection, trace) && is_at_once && failed && status.is_none_or(|status| status >= 500)
+}
+
+fn is_by_proxy(connection: &Connection, trace: &Trace<'_>) -> bool {
+    let (client, server) = (connection.endpoint(Role::Client).address, connection.endpoint(Role::Server));
+    let elsewhere = server != trace.server && !is_same_host(server.address, trace.client.address);
+    elsewhere && (client == trace.server.address || !is_same_host(client, trace.client.address))
 }
 
 fn is_same_host(one: IpAddr, other: IpAddr) -> bool {
@@ -78,3 +109,6 @@ fn is_same_host(one: IpAddr, other: IpAddr) -> bool {
 fn began(connection: &Connection) -> Timestamp {
     connection.tcp.opening.first.time
 }
+
+/// What a proxy that forwards bytes of TCP takes to open the next connection when it has accepted one, with room.
+const OPENING_AT_ONCE: Span = Span::from_millis(100);

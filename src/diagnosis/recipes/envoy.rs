@@ -24,3 +24,9 @@ pub(super) fn raise_idle_timeout() -> Vec<Fix> {
         "stream_idle_timeout: 3600s",
     )]
 }
+
+/// HTTP/1.1 is what a cluster speaks unless it is told otherwise.
+pub(super) fn speak_http_1_1() -> Vec<Fix> {
+    let text = "explicit_http_config:\n  http_protocol_options: {}   # not http2_protocol_options";
+    vec![fix("Envoy", "HttpProtocolOptions of the cluster", text)]
+}

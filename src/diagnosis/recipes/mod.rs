@@ -21,6 +21,7 @@ pub(super) use site::{Site, path_of, path_of_leg};
 
 use super::finding::Fix;
 use crate::routes::Software;
+use crate::units::Endpoint;
 
 /// The upgrade is to reach the upstream.
 pub(super) fn forward_upgrade(site: &Site<'_>) -> Vec<Fix> {
@@ -41,6 +42,25 @@ pub(super) fn speak_http_1_1(site: &Site<'_>) -> Vec<Fix> {
         Some(Software::Nginx) | None => nginx::speak_http_1_1(site),
         Some(Software::Apache) => apache::speak_http_1_1(site),
         Some(_) => Vec::new(),
+    }
+}
+
+/// The upstream is to be spoken to in HTTP/1.1, not in HTTP/2.
+pub(super) fn speak_http_1_1_not_2(software: Option<Software>, upstream: Endpoint) -> Vec<Fix> {
+    match software {
+        Some(Software::Envoy) => envoy::speak_http_1_1(),
+        Some(Software::Haproxy) => {
+            vec![fix("HAProxy", "the backend", format!("server NAME {upstream}   # without proto h2"))]
+        }
+        Some(Software::Caddy) => {
+            let text = format!("reverse_proxy http://{upstream}   # not h2c://");
+            vec![fix("Caddy", "the site block", text)]
+        }
+        Some(Software::Nghttpx) => {
+            let text = format!("backend={},{}   # without proto=h2", upstream.address, upstream.port);
+            vec![fix("nghttpx", "nghttpx.conf", text)]
+        }
+        _ => Vec::new(),
     }
 }
 

@@ -5,8 +5,8 @@ use crate::diagnosis::finding::{Blame, Finding};
 use crate::diagnosis::recipes::{self, Site};
 use crate::diagnosis::redirects::{self, Kind};
 use crate::diagnosis::rule::{Check, Rule, Severity};
-use crate::diagnosis::view::RouteView;
-use crate::protocol::RequestProblem;
+use crate::diagnosis::view::{LegView, RouteView};
+use crate::protocol::{RequestFacts, RequestProblem, Role};
 
 /// A proxy replaces `Host`, and the application does not know the name.
 pub(super) static RULE: Rule = Rule {
@@ -38,6 +38,9 @@ proxy_set_header Host $host;        # or $http_host, where the port matters
 Apache: `ProxyPreserveHost On`. HAProxy, Caddy and Traefik keep `Host` unless they are told otherwise: look for
 `http-request set-header Host`, `header_up Host` and `passHostHeader: false`.
 
+A 404 is also what a wrong path gets. Where another request for the same name was answered with a success, this rule is
+silent; else ask the upstream itself for both names.
+
 If the upstream is to be asked by a name of its own, the name has to be one that it serves.
 ",
     see: "https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_set_header",
@@ -61,9 +64,15 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
     let before = route.legs().nth(hop.from)?;
     let (was, is) = (before.asked_text("host")?, leg.asked_text("host")?);
     let is_replaced = !redirects::name(was).eq_ignore_ascii_case(redirects::name(is));
-    if !may_be_the_name || !is_whole || !is_replaced || before.path() != leg.path() {
+    if !may_be_the_name
+        || !is_whole
+        || !is_replaced
+        || before.path() != leg.path()
+        || is_served(route, leg, is)
+    {
         return None;
     }
+    let is_sure = answer.status == 421 || is_elsewhere;
     let (was, is) = (route.quote_field("host", was.as_bytes()), route.quote_field("host", is.as_bytes()));
     let location = leg.answered("location").filter(|_| is_elsewhere);
     let location = location.map(|value| format!(" with Location: {}", route.quote_field("location", value)));
@@ -72,19 +81,47 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
         answer.status,
         location.unwrap_or_default()
     );
-    Some(
-        Finding::new(
-            &RULE,
-            Blame::proxy(&hop.proxy),
-            "replaces Host, and the upstream does not serve that name",
-        )
-        .saying(saying)
-        .saying("The rest of the request is in order, so the name is the likely reason.")
-        .saying_also(answers::body_says(route, leg))
-        .shown_by(route.packets())
-        .mended_by(recipes::keep_host(&Site::of(Some(&hop.proxy), before))),
+    let finding = Finding::new(
+        &RULE,
+        Blame::proxy(&hop.proxy),
+        "replaces Host, and the upstream does not serve that name",
     )
+    .saying(saying)
+    .saying("The rest of the request is in order, so the name is the likely reason.")
+    .saying_also(answers::body_says(route, leg))
+    .shown_by(route.packets())
+    .mended_by(recipes::keep_host(&Site::of(Some(&hop.proxy), before)));
+    Some(if is_sure { finding } else { finding.advising(OR_THE_PATH) })
 }
+
+/// Whether the upstream is seen to serve that name: it answered another request for it with a success, or switched.
+fn is_served(route: &RouteView<'_>, leg: &LegView<'_>, name: &str) -> bool {
+    let upstream = leg.connection.endpoint(Role::Server);
+    let connections = &route.capture.connections;
+    // Around it, so that the work grows with the number of attempts.
+    let here = connections.partition_point(|it| it.id() < leg.connection.id());
+    let range = here.saturating_sub(NEIGHBOURS)..here.saturating_add(NEIGHBOURS).min(connections.len());
+    let near = connections.get(range).unwrap_or_default().iter();
+    let is_success = |status: u16| matches!(status, 101 | 200..=299);
+    near.filter(|other| other.endpoint(Role::Server) == upstream).any(|other| {
+        let by_page = other.exchanges.iter().any(|exchange| {
+            let answered = exchange.answer.as_ref().is_some_and(|answer| is_success(answer.status));
+            answered && exchange.host.as_deref() == Some(name)
+        });
+        let by_attempt = other.attempts.iter().any(|attempt| {
+            let answered = attempt.response.as_ref().is_some_and(|answer| is_success(answer.status));
+            let head = attempt.request.as_ref().map(RequestFacts::head);
+            answered && head.is_some_and(|head| head.fields.texts("host").next() == Some(name))
+        });
+        by_page || by_attempt
+    })
+}
+
+const OR_THE_PATH: &str = "Ask the upstream itself, once for each of the two names (curl -i -H 'Host: NAME'): if it answers \
+    both alike, the name is in order and the path is wrong.";
+
+/// Connections before and after one that are looked at for another one to the same server.
+const NEIGHBOURS: usize = 512;
 
 #[cfg(test)]
 mod tests {
@@ -131,5 +168,16 @@ mod tests {
         for (forwarded, reply) in cases {
             assert!(through(forwarded, &reply).finding("host-rewritten").is_none(), "{forwarded:?} {reply}");
         }
+    }
+
+    #[test]
+    fn a_name_that_serves_others_is_not_the_reason() {
+        let host = ("Host", "10.77.2.2:3000");
+        let mut script = through(&[host], &answer("404 Not Found", &[], ""));
+        assert!(script.finding("host-rewritten").unwrap().advice[0].contains("the path is wrong"));
+        let mut other = script.connect("10.77.2.1:41000", UPSTREAM);
+        script.say(&mut other, From::Client, "GET /page HTTP/1.1\r\nHost: 10.77.2.2:3000\r\n\r\n");
+        script.say(&mut other, From::Server, answer("200 OK", &[], "hello"));
+        assert_eq!(script.rules(), ["refused-by-upstream"]);
     }
 }

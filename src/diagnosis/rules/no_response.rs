@@ -53,14 +53,25 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
         Some((_, EndedBy::Fin)) => ("closes the connection instead of answering", "a FIN comes"),
         None => ("does not answer", "the capture ends"),
     };
+    let request = waiting::request_line(route, waits.leg);
+    let finding = Finding::new(&RULE, route.answerer(waits.leg), headline).shown_by(waits.packets());
+    if let Some(before) = waits.ended_before {
+        let before = words::span(before);
+        return Some(
+            finding
+                .saying(format!("It sends {} {before} before {request} comes, and no answer.", waits.end_bit()))
+                .advising(
+                    "Who forwards TCP without looking into it closes like this if it cannot reach its upstream, or if that \
+                     closes. Capture behind the server too: on all its interfaces (tcpdump -i any).",
+                ),
+        );
+    }
     Some(
-        Finding::new(&RULE, route.answerer(waits.leg), headline)
+        finding
             .saying(format!(
-                "{} is complete, and {said} after {} without a byte of an answer.",
-                waiting::request_line(route, waits.leg),
+                "{request} is complete, and {said} after {} without a byte of an answer.",
                 words::span(waits.waited)
             ))
-            .shown_by(waits.packets())
             .advising(
                 "A server that hides (return 444 in nginx), one that takes no more connections (worker_connections in \
                  nginx), a firewall, a crash, or a port that expects TLS look like this. Capture behind the server too: that shows whether the request went any further.",
@@ -160,5 +171,17 @@ mod tests {
         let mut client = asked(&mut script);
         script.close(&mut client, From::Client);
         assert!(script.finding("no-response").is_none());
+    }
+
+    #[test]
+    fn a_server_that_closes_before_it_is_asked_is_told_so() {
+        let mut script = Script::default();
+        let mut client = script.connect(CLIENT, PROXY);
+        script.finish(&mut client, From::Server).wait_ms(8).say(&mut client, From::Client, request());
+        let sentence =
+            "error no-response: the server 10.77.1.1:80 closes the connection instead of answering";
+        assert_eq!(script.leading(), sentence);
+        let detail = &script.finding("no-response").unwrap().detail[0];
+        assert!(detail.contains("before GET /ws comes") && !detail.contains('-'), "{detail}");
     }
 }

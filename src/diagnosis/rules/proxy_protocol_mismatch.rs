@@ -1,11 +1,13 @@
 //! One side speaks the PROXY protocol and the other does not.
 
+use crate::diagnosis::answers;
 use crate::diagnosis::finding::{Blame, Finding, Fix};
 use crate::diagnosis::rule::{Check, Rule, Severity};
 use crate::diagnosis::view::{LegView, RouteView};
 use crate::model::{Connection, Outcome};
 use crate::protocol::{ProxyProtocol, Role};
 use crate::routes::{Proxy, Software};
+use crate::units::Endpoint;
 
 /// One side speaks the PROXY protocol and the other does not.
 pub(super) static RULE: Rule = Rule {
@@ -46,7 +48,22 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
     if !route.has_failed() {
         return None;
     }
-    route.legs().find_map(|leg| unexpected(leg).or_else(|| missing(route, leg)))
+    let on_legs = route.legs().find_map(|leg| unexpected(leg).or_else(|| missing(route, leg)));
+    on_legs.or_else(|| route.tries.iter().find_map(|connection| unexpected_unasked(route, connection)))
+}
+
+/// The header was sent before there was a request, as proxies for TCP do, and the server closed at once.
+fn unexpected_unasked(route: &RouteView<'_>, connection: &Connection) -> Option<Finding> {
+    let version = connection.proxy_protocol?;
+    let ending = connection.tcp.ending.filter(|_| connection.closed_by() == Some(Role::Server))?;
+    let proxy = answers::opener(route, connection);
+    let address = connection.endpoint(Role::Client).address;
+    let server = connection.endpoint(Role::Server);
+    let finding = told(&Proxy { address, ..proxy }, server, version)
+        .saying("The server closes the connection, and no request came so far.")
+        .shown_by([connection.id(), ending.origin.packet])
+        .shown_by(route.packets());
+    Some(finding)
 }
 
 /// The header was sent, and the server did not understand what came.
@@ -60,29 +77,31 @@ fn unexpected(leg: &LegView<'_>) -> Option<Finding> {
         return None;
     }
     let server = leg.connection.endpoint(Role::Server);
+    let finding = told(&sender(leg), server, version)
+        .saying(reaction(leg))
+        .shown_by([leg.connection.id()])
+        .shown_by(leg.packets());
+    Some(finding)
+}
+
+/// What is common to both.
+fn told(proxy: &Proxy, server: Endpoint, version: ProxyProtocol) -> Finding {
     let form = match version {
         ProxyProtocol::V1 => "the line PROXY of version 1",
         ProxyProtocol::V2 => "the binary header of version 2",
     };
-    let proxy = sender(leg);
-    let finding = Finding::new(
-        &RULE,
-        Blame::proxy(&proxy),
-        format!("sends a PROXY protocol header that {server} does not expect"),
-    )
-    .saying(format!("The connection begins with {form}, before the request."))
-    .saying(reaction(leg))
-    .shown_by([leg.connection.id()])
-    .shown_by(leg.packets())
-    .advising("Most applications do not know the PROXY protocol. To keep it, the server has to be told to expect it.");
-    Some(match proxy.software {
+    let headline = format!("sends a PROXY protocol header that {server} does not expect");
+    let finding = Finding::new(&RULE, Blame::proxy(proxy), headline)
+        .saying(format!("The connection begins with {form}, before the request."))
+        .advising("Most applications do not know the PROXY protocol. To keep it, the server has to be told to expect it.");
+    match proxy.software {
         Some(Software::Haproxy) => finding.mended_by([Fix {
             target: "HAProxy",
             place: "the backend".to_owned(),
             text: format!("server NAME {server}\n# without send-proxy and send-proxy-v2"),
         }]),
         _ => finding,
-    })
+    }
 }
 
 /// The header was not sent, and the server speaks only to those who send it.
@@ -214,5 +233,18 @@ mod tests {
                 .find(|sentence| sentence.contains("sends no PROXY"));
             assert_eq!(missing.unwrap_or_default(), expected);
         }
+    }
+
+    #[test]
+    fn a_header_that_is_refused_before_there_is_a_request_is_told() {
+        let mut script = Script::default();
+        let mut client = script.connect(CLIENT, PROXY);
+        let mut upstream = script.connect(PROXY_OUT, UPSTREAM);
+        script.say(&mut upstream, From::Client, HEADER).close(&mut upstream, From::Server);
+        script.say(&mut client, From::Client, request()).close(&mut client, From::Server);
+        let expected = "error proxy-protocol-mismatch: the proxy 10.77.2.1 sends a PROXY protocol header that \
+                        10.77.2.2:3000 does not expect";
+        assert_eq!(script.leading(), expected);
+        assert_eq!(script.rules(), ["proxy-protocol-mismatch"]);
     }
 }

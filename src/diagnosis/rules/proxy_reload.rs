@@ -6,6 +6,7 @@ use crate::diagnosis::recipes;
 use crate::diagnosis::rule::{Check, Rule, Severity};
 use crate::diagnosis::view::CaptureView;
 use crate::diagnosis::words;
+use crate::routes::Software;
 use crate::units::Span;
 
 /// Several sessions end at the same moment, as when a process stops.
@@ -73,6 +74,8 @@ fn judge(members: &[&End<'_, '_>]) -> Option<Finding> {
     let is_sure = members.len() > 2 && members.iter().all(|end| end.is_whole);
     let stopped =
         if is_proxy { "A reload or a restart does that." } else { "A restart or a deployment does that." };
+    // Without the other side of the proxy nobody sees who was first.
+    let passed_on = is_proxy && members.iter().all(|end| !end.route.has_hops());
     let finding = Finding::new(&RULE, example.who.clone(), "ends several sessions at the same moment")
         .at_most(if is_sure { Severity::Error } else { Severity::Warning })
         .about(About::Routes(members.iter().map(|end| end.route.index).collect()))
@@ -82,18 +85,26 @@ fn judge(members: &[&End<'_, '_>]) -> Option<Finding> {
             words::span(last.since(first).max(SHORTEST))
         ))
         .saying(stopped)
+        .saying_also(passed_on.then(|| PASSED_ON.to_owned()))
         .shown_by(members.iter().map(|end| end.packet))
         .advising("Clients have to connect again by themselves, after a random delay.");
     Some(if is_proxy {
         let sites = members.iter().map(|end| end.site());
-        finding.mended_by(recipes::at_each(sites, recipes::outlive_reloads)).advising(
-            "Reload less often, and let old processes live longer: worker_shutdown_timeout in nginx, hard-stop-after \
-             in HAProxy, stream_close_delay in Caddy since 2.7; older releases of Caddy have nothing to set.",
-        )
+        let software = example.proxy().and_then(|proxy| proxy.software);
+        finding.mended_by(recipes::at_each(sites, recipes::outlive_reloads)).advising(match software {
+            None | Some(Software::Nginx | Software::Haproxy | Software::Caddy) => SETTINGS,
+            Some(_) => "Reload less often, and let old processes live longer.",
+        })
     } else {
         finding
     })
 }
+
+const SETTINGS: &str = "Reload less often, and let old processes live longer: worker_shutdown_timeout in nginx, \
+    hard-stop-after in HAProxy, stream_close_delay in Caddy since 2.7; older releases of Caddy have nothing to set.";
+
+const PASSED_ON: &str = "The capture lacks the other side of the proxy: if the application there restarted, it only passes \
+    that on.";
 
 /// Less is not worth telling.
 const SHORTEST: Span = Span::from_millis(1);

@@ -48,13 +48,15 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
         Some((_, EndedBy::Reset)) => "resets the connection instead of answering",
         _ => "closes the connection instead of answering",
     };
+    let (request, end) = (waiting::request_line(route, waits.leg), waits.end_bit());
+    let said = if let Some(before) = waits.ended_before {
+        format!("It sends {end} {} before {request} comes, and no answer.", words::span(before))
+    } else {
+        let later = words::span(waits.waited);
+        format!("It gets {request} in full and sends {end} {later} later, without a byte of an answer.")
+    };
     let finding = Finding::new(&RULE, upstream, headline)
-        .saying(format!(
-            "It gets {} in full and sends {} {} later, without a byte of an answer.",
-            waiting::request_line(route, waits.leg),
-            waits.end_bit(),
-            words::span(waits.waited)
-        ))
+        .saying(said)
         .shown_by(waits.packets())
         .advising(
             "Something listens there, so the application is not down: look at its log, and whether this port expects \

@@ -1,5 +1,7 @@
 //! Nothing listens where a proxy connects to.
 
+use std::collections::BTreeSet;
+
 use crate::diagnosis::answers;
 use crate::diagnosis::finding::{About, Blame, Finding};
 use crate::diagnosis::rule::{Check, Rule, Severity};
@@ -8,7 +10,7 @@ use crate::diagnosis::words;
 use crate::model::{Connection, Outcome};
 use crate::protocol::Role;
 use crate::tcp::Opened;
-use crate::units::{Span, Timestamp};
+use crate::units::{Endpoint, Span, Timestamp};
 
 /// Nothing listens where a proxy connects to.
 pub(super) static RULE: Rule = Rule {
@@ -63,7 +65,9 @@ fn beside_tls(view: &CaptureView<'_>) -> Option<Finding> {
     let connections = || view.capture.connections.iter().enumerate().take(LOOKED_AT);
     let waits = |client: &Connection, since: Timestamp| {
         let answered = client.half(Role::Server).last_payload.is_some_and(|(_, at)| is_within(since, at));
-        client.tls.is_some() && client.tcp.opening.first.time <= since && answered
+        let ending = client.tcp.ending.filter(|_| client.closed_by() == Some(Role::Server));
+        let ended = ending.is_some_and(|ending| is_within(since, ending.origin.time));
+        client.tls.is_some() && client.tcp.opening.first.time <= since && (answered || ended)
     };
     let (refused, (at, client)) = connections()
         .filter(|(_, connection)| connection.tcp.opening.opened == Opened::Refused)
@@ -83,7 +87,7 @@ fn beside_tls(view: &CaptureView<'_>) -> Option<Finding> {
                 upstream.port
             ))
             .saying(format!(
-                "Just then {who} has a connection with TLS to {proxy}, which gets an answer right after. What it asks \
+                "Just then {who} has a connection with TLS to {proxy}, which is answered or closed right after. What it asks \
                  for is encrypted, so that the two belong together is a guess by the time."
             ))
             .shown_by([client.id(), refused.id(), refused.tcp.last.0])
@@ -119,6 +123,11 @@ fn on_route(route: &RouteView<'_>) -> Option<Finding> {
         many => format!("{many} connections"),
     };
     let made = status.map(|status| format!("{proxy} answers {status} by itself."));
+    let also: BTreeSet<Endpoint> =
+        route.tries.iter().filter(is_refused).map(|connection| connection.endpoint(Role::Server)).collect();
+    let also: Vec<String> =
+        also.into_iter().filter(|it| *it != upstream).take(UPSTREAMS_TOLD).map(|it| it.to_string()).collect();
+    let also = (!also.is_empty()).then(|| format!("So does {}.", words::list(&also)));
     let packets = tries.iter().flat_map(|connection| [connection.id(), connection.tcp.last.0]);
     let finding = Finding::new(&RULE, Blame::Upstream(upstream), "refuses the proxy's connection")
         .saying(format!("{proxy} opens {times} to {upstream}, and the SYN is answered with RST."))
@@ -126,6 +135,7 @@ fn on_route(route: &RouteView<'_>) -> Option<Finding> {
             "Nothing listens on port {} of {}, or a firewall rejects it.",
             upstream.port, upstream.address
         ))
+        .saying_also(also)
         .saying_also(made)
         .shown_by(route.packets())
         .shown_by(packets)
@@ -145,6 +155,9 @@ const AT_ONCE: Span = Span::from_millis(1_000);
 
 /// Connections that are looked at for one that waits.
 const LOOKED_AT: usize = 1_024;
+
+/// Other upstreams that are named.
+const UPSTREAMS_TOLD: usize = 3;
 
 /// What proxies answer if they cannot reach an upstream.
 const MADE_BY_PROXIES: &[u16] = &[500, 502, 503, 504];
@@ -215,5 +228,39 @@ mod tests {
             leading_of("upstream-down-502"),
             "error upstream-refused: the upstream 10.77.2.2:8000 refuses the proxy's connection"
         );
+    }
+
+    #[test]
+    fn a_proxy_for_tcp_connects_before_it_is_asked() {
+        for (pause, rules) in [(1, "upstream-refused"), (500, "no-response")] {
+            let mut script = Script::default();
+            let mut client = script.connect(CLIENT, PROXY);
+            script.wait_ms(pause).refused(PROXY_OUT, UPSTREAM);
+            script.say(&mut client, From::Client, request()).close(&mut client, From::Server);
+            assert_eq!(script.rules(), [rules], "{pause}");
+        }
+    }
+
+    #[test]
+    fn other_upstreams_that_refuse_too_are_named() {
+        let mut script = Script::default();
+        let mut client = script.connect(CLIENT, PROXY);
+        script.say(&mut client, From::Client, request());
+        script.refused(PROXY_OUT, UPSTREAM);
+        script.refused("10.77.2.1:40007", "10.77.2.3:3000");
+        script.say(&mut client, From::Server, answer("502 Bad Gateway", &[], ""));
+        let detail = script.finding("upstream-refused").unwrap().detail;
+        assert!(detail.contains(&"So does 10.77.2.3:3000.".to_owned()), "{detail:?}");
+    }
+
+    #[test]
+    fn a_client_over_tls_that_is_hung_up_on_waits_too() {
+        let mut script = Script::default();
+        let mut client = script.connect(CLIENT, PROXY);
+        script.say(&mut client, From::Client, client_hello());
+        script.say(&mut client, From::Server, [0x16, 3, 3, 0, 4, 2, 0, 0, 0]);
+        script.refused(PROXY_OUT, UPSTREAM);
+        script.reset(&mut client, From::Server);
+        assert!(script.leading().starts_with("warning upstream-refused"), "{}", script.leading());
     }
 }

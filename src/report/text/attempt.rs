@@ -103,7 +103,11 @@ pub(super) fn answer(attempt: &Attempt, outcome: Outcome, connection: &Connectio
         Outcome::Midstream => String::new(),
         Outcome::Unanswered => {
             let until = connection.tcp.ending.map_or(scene.capture_end, |ending| ending.origin.time);
-            asked.map(|asked| format!("no answer in {}", span(until.since(asked)))).unwrap_or_default()
+            match asked {
+                Some(asked) if until >= asked => format!("no answer in {}", span(until.since(asked))),
+                Some(_) => "no answer, ended before it".to_owned(),
+                None => String::new(),
+            }
         }
         _ if connection.half(Role::Server).packets == 0 => {
             "the server's side is not in the capture".to_owned()
