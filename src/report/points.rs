@@ -57,8 +57,8 @@ fn sentence(clock: &Clock, measure: &str) -> String {
     let apart = match clock.error {
         None => {
             return format!(
-                "its clock seems to be {} {way} that of {measure}, but packets of one direction only tell, and nobody \
-                 knows how long they took; times are those of {measure}",
+                "its clock seems to be {} {way} that of {measure}, by which times are told; but packets of one direction \
+                 only tell that, and nobody knows how long they took",
                 span(far)
             );
         }
@@ -67,7 +67,7 @@ fn sentence(clock: &Clock, measure: &str) -> String {
         }
         Some(error) => format!("is {} {way} that of {measure} (\u{b1}{}){drift}", span(far), span(error)),
     };
-    format!("its clock {apart}; times are those of {measure}")
+    format!("its clock {apart}, by which times are told")
 }
 
 #[cfg(test)]
@@ -97,7 +97,7 @@ mod tests {
                 "is 0.050 ms ahead of that of a (\u{b1}0.100 ms) and loses 30.0 ms over the capture",
             ),
         ] {
-            assert_eq!(sentence(&clock, "a"), format!("its clock {expected}; times are those of a"));
+            assert_eq!(sentence(&clock, "a"), format!("its clock {expected}, by which times are told"));
         }
         assert!(sentence(&clock(5, None, 0), "a").contains("one direction only"));
     }
@@ -124,7 +124,7 @@ mod tests {
             sentences(&capture),
             [
                 "3 files see the same traffic: 1 packet was seen at a second point and counts once",
-                "b and 1 more: its clock agrees with that of a to 0.010 ms; times are those of a",
+                "b and 1 more: its clock agrees with that of a to 0.010 ms, by which times are told",
             ]
         );
     }

@@ -68,6 +68,12 @@ pub struct Hop {
 }
 
 impl Hop {
+    /// What people call it: the product, if the wire shows one.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        if self.is_interception { "middlebox" } else { self.proxy.software.map_or("proxy", Software::name) }
+    }
+
     /// Whether a proxy with an address of its own stands there.
     #[must_use]
     pub const fn is_proxy(&self) -> bool {

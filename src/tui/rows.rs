@@ -154,7 +154,7 @@ fn way(route: &Route, capture: &Capture, first: &Connection) -> String {
     let mut way = first.endpoint(Role::Server).to_string();
     for leg in route.legs.iter().skip(1) {
         let Some(connection) = capture.connections.get(leg.connection) else { continue };
-        let name = leg.hop.as_ref().map_or("proxy", proxy_name);
+        let name = leg.hop.as_ref().map_or("proxy", Hop::name);
         way = format!("{way} > {name} > {}", connection.endpoint(Role::Server));
     }
     let proxy = route.front.as_ref().and_then(|proxy| proxy.software);
@@ -163,11 +163,6 @@ fn way(route: &Route, capture: &Capture, first: &Connection) -> String {
         (1, Some(software), None) => format!("{way} {}", software.name()),
         _ => way,
     }
-}
-
-/// What a proxy is called.
-pub(super) fn proxy_name(hop: &Hop) -> &'static str {
-    hop.proxy.software.map_or("proxy", crate::routes::Software::name)
 }
 
 fn duration(attempt: &Attempt, connection: &Connection, end: Timestamp) -> Option<Span> {

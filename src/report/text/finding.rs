@@ -10,7 +10,7 @@ use crate::model::{Capture, Connection};
 use crate::protocol::{Attempt, Role};
 use crate::report::count::{count, span};
 use crate::report::heads::{HeadRows, compare, is_about_requests};
-use crate::routes::{Hop, Route, Software};
+use crate::routes::{Hop, Route};
 use crate::text;
 use crate::units::PacketNumber;
 
@@ -115,7 +115,7 @@ fn heads(route: &Route, place: usize, hop: &Hop, case: &Case<'_>, page: &mut Pag
     let (Some(before), Some(after)) = (leg(hop.from), leg(place)) else { return false };
     let (Some(asked), Some(handed_on)) = (&before.1.request, &after.1.request) else { return false };
     let compared = compare(&asked.head(), &handed_on.head(), case.scene.wire);
-    let proxy = hop.proxy.software.map_or("proxy", Software::name);
+    let proxy = hop.name();
     let before_it = sender(route, hop.from);
     let behind_it = if is_last(route, place) { "upstream" } else { "proxy" };
     let titles = [(before_it, proxy, before.0), (proxy, behind_it, after.0)].map(|(from, to, connection)| {
@@ -140,7 +140,7 @@ fn heads(route: &Route, place: usize, hop: &Hop, case: &Case<'_>, page: &mut Pag
 /// Who sends a leg.
 fn sender(route: &Route, place: usize) -> &'static str {
     match route.legs.get(place).and_then(|leg| leg.hop.as_ref()) {
-        Some(hop) => hop.proxy.software.map_or("proxy", Software::name),
+        Some(hop) => hop.name(),
         None => "client",
     }
 }

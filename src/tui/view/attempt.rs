@@ -11,7 +11,6 @@ use crate::report::count::{count, span};
 use crate::report::text::{attempt::began, ending, sentences, session};
 use crate::text;
 use crate::tui::app::App;
-use crate::tui::rows::proxy_name;
 use crate::tui::shown::Shown;
 use crate::tui::story::{Story, StoryLeg};
 use crate::units::PacketNumber;
@@ -32,7 +31,7 @@ pub(super) fn page(app: &App, width: usize) -> Vec<Line<'static>> {
     for (place, after, hop) in hops {
         let Some(before) = story.legs.get(hop.from) else { continue };
         has_hop = true;
-        let name = proxy_name(hop);
+        let name = hop.name();
         let client = if hop.from == 0 { "client" } else { "from" };
         let titles = [way(before, client, name), way(after, name, "upstream")];
         both(before, after, &titles, app.shown, place, &mut page);

@@ -8,7 +8,6 @@ use crate::tcp::{EndedBy, Happened, Opened};
 use crate::text;
 use crate::tui::app::Below;
 use crate::tui::messages::name;
-use crate::tui::rows::proxy_name;
 use crate::tui::shown::Shown;
 use crate::tui::story::{Story, StoryLeg};
 use crate::units::{PacketNumber, Span, Timestamp};
@@ -93,7 +92,7 @@ pub(super) fn names(story: &Story<'_>) -> Vec<String> {
     for (place, leg) in story.legs.iter().enumerate() {
         let at = lane(story.route, place);
         if let (Some(hop), Some(name)) = (leg.hop, names.get_mut(at)) {
-            proxy_name(hop).clone_into(name);
+            hop.name().clone_into(name);
         }
         if names.len() == at.saturating_add(1) {
             names.push("server".to_owned());
