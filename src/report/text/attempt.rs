@@ -10,6 +10,7 @@ use crate::model::{Connection, Outcome};
 use crate::protocol::{Attempt, Fields, RequestFacts, ResponseFacts, Role, SessionFacts};
 use crate::report::count::{count, span};
 use crate::report::wire::Wire;
+use crate::routes::Polling;
 use crate::text;
 use crate::units::Timestamp;
 
@@ -35,6 +36,7 @@ pub(super) fn block(
     attempt: &Attempt,
     (outcome, is_next_leg): (Outcome, bool),
     connection: &Connection,
+    polling: Option<&Polling>,
     scene: &Scene,
     page: &mut Page<'_>,
 ) {
@@ -44,6 +46,9 @@ pub(super) fn block(
         page.row("answer", &answer);
     }
     place(attempt, connection, scene, page);
+    if let Some(spoken) = session::spoken(attempt, polling).filter(|_| !is_next_leg) {
+        page.row("session", &spoken);
+    }
     problems(attempt, scene.wire, page);
     if let Some(response) = attempt.response.as_ref().filter(|_| outcome.is_failure()) {
         said(response, scene.wire, page);

@@ -24,7 +24,7 @@ use super::{MIN_WIDTH, ReportOptions};
 use crate::diagnosis::{Diagnosis, Severity, Verdict};
 use crate::model::{Capture, Connection, Outcome, Totals};
 use crate::protocol::Attempt;
-use crate::routes::{Leg, Route};
+use crate::routes::{Leg, Polling, Route};
 use crate::units::Timestamp;
 use attempt::Scene;
 use finding::Case;
@@ -101,6 +101,8 @@ struct Found<'a> {
 /// The legs of one route, the client's own first.
 struct Story<'a> {
     legs: Vec<Found<'a>>,
+    /// The session's plain requests beside the attempt.
+    polling: Option<&'a Polling>,
 }
 
 impl Story<'_> {
@@ -111,13 +113,16 @@ impl Story<'_> {
 }
 
 /// All routes by time.
-fn stories<'a>(capture: &'a Capture, diagnosis: &Diagnosis, capture_end: Timestamp) -> Vec<Story<'a>> {
+fn stories<'a>(capture: &'a Capture, diagnosis: &'a Diagnosis, capture_end: Timestamp) -> Vec<Story<'a>> {
     let found = |leg: &Leg| {
         let connection = capture.connections.get(leg.connection)?;
         let attempt = connection.attempts.get(leg.attempt)?;
         Some(Found { outcome: Outcome::of(attempt, connection, capture_end), attempt, connection })
     };
-    let story = |route: &Route| Story { legs: route.legs.iter().filter_map(found).collect() };
+    let story = |route: &'a Route| Story {
+        legs: route.legs.iter().filter_map(found).collect(),
+        polling: route.polling.as_ref(),
+    };
     diagnosis.routes.iter().map(story).collect()
 }
 
@@ -133,7 +138,8 @@ fn write_outcome(
     for story in of_outcome.by_ref().take(shown) {
         page.blank()?;
         for (place, leg) in story.legs.iter().enumerate() {
-            attempt::block(leg.attempt, (leg.outcome, place > 0), leg.connection, scene, page);
+            let polling = story.polling.filter(|_| place == 0);
+            attempt::block(leg.attempt, (leg.outcome, place > 0), leg.connection, polling, scene, page);
         }
     }
     let rest: Vec<&Found<'_>> = of_outcome.filter_map(|story| story.legs.first()).collect();
