@@ -38,7 +38,7 @@ pub struct Route {
     /// Who answered the first leg, as far as its answer shows that it is a proxy.
     pub front: Option<Proxy>,
     /// The plain requests of the same session, if it is one of a protocol that has such.
-    pub polling: Option<Polling>,
+    pub polling: Option<Box<Polling>>,
 }
 
 /// One attempt on one connection.

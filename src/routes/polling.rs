@@ -50,7 +50,7 @@ pub(super) fn assign(capture: &Capture, routes: &mut [Route]) {
         requests.sort_by_key(|request| request.at.0);
     }
     for route in routes {
-        route.polling = of_route(capture, route, &sessions);
+        route.polling = of_route(capture, route, &sessions).map(Box::new);
     }
 }
 

@@ -86,7 +86,7 @@ pub(super) fn line<'a>(
         matched_by: route.matched_by.map(crate::routes::MatchedBy::name),
         hops: route.legs.iter().filter_map(|leg| leg.hop.as_ref()).map(|it| hop(it, wire)).collect(),
         tries: route.tries.iter().map(|connection| id(*connection)).collect(),
-        polling: route.polling.as_ref().map(polling),
+        polling: route.polling.as_deref().map(polling),
         findings: findings.iter().map(|finding| finding::view(finding, &capture.numbering)).collect(),
     })
 }

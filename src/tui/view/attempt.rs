@@ -69,7 +69,7 @@ fn summary(app: &App, story: &Story<'_>, page: &mut Page) {
             if matched == "inferred" { matched.to_owned() } else { format!("matched by {matched}") };
         page.row("route", &format!("{legs}, {matched}"), Style::new());
     }
-    let polling = story.route.and_then(|route| route.polling.as_ref());
+    let polling = story.route.and_then(|route| route.polling.as_deref());
     if let Some(spoken) = session::spoken(leg.attempt, polling) {
         page.row("session", &spoken, Style::new());
     }
