@@ -30,24 +30,27 @@ pub struct Polling {
 /// Finds them for all routes. The work grows with the requests and the routes; what the capture keeps no requests of has
 /// none.
 pub(super) fn assign(capture: &Capture, routes: &mut [Route]) {
-    let mut sessions: Lookup<Session<'_>, Vec<Plain>> = Lookup::default();
+    let mut plain: Vec<(Session<'_>, Plain)> = Vec::new();
     for (place, connection) in capture.connections.iter().enumerate() {
         for exchange in connection.exchanges.iter() {
             let Some(request) = PollingRequest::of(&exchange.method, &exchange.target) else { continue };
             let ends = [Role::Client, Role::Server].map(|role| connection.endpoint(role));
             let Some(session) = Session::of(&request, &exchange.target, ends) else { continue };
-            sessions.entry(session).or_default().push(Plain {
+            let request = Plain {
                 connection: place,
                 at: (exchange.request.packet, exchange.request.time),
                 is_refused: exchange.answer.as_ref().is_some_and(|answer| answer.status >= 400),
-            });
+            };
+            plain.push((session, request));
         }
     }
-    if sessions.is_empty() {
+    if plain.is_empty() {
         return;
     }
-    for requests in sessions.values_mut() {
-        requests.sort_by_key(|request| request.at.0);
+    plain.sort_by_key(|(_, request)| request.at.0);
+    let mut sessions: Lookup<Session<'_>, Vec<Plain>> = Lookup::default();
+    for (session, request) in plain {
+        sessions.entry(session).or_default().push(request);
     }
     for route in routes {
         route.polling = of_route(capture, route, &sessions).map(Box::new);

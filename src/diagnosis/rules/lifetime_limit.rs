@@ -28,13 +28,13 @@ whole number of seconds, three whatever it is. The end is a FIN or a RST without
 
 Some load balancers limit how long a connection may last at all, and a ping does not help: the backend timeout of
 Google Cloud's load balancer is the lifetime of a WebSocket (30 s unless set), `stream_timeout` of Caddy,
-`http-request` limits of platforms. The client gets code 1006 at regular intervals.
+`max_stream_duration` of Envoy. The client gets code 1006 at regular intervals.
 
 ## How to mend it
 
 Raise the limit where there is one: `timeoutSec` of the backend service in Google Cloud, `stream_timeout` in Caddy,
-`max_connection_duration` in Envoy. And write the client so that it connects again at once and takes up where it was:
-a limit of some hours remains on most platforms, and servers are replaced.
+`max_stream_duration` and `max_connection_duration` in Envoy. And write the client so that it connects again at once
+and takes up where it was: a limit of some hours remains on most platforms, and servers are replaced.
 ",
     see: "https://cloud.google.com/load-balancing/docs/backend-service#timeout-setting",
     explains: &["no-close-frame", "close-unanswered"],
