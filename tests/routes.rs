@@ -51,6 +51,28 @@ fn visit() -> impl Strategy<Value = Visit> {
     )
 }
 
+/// The plain requests of a session stand beside its WebSocket, on the client's side only; a session that has none has none.
+#[test]
+fn plain_requests_of_a_session_are_found_beside_its_websocket() {
+    let polling = |name: &str| {
+        let path = format!("{}/captures/{name}/proxy-any.pcap", env!("CARGO_MANIFEST_DIR"));
+        let mut source = facts::open(std::fs::read(path).unwrap()).unwrap();
+        let capture = facts::read_from(&mut source, Options::default());
+        let routes = find(&capture);
+        let counts = |route: &Route| {
+            route.polling.as_ref().map(|it| (it.before, it.after, it.refused, it.connections))
+        };
+        routes.iter().map(counts).collect::<Vec<_>>()
+    };
+    // One that opens the session has no name yet and is not counted.
+    assert_eq!(polling("socketio-sticky"), [Some((1, 2, 0, 3))]);
+    assert_eq!(polling("socketio-polling"), [Some((1, 12, 0, 13))]);
+    assert_eq!(polling("socketio-scattered"), [Some((1, 1, 2, 2)), Some((1, 1, 2, 2))]);
+    assert_eq!(polling("signalr"), [Some((1, 0, 0, 1))]);
+    assert_eq!(polling("sockjs"), [None]);
+    assert_eq!(polling("chat"), [None]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 

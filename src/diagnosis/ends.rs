@@ -45,8 +45,32 @@ pub(super) enum With {
 }
 
 /// The ends of all sessions that the capture shows.
-pub(super) fn all<'v, 'a>(view: &'v CaptureView<'a>) -> Vec<End<'v, 'a>> {
-    view.routes.iter().filter_map(of).collect()
+#[derive(Debug)]
+pub struct Ends<'v, 'a> {
+    /// In the order of the routes.
+    pub(super) all: Vec<End<'v, 'a>>,
+    /// Places in `all` of sessions that somebody ended at the same moment; see [`together`].
+    pub(super) together: Vec<Vec<usize>>,
+}
+
+impl<'v, 'a> Ends<'v, 'a> {
+    /// Reads them.
+    pub(super) fn of_all(view: &'v CaptureView<'a>) -> Self {
+        let all: Vec<End<'v, 'a>> = view.routes.iter().filter_map(of).collect();
+        let together = together(view, &all);
+        Self { all, together }
+    }
+
+    /// Those that came alone, and not together with others.
+    pub(super) fn alone(&self) -> impl Iterator<Item = &End<'v, 'a>> {
+        let mut is_alone = vec![true; self.all.len()];
+        for at in self.together.iter().flatten() {
+            if let Some(slot) = is_alone.get_mut(*at) {
+                *slot = false;
+            }
+        }
+        self.all.iter().zip(is_alone).filter(|(_, is_alone)| *is_alone).map(|(end, _)| end)
+    }
 }
 
 /// The end of a route's session. None if there was none, if the capture stops before, or shows one side only.
@@ -220,7 +244,7 @@ impl End<'_, '_> {
 
 /// Sessions that somebody ended at the same moment, though they were not silent for the same time: as when a process
 /// stops. Two or more routes each; places in `ends`, which are all of the view.
-pub(super) fn together(view: &CaptureView<'_>, ends: &[End<'_, '_>]) -> Vec<Vec<usize>> {
+fn together(view: &CaptureView<'_>, ends: &[End<'_, '_>]) -> Vec<Vec<usize>> {
     let stops = |end: &End<'_, '_>| match end.with {
         With::CloseFrame(code) => matches!(code, GOING_AWAY | SERVICE_RESTART),
         With::Connection(_) => true,

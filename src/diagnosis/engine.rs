@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::ends::Ends;
 use super::finding::{About, Blame, Finding, Fix};
 use super::rule::{Check, Explains, Rule, Selection, Severity};
 use super::rules::ALL;
@@ -24,6 +25,8 @@ pub struct Diagnosis {
     pub routes: Vec<Route>,
     /// The findings, the leading one first: by severity, by how many routes they touch, by code.
     pub findings: Vec<Finding>,
+    /// Places in `findings` by route, so that many routes can be asked about.
+    of_routes: BTreeMap<usize, Vec<usize>>,
 }
 
 /// Findings that say the same about the same place, told once.
@@ -48,14 +51,33 @@ pub fn diagnose(capture: &Capture, selection: &Selection, shows_secrets: bool) -
         rank(&mut findings);
         findings
     };
-    Diagnosis { routes, findings }
+    Diagnosis::new(routes, findings)
 }
 
 impl Diagnosis {
+    /// Of findings that are in order, the leading one first.
+    #[must_use]
+    pub fn new(routes: Vec<Route>, findings: Vec<Finding>) -> Self {
+        let mut of_routes: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (at, finding) in findings.iter().enumerate() {
+            if let About::Routes(routes) = &finding.about {
+                for route in routes {
+                    of_routes.entry(*route).or_default().push(at);
+                }
+            }
+        }
+        Self { routes, findings, of_routes }
+    }
+
     /// Names packets by file, if there are several: see [`PacketNumber::in_file`].
     pub fn name_packets(&mut self, numbering: &Numbering) {
         for packet in self.findings.iter_mut().flat_map(|finding| &mut finding.packets) {
             *packet = numbering.name(*packet);
+        }
+        for polling in self.routes.iter_mut().filter_map(|route| route.polling.as_mut()) {
+            for (packet, _) in [&mut polling.first, &mut polling.last] {
+                *packet = numbering.name(*packet);
+            }
         }
     }
 
@@ -102,7 +124,8 @@ impl Diagnosis {
 
     /// The findings on a route; the leading one first.
     pub fn on_route(&self, route: usize) -> impl Iterator<Item = &Finding> {
-        self.findings.iter().filter(move |finding| finding.about.has_route(route))
+        let places = self.of_routes.get(&route).map_or(&[][..], Vec::as_slice);
+        places.iter().filter_map(|at| self.findings.get(*at))
     }
 
     /// The highest severity; none if nothing was found.
@@ -277,9 +300,13 @@ fn senders<'a>(capture: &Capture, routes: &'a [Route]) -> BTreeMap<(IpAddr, Endp
 fn raw_findings(view: &CaptureView<'_>, selection: &Selection) -> Vec<Finding> {
     let mut wanted: Vec<(&Rule, Vec<Finding>)> =
         ALL.iter().filter(|rule| selection.has(rule)).map(|rule| (*rule, Vec::new())).collect();
+    // Read at the first question.
+    let ends = OnceCell::new();
     for (rule, found) in &mut wanted {
-        if let Check::Capture(check) = rule.check {
-            *found = check(view);
+        match rule.check {
+            Check::Capture(check) => *found = check(view),
+            Check::Ends(check) => *found = check(view, ends.get_or_init(|| Ends::of_all(view))),
+            Check::Route(_) | Check::Connection(_) => {}
         }
     }
     // Each route meets all rules before the next one does: it is in the cache then.

@@ -27,6 +27,7 @@ mod violations;
 mod waiting;
 mod words;
 
+pub use ends::Ends;
 pub use engine::{Diagnosis, Verdict, diagnose};
 pub use finding::{About, Blame, Finding, Fix};
 pub use rule::{Check, Rule, Selection, Severity, UnknownRule};

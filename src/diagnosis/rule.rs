@@ -1,5 +1,6 @@
 //! What a rule is, and which ones are wanted.
 
+use super::ends::Ends;
 use super::finding::Finding;
 use super::rules::ALL;
 use super::view::{CaptureView, ConnectionView, RouteView};
@@ -34,6 +35,8 @@ pub enum Check {
     Connection(fn(&ConnectionView<'_>) -> Option<Finding>),
     /// All of them together.
     Capture(fn(&CaptureView<'_>) -> Vec<Finding>),
+    /// How all sessions ended, compared with each other.
+    Ends(fn(&CaptureView<'_>, &Ends<'_, '_>) -> Vec<Finding>),
 }
 
 /// How much a finding matters.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::view::CaptureView;
+use crate::model::{PollingProtocol, PollingRequest};
 use crate::protocol::Role;
 use crate::units::{Endpoint, PacketNumber, Timestamp};
 
@@ -97,17 +98,14 @@ impl<'a> Requests<'a> {
     }
 
     fn add(&mut self, method: &str, request: Request<'a>) {
-        let (path, query) = request.target.split_once('?').unwrap_or((request.target, ""));
-        if field(query, "EIO").is_some() && field(query, "transport").is_some() {
-            let session = field(query, "sid").unwrap_or_default();
-            self.engine_io.push(Request { session, ..request });
-        } else if method == "POST" && path.ends_with("/negotiate") {
-            self.signalr.push(Request { kind: Kind::Negotiate, ..request });
-        } else if let Some(session) = field(query, "id").filter(|id| id.len() >= SHORTEST_ID) {
-            self.signalr.push(Request { session, ..request });
-        } else if let Some((session, _)) = sockjs(path) {
-            self.sockjs.push(Request { session, ..request });
-        }
+        let Some(known) = PollingRequest::of(method, request.target) else { return };
+        let kind = if known.negotiates { Kind::Negotiate } else { request.kind };
+        let requests = match known.protocol {
+            PollingProtocol::EngineIo => &mut self.engine_io,
+            PollingProtocol::SignalR => &mut self.signalr,
+            PollingProtocol::SockJs => &mut self.sockjs,
+        };
+        requests.push(Request { session: known.session, kind, ..request });
     }
 }
 
@@ -118,47 +116,4 @@ pub(super) fn by_session<'r, 'a>(requests: &'r [Request<'a>]) -> BTreeMap<&'a st
         sessions.entry(request.session).or_default().push(request);
     }
     sessions
-}
-
-/// The value of a field of a query.
-pub(super) fn field<'a>(query: &'a str, name: &str) -> Option<&'a str> {
-    query
-        .split('&')
-        .find_map(|field| field.split_once('=').filter(|(key, _)| *key == name))
-        .map(|(_, value)| value)
-}
-
-/// The session and the transport of `/prefix/NNN/SESSION/TRANSPORT`.
-pub(super) fn sockjs(path: &str) -> Option<(&str, &str)> {
-    let mut segments = path.rsplit('/');
-    let (transport, session, server) = (segments.next()?, segments.next()?, segments.next()?);
-    let is_server = server.len() == 3 && server.bytes().all(|byte| byte.is_ascii_digit());
-    (is_server && !session.is_empty() && TRANSPORTS.contains(&transport)).then_some((session, transport))
-}
-
-/// The path of a target, without the query.
-pub(super) fn path(target: &str) -> &str {
-    target.split(['?', '#']).next().unwrap_or_default()
-}
-
-/// <https://github.com/sockjs/sockjs-protocol>
-const TRANSPORTS: [&str; 8] =
-    ["websocket", "xhr", "xhr_send", "xhr_streaming", "eventsource", "htmlfile", "jsonp", "jsonp_send"];
-
-/// Shorter ones name something else than a connection: those of `SignalR` are 16 bytes in base64.
-const SHORTEST_ID: usize = 20;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_sessions_are_found_in_targets() {
-        assert_eq!(field("EIO=4&transport=polling&sid=abc", "sid"), Some("abc"));
-        assert_eq!(field("EIO=4&transport=polling", "sid"), None);
-        assert_eq!(sockjs("/echo/123/abcd/xhr_streaming"), Some(("abcd", "xhr_streaming")));
-        assert_eq!(sockjs("/echo/12/abcd/xhr"), None);
-        assert_eq!(sockjs("/live/123/abcd/page"), None);
-        assert_eq!(path("/a/b?c=/d"), "/a/b");
-    }
 }

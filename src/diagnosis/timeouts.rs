@@ -54,9 +54,13 @@ const KNOWN: &[KnownTimeout] = &[
     KnownTimeout { seconds: 60, setting: "nginx's proxy_read_timeout", is_lifetime: false },
     KnownTimeout { seconds: 60, setting: "Apache's Timeout", is_lifetime: false },
     KnownTimeout { seconds: 60, setting: "the idle timeout of an AWS load balancer", is_lifetime: false },
-    KnownTimeout { seconds: 100, setting: "Cloudflare's idle timeout", is_lifetime: false },
+    KnownTimeout {
+        seconds: 100,
+        setting: "Cloudflare's idle timeout, as users report it",
+        is_lifetime: false,
+    },
     KnownTimeout { seconds: 300, setting: "Envoy's stream_idle_timeout", is_lifetime: false },
-    KnownTimeout { seconds: 3600, setting: "Envoy's connection idle_timeout", is_lifetime: false },
+    KnownTimeout { seconds: 3600, setting: "the idle_timeout of Envoy's TCP proxy", is_lifetime: false },
 ];
 
 #[cfg(test)]

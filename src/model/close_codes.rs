@@ -124,6 +124,8 @@ const SHARED: &[(u16, CloseMeaning)] = &[
 
 /// <https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md> and the codes of its library.
 const GRAPHQL_TRANSPORT_WS: &[(u16, CloseMeaning)] = &[
+    entry(4004, "bad response", Fault, "The client cannot read what the server sent."),
+    entry(4005, "internal client error", Fault, "The reason stands in the log of the client."),
     entry(
         4400,
         "bad request",
@@ -176,14 +178,20 @@ const GRAPHQL_WS: &[(u16, CloseMeaning)] = &[
 /// `CloseEvents` of `@hocuspocus/common`.
 const HOCUSPOCUS: &[(u16, CloseMeaning)] = &[
     entry(4205, "connection reset by the server", Restart, ""),
-    entry(4401, "unauthorized", Access, "onAuthenticate of the server refused the token."),
-    entry(4403, "forbidden", Access, "onAuthenticate of the server refused the document."),
     entry(
-        4408,
-        "connection timeout",
-        Fault,
-        "The client did not answer in time, or did not authenticate in time.",
+        4401,
+        "unauthorized",
+        Access,
+        "The server could not read a message, or its beforeHandleMessage refused one. A token that is refused it tells in a \
+         message.",
     ),
+    entry(
+        4403,
+        "forbidden",
+        Access,
+        "The server refused the client or the document: its log has the reason.",
+    ),
+    entry(4408, "connection timeout", Fault, "The client did not answer the server's ping in time."),
 ];
 
 /// Plane's live server: those of Hocuspocus, and its own.
@@ -200,7 +208,7 @@ const PLANE: &[(u16, CloseMeaning)] = &[
         Fault,
         "The page is larger than the live server takes; the editor does not try again.",
     ),
-    entry(4002, "memory limit", Fault, "The live server is out of memory: give it more."),
+    entry(4002, "memory pressure", Fault, "The live server is short of memory: give it more."),
     entry(4003, "security violation", Access, "The live server refused what was sent."),
     entry(4205, "connection reset by the server", Restart, ""),
     entry(
@@ -215,7 +223,7 @@ const PLANE: &[(u16, CloseMeaning)] = &[
         Access,
         "The live server asks Plane's API with the cookie in the first message: look at both.",
     ),
-    entry(4408, "connection timeout", Fault, "The client did not authenticate in time."),
+    entry(4408, "connection timeout", Fault, "The client did not answer the server's ping in time."),
 ];
 
 /// <https://github.com/sockjs/sockjs-protocol>

@@ -8,6 +8,7 @@ mod close_codes;
 mod connection;
 mod names;
 mod outcome;
+mod polling;
 mod store;
 
 pub use application::Application;
@@ -15,4 +16,5 @@ pub use capture::{Capture, Latency, Totals};
 pub use close_codes::{CloseKind, CloseMeaning, close_meaning};
 pub use connection::Connection;
 pub use outcome::{Outcome, SessionEnd};
+pub use polling::{PollingProtocol, PollingRequest, path_of_target, query_field, sockjs_session};
 pub use store::{Keeps, Store};

@@ -56,5 +56,5 @@ pub(crate) fn of_route(
     }
     let totals = Totals { attempts, frames, latency: Latency::of(latencies), ..capture.totals.clone() };
     let capture = Capture { connections, totals, ..Capture::default() };
-    Some((capture, Diagnosis { routes: vec![route], findings }))
+    Some((capture, Diagnosis::new(vec![route], findings)))
 }

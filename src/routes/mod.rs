@@ -7,12 +7,14 @@ mod answer;
 mod compare;
 mod evidence;
 mod pairing;
+mod polling;
 mod proxy;
 mod tries;
 
 use std::collections::HashMap;
 
 pub use compare::{Change, Part, changes};
+pub use polling::Polling;
 pub use proxy::{Proxy, Software, Version};
 
 use crate::model::Capture;
@@ -35,6 +37,8 @@ pub struct Route {
     pub tries: Vec<usize>,
     /// Who answered the first leg, as far as its answer shows that it is a proxy.
     pub front: Option<Proxy>,
+    /// The plain requests of the same session, if it is one of a protocol that has such.
+    pub polling: Option<Box<Polling>>,
 }
 
 /// One attempt on one connection.
@@ -117,6 +121,7 @@ pub fn find(capture: &Capture) -> Vec<Route> {
     let traces = evidence::traces(capture, capture_end);
     let mut routes = pairing::routes(capture, &traces);
     tries::assign(capture, &traces, &mut routes);
+    polling::assign(capture, &mut routes);
     for route in &mut routes {
         proxy::name_proxies(capture, route);
     }

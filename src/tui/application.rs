@@ -217,7 +217,7 @@ const MQTT: [&str; 16] = [
 ];
 
 /// By number; see `MessageType` of `@hocuspocus/provider`.
-const HOCUSPOCUS: [&str; 10] = [
+const HOCUSPOCUS: [&str; 11] = [
     "sync",
     "awareness",
     "auth",
@@ -228,6 +228,7 @@ const HOCUSPOCUS: [&str; 10] = [
     "close",
     "sync status",
     "ping",
+    "pong",
 ];
 
 #[cfg(test)]

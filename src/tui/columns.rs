@@ -35,6 +35,7 @@ pub struct Widths {
     server: usize,
     target: usize,
     finding: usize,
+    close: usize,
     time: usize,
 }
 
@@ -97,7 +98,7 @@ impl Column {
         let mut spare = room.saturating_add(GAP).saturating_sub(used);
         let mut fitted = Vec::new();
         // What was cut to fit gets what is left, the target first.
-        for column in [Self::Target, Self::Server, Self::Finding] {
+        for column in [Self::Target, Self::Server, Self::Finding, Self::Close] {
             let more = column.full_width(widths).saturating_sub(column.width(widths)).min(spare);
             if chosen.contains(&column) {
                 spare = spare.saturating_sub(more);
@@ -115,9 +116,16 @@ impl Column {
             .collect()
     }
 
-    /// What stands in it.
+    /// What stands in it, if it is so wide.
     #[must_use]
-    pub(super) fn cell(self, row: &Row, findings: &[FindingRow], clock: &Clock, theme: Theme) -> String {
+    pub(super) fn cell(
+        self,
+        row: &Row,
+        findings: &[FindingRow],
+        width: usize,
+        clock: &Clock,
+        theme: Theme,
+    ) -> String {
         let none = || "-".to_owned();
         match self {
             Self::Time => clock.show(row.began),
@@ -131,7 +139,10 @@ impl Column {
             Self::Bytes if row.frames.is_none() => none(),
             Self::Bytes => number(row.bytes.iter().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes))),
             Self::Duration => row.duration.map_or_else(none, span),
-            Self::Close => row.close.to_string(),
+            // A name that is cut says less than none.
+            Self::Close => Some(named_close(row))
+                .filter(|close| text::width(close) <= width)
+                .unwrap_or_else(|| row.close.to_string()),
             Self::Finding => row
                 .finding
                 .and_then(|finding| findings.get(finding))
@@ -211,9 +222,19 @@ impl Column {
             Self::Target => widths.target,
             Self::Server => widths.server,
             Self::Finding => widths.finding,
+            Self::Close => widths.close,
             _ => 0,
         }
         .max(self.width(widths))
+    }
+}
+
+/// How it ended, with what the code means.
+fn named_close(row: &Row) -> String {
+    if row.close_name.is_empty() {
+        row.close.to_string()
+    } else {
+        format!("{} ({})", row.close, row.close_name)
     }
 }
 
@@ -223,6 +244,9 @@ impl Widths {
         self.client = self.client.max(text::width(&row.client));
         self.server = self.server.max(text::width(&row.server));
         self.target = self.target.max(text::width(&row.target));
+        let brackets = if row.close_name.is_empty() { 0 } else { " ()".len() };
+        let close = row.close.len().saturating_add(row.close_name.len()).saturating_add(brackets);
+        self.close = self.close.max(close);
         let finding = row.finding.and_then(|finding| findings.get(finding));
         self.finding = self.finding.max(finding.map_or(0, |finding| finding.rule.name.len()));
     }

@@ -4,7 +4,7 @@
 
 use super::shown::Shown;
 use crate::diagnosis::{About, Diagnosis};
-use crate::model::{Capture, Connection, Outcome};
+use crate::model::{Application, Capture, Connection, Outcome, close_meaning};
 use crate::protocol::{Attempt, Role, RoleFacts};
 use crate::report::text::attempt::began;
 use crate::routes::{Hop, Route};
@@ -52,6 +52,8 @@ pub struct Row {
     pub duration: Option<Span>,
     /// How it ended, in a word or two.
     pub close: Box<str>,
+    /// What the code of the close frame means, in a few words; empty if there is none.
+    pub close_name: &'static str,
     /// The leading finding about it, as a place among the findings.
     pub finding: Option<usize>,
     /// What a search looks at, in small letters.
@@ -136,6 +138,7 @@ fn row(connection: &Connection, (attempt, number): (&Attempt, usize), end: Times
         bytes: sent(|facts| facts.payload_bytes).unwrap_or_default(),
         duration: duration(attempt, connection, end),
         close: close(attempt, connection).into(),
+        close_name: close_name(attempt),
         finding: None,
         haystack: Box::default(),
     };
@@ -144,9 +147,9 @@ fn row(connection: &Connection, (attempt, number): (&Attempt, usize), end: Times
 }
 
 fn haystack(row: &Row) -> Box<str> {
-    let all =
-        [&*row.target, &*row.host, &*row.client, &*row.server, row.outcome.name(), &*row.close].join("\n");
-    all.to_lowercase().into()
+    let (outcome, close) = (row.outcome.name(), &*row.close);
+    let all = [&*row.target, &*row.host, &*row.client, &*row.server, outcome, close, row.close_name];
+    all.join("\n").to_lowercase().into()
 }
 
 /// Who was asked on each leg: `10.77.1.1:80 > nginx > 10.77.2.2:3000`.
@@ -171,6 +174,13 @@ fn duration(attempt: &Attempt, connection: &Connection, end: Timestamp) -> Optio
         attempt.response.as_ref().map_or(connection.tcp.opening.first.time, |answer| answer.origin.time);
     let until = connection.tcp.ending.map_or(end, |ending| ending.origin.time);
     Some(until.since(start)).filter(|lasted| *lasted >= Span::default())
+}
+
+/// What the close frame's code means; empty if there is none.
+fn close_name(attempt: &Attempt) -> &'static str {
+    let close = attempt.session.as_ref().and_then(|session| session.close.as_ref());
+    let meaning = |code| close_meaning(code, Application::of_attempt(attempt)).name;
+    close.map_or("", |close| meaning(close.code))
 }
 
 /// The close frame's code and sender, or the first FIN or RST, or that it is still open.

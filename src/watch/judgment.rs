@@ -35,7 +35,7 @@ impl Judgment<'_> {
         for finding in &self.diagnosis.findings {
             let legs = self.legs(&finding.about);
             // What a rule sees in the whole capture may come long after the attempt that it is about.
-            let may_be_late = matches!(finding.rule.check, Check::Capture(_));
+            let may_be_late = matches!(finding.rule.check, Check::Capture(_) | Check::Ends(_));
             let is_settled = self.is_settled(&legs, may_be_late);
             let mostly = || is_settled || self.is_mostly_settled(&legs, may_be_late);
             let is_new = match &finding.about {

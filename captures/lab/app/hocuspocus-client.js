@@ -18,7 +18,10 @@ const websocketProvider = new HocuspocusProviderWebsocket({
 });
 // The provider rejects a promise of its own when its last attempt fails.
 process.on('unhandledRejection', () => {});
+let hasLeft = false;
 function leave(line) {
+  if (hasLeft) return;
+  hasLeft = true;
   end(line);
   provider.destroy();
   websocketProvider.destroy();

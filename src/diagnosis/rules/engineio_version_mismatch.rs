@@ -2,8 +2,8 @@
 
 use crate::diagnosis::finding::{Blame, Finding};
 use crate::diagnosis::rule::{Check, Rule, Severity};
-use crate::diagnosis::sessions_by_polling::field;
 use crate::diagnosis::view::{LegView, RouteView};
+use crate::model::query_field;
 use crate::protocol::Role;
 
 /// Client and server speak different versions of Engine.IO.
@@ -36,7 +36,7 @@ Use a client of the same major version as the server: 2.x with 2.x, 3.x and 4.x 
 fn check(route: &RouteView<'_>) -> Option<Finding> {
     let leg = route.legs().filter(|leg| is_it(leg)).last()?;
     let (_, query) = leg.target().split_once('?')?;
-    let version = field(query, "EIO")?;
+    let version = query_field(query, "EIO")?;
     let version = if version.bytes().all(|byte| byte.is_ascii_digit()) { version } else { "?" };
     let server = route.frames_from(leg, Role::Server);
     Some(

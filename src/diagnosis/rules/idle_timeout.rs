@@ -1,8 +1,6 @@
 //! A silent session is cut by a timeout.
 
-use std::collections::BTreeSet;
-
-use crate::diagnosis::ends::{self, End, With};
+use crate::diagnosis::ends::{End, Ends, With};
 use crate::diagnosis::finding::{About, Blame, Finding};
 use crate::diagnosis::recipes;
 use crate::diagnosis::rule::{Check, Rule, Severity};
@@ -52,18 +50,12 @@ Or raise the timeout, at every hop: the shortest one counts.
 ",
     see: "https://nginx.org/en/docs/http/websocket.html",
     explains: &["no-close-frame"],
-    check: Check::Capture(check),
+    check: Check::Ends(check),
 };
 
-fn check(view: &CaptureView<'_>) -> Vec<Finding> {
-    let ends = ends::all(view);
-    let together: BTreeSet<usize> = ends::together(view, &ends).into_iter().flatten().collect();
-    let mut silent: Vec<&End<'_, '_>> = ends
-        .iter()
-        .enumerate()
-        .filter(|(at, end)| !together.contains(at) && end.is_cut() && end.is_after_silence())
-        .map(|(_, end)| end)
-        .collect();
+fn check(_: &CaptureView<'_>, ends: &Ends<'_, '_>) -> Vec<Finding> {
+    let mut silent: Vec<&End<'_, '_>> =
+        ends.alone().filter(|end| end.is_cut() && end.is_after_silence()).collect();
     silent.sort_by(|one, other| one.who.cmp(&other.who).then(one.silence.cmp(&other.silence)));
     let same = |one: &&End<'_, '_>, other: &&End<'_, '_>| {
         one.who == other.who && timeouts::is_near(one.timeout(), other.timeout())

@@ -1,8 +1,8 @@
 //! Sessions are cut at a certain age, whatever flows on them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::diagnosis::ends::{self, End, With};
+use crate::diagnosis::ends::{self, End, Ends, With};
 use crate::diagnosis::finding::{About, Blame, Finding};
 use crate::diagnosis::rule::{Check, Rule, Severity};
 use crate::diagnosis::timeouts;
@@ -28,25 +28,23 @@ whole number of seconds, three whatever it is. The end is a FIN or a RST without
 
 Some load balancers limit how long a connection may last at all, and a ping does not help: the backend timeout of
 Google Cloud's load balancer is the lifetime of a WebSocket (30 s unless set), `stream_timeout` of Caddy,
-`http-request` limits of platforms. The client gets code 1006 at regular intervals.
+`max_stream_duration` of Envoy. The client gets code 1006 at regular intervals.
 
 ## How to mend it
 
 Raise the limit where there is one: `timeoutSec` of the backend service in Google Cloud, `stream_timeout` in Caddy,
-`max_connection_duration` in Envoy. And write the client so that it connects again at once and takes up where it was:
-a limit of some hours remains on most platforms, and servers are replaced.
+`max_stream_duration` and `max_connection_duration` in Envoy. And write the client so that it connects again at once
+and takes up where it was: a limit of some hours remains on most platforms, and servers are replaced.
 ",
     see: "https://cloud.google.com/load-balancing/docs/backend-service#timeout-setting",
     explains: &["no-close-frame", "close-unanswered"],
-    check: Check::Capture(check),
+    check: Check::Ends(check),
 };
 
-fn check(view: &CaptureView<'_>) -> Vec<Finding> {
-    let ends = ends::all(view);
-    let together: BTreeSet<usize> = ends::together(view, &ends).into_iter().flatten().collect();
-    let candidates = ends.iter().enumerate().filter(|(at, end)| !together.contains(at) && is_candidate(end));
+fn check(view: &CaptureView<'_>, ends: &Ends<'_, '_>) -> Vec<Finding> {
+    let candidates = ends.alone().filter(|end| is_candidate(end));
     let mut by_who: BTreeMap<&Blame, Vec<(Span, &End<'_, '_>)>> = BTreeMap::new();
-    for (_, end) in candidates {
+    for end in candidates {
         if let Some(age) = age(end.route, end.at) {
             by_who.entry(&end.who).or_default().push((age, end));
         }

@@ -1,6 +1,6 @@
 //! Several sessions end at the same moment, as when a process stops.
 
-use crate::diagnosis::ends::{self, End, With};
+use crate::diagnosis::ends::{End, Ends, With};
 use crate::diagnosis::finding::{About, Blame, Finding};
 use crate::diagnosis::recipes;
 use crate::diagnosis::rule::{Check, Rule, Severity};
@@ -42,13 +42,12 @@ helps besides is to reload less often and to let old processes live longer:
 ",
     see: "https://nginx.org/en/docs/ngx_core_module.html#worker_shutdown_timeout",
     explains: &["no-close-frame", "idle-timeout", "close-unanswered"],
-    check: Check::Capture(check),
+    check: Check::Ends(check),
 };
 
-fn check(view: &CaptureView<'_>) -> Vec<Finding> {
-    let ends = ends::all(view);
-    let of = |group: Vec<usize>| judge(&group.iter().filter_map(|at| ends.get(*at)).collect::<Vec<_>>());
-    ends::together(view, &ends).into_iter().filter_map(of).collect()
+fn check(_: &CaptureView<'_>, ends: &Ends<'_, '_>) -> Vec<Finding> {
+    let of = |group: &Vec<usize>| judge(&group.iter().filter_map(|at| ends.all.get(*at)).collect::<Vec<_>>());
+    ends.together.iter().filter_map(of).collect()
 }
 
 fn judge(members: &[&End<'_, '_>]) -> Option<Finding> {

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 
 use crate::diagnosis::finding::{About, Blame, Finding};
 use crate::diagnosis::rule::{Check, Rule, Severity};
-use crate::diagnosis::sessions_by_polling::{Kind, Request, by_session, path};
+use crate::diagnosis::sessions_by_polling::{Kind, Request, by_session};
 use crate::diagnosis::view::{CaptureView, LegView, RouteView};
 use crate::diagnosis::words;
+use crate::model::path_of_target;
 use crate::protocol::Role;
 use crate::units::{Endpoint, PacketNumber};
 
@@ -114,8 +115,9 @@ fn note_negotiated<'r, 'a>(
     let (proxy, upstream) =
         (leg.connection.endpoint(Role::Client).address, leg.connection.endpoint(Role::Server));
     let at = |packet: Option<PacketNumber>| requests.partition_point(|request| Some(request.packet) < packet);
-    let hub =
-        |request: &Request<'a>| path(request.target).trim_end_matches('/').trim_end_matches("/negotiate");
+    let hub = |request: &Request<'a>| {
+        path_of_target(request.target).trim_end_matches('/').trim_end_matches("/negotiate")
+    };
     let Some(attempt) = requests.get(at(leg.request_packet())) else { return };
     let before = requests.get(..at(route.first.request_packet())).unwrap_or_default();
     let is_own = |request: &Request<'_>| request.client.address == client && request.server == front;

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use crate::diagnosis::ends;
 use crate::diagnosis::finding::{About, Finding};
 use crate::diagnosis::rule::{Check, Rule, Severity};
-use crate::diagnosis::sessions_by_polling::{Kind, path};
+use crate::diagnosis::sessions_by_polling::Kind;
 use crate::diagnosis::view::CaptureView;
 use crate::diagnosis::words;
+use crate::model::path_of_target;
 use crate::protocol::Role;
 use crate::units::Span;
 
@@ -42,12 +43,13 @@ TLS. If it does not, the client does not speak SignalR on this URL, or is of the
 fn check(view: &CaptureView<'_>) -> Vec<Finding> {
     let requests = view.requests();
     let negotiations = requests.signalr.iter().filter(|request| request.kind == Kind::Negotiate);
-    let hubs: BTreeSet<&str> =
-        negotiations.filter_map(|request| path(request.target).strip_suffix("/negotiate")).collect();
+    let hubs: BTreeSet<&str> = negotiations
+        .filter_map(|request| path_of_target(request.target).strip_suffix("/negotiate"))
+        .collect();
     if hubs.is_empty() {
         return Vec::new();
     }
-    let negotiated = |target: &str| hubs.contains(path(target).trim_end_matches('/'));
+    let negotiated = |target: &str| hubs.contains(path_of_target(target).trim_end_matches('/'));
     let mut routes = Vec::new();
     let mut example = None;
     for route in &view.routes {

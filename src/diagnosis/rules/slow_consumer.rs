@@ -1,20 +1,20 @@
 //! One side takes no more bytes for a while.
 
-use crate::diagnosis::ends;
-use crate::diagnosis::finding::Finding;
+use crate::diagnosis::ends::{self, With};
+use crate::diagnosis::finding::{Blame, Finding};
 use crate::diagnosis::rule::{Check, Rule, Severity};
 use crate::diagnosis::view::{LegView, RouteView};
 use crate::diagnosis::words;
 use crate::protocol::Role;
 use crate::tcp::ClosedWindow;
-use crate::units::Span;
+use crate::units::{PacketNumber, Span};
 
 /// One side takes no more bytes for a while.
 pub(super) static RULE: Rule = Rule {
     name: "slow-consumer",
     code: "WS510",
     severity: Severity::Error,
-    summary: "one side takes no more bytes: its TCP window is closed for a second or more",
+    summary: "one side does not keep up: its TCP window is closed, or a proxy passes on ever later",
     page: "\
 ## What it sees
 
@@ -23,6 +23,10 @@ the session then ends, and not by its own wish, or the window is still closed at
 warning. Of several legs the one that is farthest along the way of the data is blamed: what is full before it is full
 because of it. Where both sides of a proxy are in the capture, the finding tells how much the proxy has taken and not
 passed on.
+
+Also, where both sides of a proxy are in the capture: all that one side sent was passed on, the first frame at once and
+the last one a second or more later than that. Then the side behind the proxy takes it slower than it comes, though its
+window never closed, or the proxy holds it back. That is a warning.
 
 ## Why it breaks
 
@@ -57,8 +61,86 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
         })
     };
     let both = [closed(Role::Client), closed(Role::Server)];
-    let (leg, role, window) = both.into_iter().flatten().max_by_key(|(.., window)| window.longest)?;
-    Some(judge(route, leg, role, &window))
+    let longest = both.into_iter().flatten().max_by_key(|(.., window)| window.longest);
+    match longest {
+        Some((leg, role, window)) => Some(judge(route, leg, role, &window)),
+        None => growing_lag(route),
+    }
+}
+
+/// A proxy that passes on what one side sends ever later.
+fn growing_lag(route: &RouteView<'_>) -> Option<Finding> {
+    let close = ends::close_of(route).map(|end| end.with);
+    // Whatever else a session was closed for, it was not this.
+    let is_possible = match close {
+        Some(With::CloseFrame(code)) => matches!(code, NORMAL | GOING_AWAY | NO_CODE | POLICY | TRY_LATER),
+        _ => true,
+    };
+    let lags = route.hops().filter(|(_, hop, _)| !hop.is_translation).flat_map(|(before, hop, after)| {
+        let of = |sender| Some((Lag::of(before, after, sender)?, sender, hop));
+        [of(Role::Client), of(Role::Server)].into_iter().flatten()
+    });
+    let (lag, sender, hop) = lags.filter(|_| is_possible).max_by_key(|(lag, ..)| lag.growth())?;
+    let consumer = sender.other().name();
+    (lag.growth() >= LEAST).then(|| {
+        Finding::new(&RULE, Blame::proxy(&hop.proxy), format!("passes on to the {consumer} ever later"))
+            .at_most(Severity::Warning)
+            .saying(format!(
+                "What the {} sends is passed on after {} at the beginning and after {} at the end.",
+                sender.name(),
+                words::span(lag.first),
+                words::span(lag.last)
+            ))
+            .shown_by(lag.packets)
+            .advising(format!(
+                "Its TCP window never closes: either the {consumer} or the network to it is slower than what comes, or the \
+                 proxy holds frames back. A capture on the side of the {consumer} shows which."
+            ))
+    })
+}
+
+/// How long a proxy keeps what one side sends.
+struct Lag {
+    /// The first of it.
+    first: Span,
+    /// The last of it.
+    last: Span,
+    /// The last packet on the way in, and that on the way out.
+    packets: [PacketNumber; 2],
+}
+
+impl Lag {
+    /// On a hop over which all that one side sent was passed on as it was.
+    fn of(before: &LegView<'_>, after: &LegView<'_>, sender: Role) -> Option<Self> {
+        let (from, to) = if sender == Role::Client { (before, after) } else { (after, before) };
+        let sessions = [ends::session(from)?, ends::session(to)?];
+        let sent =
+            sessions.map(|session| (session.role(sender).frames(), session.role(sender).payload_bytes));
+        let halves = [from, to].map(|leg| leg.connection.half(sender));
+        let is_whole = ends::is_whole(from, sessions[0]) && ends::is_whole(to, sessions[1]);
+        // What is sent again may have been there long before.
+        let is_once = halves.iter().all(|half| half.retransmitted == 0);
+        if !is_whole || !is_once || sent[0] != sent[1] || sent[0].0 == 0 {
+            return None;
+        }
+        let began = match sender {
+            Role::Client => sessions.map(|session| session.marks.first().map(|mark| mark.origin.time)),
+            // The 101 is the first that comes from there.
+            Role::Server => {
+                [from, to].map(|leg| leg.attempt.response.as_ref().map(|answer| answer.origin.time))
+            }
+        };
+        let [Some(came), Some(went)] = began else { return None };
+        let [Some((last_in, ended)), Some((last_out, passed))] = halves.map(|half| half.last_payload) else {
+            return None;
+        };
+        Some(Self { first: went.since(came), last: passed.since(ended), packets: [last_in, last_out] })
+    }
+
+    /// Two clocks that differ do so at both ends.
+    fn growth(&self) -> Span {
+        Span::from_nanos(self.last.as_nanos().saturating_sub(self.first.as_nanos()))
+    }
 }
 
 fn judge(route: &RouteView<'_>, leg: &LegView<'_>, role: Role, window: &ClosedWindow) -> Finding {
@@ -92,10 +174,18 @@ fn backlog(route: &RouteView<'_>, consumer: Role) -> Option<String> {
     route.hops().find_map(|(before, hop, after)| {
         let (source, sink) = if sender == Role::Server { (after, before) } else { (before, after) };
         let lag = sent(source).checked_sub(sent(sink)).filter(|lag| *lag >= WORTH_A_WORD)?;
-        let proxy = words::begin(&crate::diagnosis::finding::Blame::proxy(&hop.proxy).spoken());
+        let proxy = words::begin(&Blame::proxy(&hop.proxy).spoken());
         Some(format!("{proxy} has taken {lag} bytes that it has not passed on."))
     })
 }
+
+const NORMAL: u16 = 1000;
+const GOING_AWAY: u16 = 1001;
+/// What stands for no code at all (RFC 6455 section 7.1.5).
+const NO_CODE: u16 = 1005;
+/// What servers say to a client that does not keep up.
+const POLICY: u16 = 1008;
+const TRY_LATER: u16 = 1013;
 
 /// Less is what a busy program does now and then.
 const LEAST: Span = Span::from_millis(1_000);
@@ -131,6 +221,61 @@ mod tests {
         script.acknowledge(&mut client, From::Client);
         script.say(&mut client, From::Server, text_frame(From::Server, "more"));
         assert_eq!(script.finding("slow-consumer").unwrap().severity.name(), "warning");
+    }
+
+    /// A server that sends ten messages, each a tenth of a second after the one before; the proxy passes them on after 1 ms
+    /// and then each so much later than the one before.
+    fn lagging(more_ms: u64, from: From, code: u16) -> Script {
+        let (mut script, mut client, mut upstream) = proxied_session();
+        let mut waiting: Vec<u64> = Vec::new();
+        let mut now = 0;
+        let pass = |waiting: &mut Vec<u64>,
+                    now: u64,
+                    script: &mut Script,
+                    client: &mut Talk,
+                    upstream: &mut Talk| {
+            while waiting.first().is_some_and(|due| *due <= now) {
+                waiting.remove(0);
+                let to = if from == From::Server { &mut *client } else { &mut *upstream };
+                script.say(to, from, text_frame(from, "news"));
+            }
+        };
+        for number in 0..10 {
+            let source = if from == From::Server { &mut upstream } else { &mut client };
+            script.say(source, from, text_frame(from, "news"));
+            waiting.push(now + 1 + number * more_ms);
+            for _ in 0..100 {
+                script.wait_ms(1);
+                now += 1;
+                pass(&mut waiting, now, &mut script, &mut client, &mut upstream);
+            }
+        }
+        while !waiting.is_empty() {
+            script.wait_ms(1);
+            now += 1;
+            pass(&mut waiting, now, &mut script, &mut client, &mut upstream);
+        }
+        let other = if from == From::Server { From::Client } else { From::Server };
+        let (first, second) =
+            if from == From::Server { (&mut client, &mut upstream) } else { (&mut upstream, &mut client) };
+        script.say(first, other, close_frame(other, code)).say(second, other, close_frame(other, code));
+        script
+    }
+
+    #[test]
+    fn a_proxy_that_passes_on_ever_later_is_told() {
+        for (from, to, sender) in [(From::Server, "client", "server"), (From::Client, "server", "client")] {
+            let script = lagging(400, from, 1000);
+            let finding = script.finding("slow-consumer").unwrap();
+            assert_eq!(finding.sentence(), format!("the proxy 10.77.2.1 passes on to the {to} ever later"));
+            assert_eq!(finding.severity.name(), "warning");
+            let start = format!("What the {sender} sends is passed on after ");
+            assert!(finding.detail[0].starts_with(&start), "{:?}", finding.detail);
+            assert!(finding.detail[0].ends_with("after 3.6 s at the end."), "{:?}", finding.detail);
+            assert!(lagging(100, from, 1000).finding("slow-consumer").is_none(), "less than a second");
+            assert!(lagging(0, from, 1000).finding("slow-consumer").is_none());
+            assert!(lagging(400, from, 1011).finding("slow-consumer").is_none(), "another fault");
+        }
     }
 
     #[test]

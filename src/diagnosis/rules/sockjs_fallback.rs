@@ -5,8 +5,9 @@ use std::net::IpAddr;
 
 use crate::diagnosis::finding::{About, Blame, Finding};
 use crate::diagnosis::rule::{Check, Rule, Severity};
-use crate::diagnosis::sessions_by_polling::{Kind, Request, path, sockjs};
+use crate::diagnosis::sessions_by_polling::{Kind, Request};
 use crate::diagnosis::view::CaptureView;
+use crate::model::{path_of_target, sockjs_session};
 use crate::units::Span;
 
 /// A `SockJS` client falls back to polling after its WebSocket failed.
@@ -79,7 +80,7 @@ fn check(view: &CaptureView<'_>) -> Vec<Finding> {
 /// The transports by which a client receives, in the order in which it tries them.
 fn transports<'r, 'a: 'r>(polls: impl Iterator<Item = &'r &'r Request<'a>>) -> Vec<&'a str> {
     let mut tried = Vec::new();
-    for (_, transport) in polls.filter_map(|poll| sockjs(path(poll.target))) {
+    for (_, transport) in polls.filter_map(|poll| sockjs_session(path_of_target(poll.target))) {
         if !transport.ends_with("_send") && !tried.contains(&transport) {
             tried.push(transport);
         }
@@ -89,7 +90,7 @@ fn transports<'r, 'a: 'r>(polls: impl Iterator<Item = &'r &'r Request<'a>>) -> V
 
 /// What stands before the server, the session and the transport.
 fn prefix(target: &str) -> &str {
-    path(target).rsplitn(4, '/').nth(3).unwrap_or_default()
+    path_of_target(target).rsplitn(4, '/').nth(3).unwrap_or_default()
 }
 
 const SWITCHING: u16 = 101;

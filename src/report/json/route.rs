@@ -8,7 +8,7 @@ use super::finding::{self, FindingView};
 use crate::diagnosis::Finding;
 use crate::model::{Capture, Connection};
 use crate::report::wire::Wire;
-use crate::routes::{Change, Hop, Leg, Part, Proxy, Route};
+use crate::routes::{Change, Hop, Leg, Part, Polling, Proxy, Route};
 
 /// A route.
 #[derive(Serialize)]
@@ -19,7 +19,20 @@ pub(super) struct RouteLine<'a> {
     matched_by: Option<&'static str>,
     hops: Vec<HopView<'a>>,
     tries: Vec<u64>,
+    /// The plain requests of the same session, on the client's side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    polling: Option<PollingView>,
     findings: Vec<FindingView<'a>>,
+}
+
+#[derive(Serialize)]
+struct PollingView {
+    before: u64,
+    after: u64,
+    refused: u64,
+    connections: u64,
+    first_packet: u64,
+    last_packet: u64,
 }
 
 #[derive(Serialize)]
@@ -73,8 +86,20 @@ pub(super) fn line<'a>(
         matched_by: route.matched_by.map(crate::routes::MatchedBy::name),
         hops: route.legs.iter().filter_map(|leg| leg.hop.as_ref()).map(|it| hop(it, wire)).collect(),
         tries: route.tries.iter().map(|connection| id(*connection)).collect(),
+        polling: route.polling.as_deref().map(polling),
         findings: findings.iter().map(|finding| finding::view(finding, &capture.numbering)).collect(),
     })
+}
+
+const fn polling(polling: &Polling) -> PollingView {
+    PollingView {
+        before: polling.before,
+        after: polling.after,
+        refused: polling.refused,
+        connections: polling.connections,
+        first_packet: polling.first.0.0,
+        last_packet: polling.last.0.0,
+    }
 }
 
 fn hop(hop: &Hop, wire: Wire) -> HopView<'_> {

@@ -10,6 +10,7 @@ use crate::model::{Connection, Outcome};
 use crate::protocol::{Attempt, Fields, RequestFacts, ResponseFacts, Role, SessionFacts};
 use crate::report::count::{count, span};
 use crate::report::wire::Wire;
+use crate::routes::Polling;
 use crate::text;
 use crate::units::Timestamp;
 
@@ -35,15 +36,15 @@ pub(super) fn block(
     attempt: &Attempt,
     (outcome, is_next_leg): (Outcome, bool),
     connection: &Connection,
+    polling: Option<&Polling>,
     scene: &Scene,
     page: &mut Page<'_>,
 ) {
-    let answer = answer(attempt, outcome, connection, scene);
-    let (label, style) = label(outcome, is_next_leg);
-    if !page.head((&label, style), &asked(attempt, scene.wire), &answer) && !answer.is_empty() {
-        page.row("answer", &answer);
-    }
+    head(attempt, (outcome, is_next_leg), connection, scene, page);
     place(attempt, connection, scene, page);
+    if let Some(spoken) = session::spoken(attempt, polling).filter(|_| !is_next_leg) {
+        page.row("session", &spoken);
+    }
     problems(attempt, scene.wire, page);
     if let Some(response) = attempt.response.as_ref().filter(|_| outcome.is_failure()) {
         said(response, scene.wire, page);
@@ -57,6 +58,21 @@ pub(super) fn block(
     if connection.attempts.last().is_some_and(|last| std::ptr::eq(last, attempt)) {
         gaps(connection, page);
         page.row("ended", &ending::sentence(attempt, connection, scene.capture_end));
+    }
+}
+
+/// Writes the head of the block alone: what became of it, what was asked and what was answered.
+pub(super) fn head(
+    attempt: &Attempt,
+    (outcome, is_next_leg): (Outcome, bool),
+    connection: &Connection,
+    scene: &Scene,
+    page: &mut Page<'_>,
+) {
+    let answer = answer(attempt, outcome, connection, scene);
+    let (label, style) = label(outcome, is_next_leg);
+    if !page.head((&label, style), &asked(attempt, scene.wire), &answer) && !answer.is_empty() {
+        page.row("answer", &answer);
     }
 }
 

@@ -10,6 +10,7 @@ mod finding;
 pub(super) mod live;
 pub(crate) mod notes;
 pub(crate) mod page;
+mod screens;
 pub(crate) mod sentences;
 pub(crate) mod session;
 pub(crate) mod time;
@@ -24,12 +25,13 @@ use super::{MIN_WIDTH, ReportOptions};
 use crate::diagnosis::{Diagnosis, Severity, Verdict};
 use crate::model::{Capture, Connection, Outcome, Totals};
 use crate::protocol::Attempt;
-use crate::routes::{Leg, Route};
+use crate::routes::{Leg, Polling, Route};
 use crate::units::Timestamp;
 use attempt::Scene;
 use finding::Case;
 pub(super) use finding::times;
 use page::{PLAIN, Page, QUIET};
+use screens::Screens;
 
 /// Writes the report.
 pub(super) fn write(
@@ -63,26 +65,54 @@ pub(super) fn write(
         capture_end,
     };
     let case = Case { capture, routes: &diagnosis.routes, scene: &scene };
-    let verdicts_shown = if options.verbose { usize::MAX } else { VERDICTS_SHOWN };
-    for (place, verdict) in verdicts.iter().take(verdicts_shown).enumerate() {
-        page.blank()?;
-        finding::block(verdict, place < HEADS_SHOWN, &case, &mut page);
-    }
-    if let Some(more @ 1..) = verdicts.len().checked_sub(verdicts_shown) {
-        page.blank()?;
-        let more = count(more as u64, "more finding");
-        page.paragraph("", &format!("and {more} (-v or --format json lists all)"), PLAIN);
-    }
     let stories = stories(capture, diagnosis, capture_end);
-    for outcome in ORDER {
-        let shown = if options.verbose { SHOWN_VERBOSE } else { shown(outcome, &verdicts) };
-        write_outcome(outcome, &stories, shown, &scene, &mut page)?;
+    let outcomes: Vec<Outcome> = ORDER
+        .into_iter()
+        .filter(|outcome| stories.iter().any(|story| story.outcome() == Some(*outcome)))
+        .collect();
+    let verdicts_shown = if options.verbose { usize::MAX } else { VERDICTS_SHOWN };
+    let kept = screens::lines_of(width, |page| notes::section(capture, options, Some(LINES_FOR_NOTES), page));
+    let screens = Screens::of(&verdicts, verdicts_shown, options.verbose).keeping(kept);
+    let more = outcomes.len().saturating_add(1).saturating_mul(LINES_FOR_MORE);
+    write_verdicts(&verdicts, verdicts_shown, &case, screens.keeping(more), &mut page)?;
+    for (place, outcome) in outcomes.iter().enumerate() {
+        let shown = if options.verbose { SHOWN_VERBOSE } else { shown(*outcome, &verdicts) };
+        let more = outcomes.len().saturating_sub(place).saturating_mul(LINES_FOR_MORE);
+        write_outcome(*outcome, &stories, shown, &scene, screens.keeping(more), &mut page)?;
     }
     if options.keeps_all {
         connections::write(capture, &mut page)?;
     }
-    notes::write(capture, options, &mut page)?;
+    let room = if options.keeps_all { None } else { screens.room(&page) };
+    notes::section(capture, options, room.map(|room| room.saturating_add(kept)), &mut page);
     page.flush()
+}
+
+/// The blocks of the verdicts: of all causes, and of notes as long as there is room.
+fn write_verdicts(
+    verdicts: &[Verdict<'_>],
+    shown: usize,
+    case: &Case<'_>,
+    screens: Screens,
+    page: &mut Page<'_>,
+) -> io::Result<()> {
+    let mut told = 0usize;
+    for verdict in verdicts.iter().take(shown) {
+        let with_heads = told < HEADS_SHOWN;
+        let is_cause = verdict.example.severity > Severity::Note;
+        if !is_cause && !screens.has_room_for(page, |page| finding::block(verdict, with_heads, case, page)) {
+            break;
+        }
+        page.blank()?;
+        finding::block(verdict, with_heads, case, page);
+        told = told.saturating_add(1);
+    }
+    if let Some(more @ 1..) = verdicts.len().checked_sub(told) {
+        page.blank()?;
+        let more = count(more as u64, "more finding");
+        page.paragraph("", &format!("and {more} (-v or --format json lists all)"), PLAIN);
+    }
+    Ok(())
 }
 
 /// The verdict in one line, and how much there was.
@@ -101,9 +131,26 @@ struct Found<'a> {
 /// The legs of one route, the client's own first.
 struct Story<'a> {
     legs: Vec<Found<'a>>,
+    /// The session's plain requests beside the attempt.
+    polling: Option<&'a Polling>,
 }
 
 impl Story<'_> {
+    /// A block for each leg.
+    fn block(&self, scene: &Scene, page: &mut Page<'_>) {
+        for (place, leg) in self.legs.iter().enumerate() {
+            let polling = self.polling.filter(|_| place == 0);
+            attempt::block(leg.attempt, (leg.outcome, place > 0), leg.connection, polling, scene, page);
+        }
+    }
+
+    /// A line for each leg.
+    fn lines(&self, scene: &Scene, page: &mut Page<'_>) {
+        for (place, leg) in self.legs.iter().enumerate() {
+            attempt::head(leg.attempt, (leg.outcome, place > 0), leg.connection, scene, page);
+        }
+    }
+
     /// What became of the client's own leg.
     fn outcome(&self) -> Option<Outcome> {
         self.legs.first().map(|leg| leg.outcome)
@@ -111,38 +158,60 @@ impl Story<'_> {
 }
 
 /// All routes by time.
-fn stories<'a>(capture: &'a Capture, diagnosis: &Diagnosis, capture_end: Timestamp) -> Vec<Story<'a>> {
+fn stories<'a>(capture: &'a Capture, diagnosis: &'a Diagnosis, capture_end: Timestamp) -> Vec<Story<'a>> {
     let found = |leg: &Leg| {
         let connection = capture.connections.get(leg.connection)?;
         let attempt = connection.attempts.get(leg.attempt)?;
         Some(Found { outcome: Outcome::of(attempt, connection, capture_end), attempt, connection })
     };
-    let story = |route: &Route| Story { legs: route.legs.iter().filter_map(found).collect() };
+    let story = |route: &'a Route| Story {
+        legs: route.legs.iter().filter_map(found).collect(),
+        polling: route.polling.as_deref(),
+    };
     diagnosis.routes.iter().map(story).collect()
 }
 
-/// The blocks of the routes whose client's leg came to one outcome; of many, the first ones and a number.
+/// The routes whose client's leg came to one outcome: blocks, where those have no room lines, and of many the first ones
+/// and a number.
 fn write_outcome(
     outcome: Outcome,
     all: &[Story<'_>],
     shown: usize,
     scene: &Scene,
+    screens: Screens,
     page: &mut Page<'_>,
 ) -> io::Result<()> {
-    let mut of_outcome = all.iter().filter(|story| story.outcome() == Some(outcome));
-    for story in of_outcome.by_ref().take(shown) {
-        page.blank()?;
-        for (place, leg) in story.legs.iter().enumerate() {
-            attempt::block(leg.attempt, (leg.outcome, place > 0), leg.connection, scene, page);
+    let of_outcome: Vec<&Story<'_>> = all.iter().filter(|story| story.outcome() == Some(outcome)).collect();
+    let mut told = 0usize;
+    let (mut is_short, mut has_lines) = (false, false);
+    for story in of_outcome.iter().take(shown) {
+        // Once one has no room, all that follow are lines: the list is easier to read so.
+        is_short |= !screens.has_room_for(page, |page| story.block(scene, page));
+        if !is_short {
+            page.blank()?;
+            story.block(scene, page);
+        } else if screens.has_room_for(page, |page| story.lines(scene, page)) {
+            if !has_lines {
+                page.blank()?;
+            }
+            story.lines(scene, page);
+            has_lines = true;
+        } else {
+            break;
         }
+        told = told.saturating_add(1);
     }
-    let rest: Vec<&Found<'_>> = of_outcome.filter_map(|story| story.legs.first()).collect();
+    let rest = of_outcome.iter().skip(told).filter_map(|story| story.legs.first());
+    let rest: Vec<&Found<'_>> = rest.collect();
     if !rest.is_empty() {
         page.blank()?;
-        let more = number(rest.len() as u64);
+        let (and, more) = if told == 0 { ("", "") } else { ("and ", "more ") };
+        let left = number(rest.len() as u64);
         let statuses = if outcome == Outcome::Refused { statuses(&rest) } else { String::new() };
-        let text =
-            format!("and {more} more {}{statuses} (-v shows more, --format json lists all)", outcome.name());
+        let text = format!(
+            "{and}{left} {more}{}{statuses} (-v shows more, --format json lists all)",
+            outcome.name()
+        );
         page.paragraph("", &text, PLAIN);
     }
     Ok(())
@@ -190,6 +259,12 @@ const SHOWN_OF_A_CAUSE: usize = 3;
 const SHOWN_VERBOSE: usize = 1_000;
 
 const STATUSES_SHOWN: usize = 4;
+
+/// What stands for the rest of an outcome, or of the findings: an empty line, and up to two with a number.
+const LINES_FOR_MORE: usize = 3;
+
+/// What is kept for what is to be known about the capture.
+const LINES_FOR_NOTES: usize = 9;
 
 /// Verdicts that are told: more causes than these are not read one by one.
 const VERDICTS_SHOWN: usize = 20;

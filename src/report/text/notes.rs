@@ -1,25 +1,42 @@
 //! What is to be known about the capture itself: what it lacks, and what was not looked into.
 
 use super::page::{PLAIN, Page, UNSURE};
+use super::screens::lines_of;
 use crate::model::{Capture, Connection, Totals};
 use crate::protocol::{OpaqueReason, Role};
 use crate::report::count::{count, verb};
 use crate::report::{ReportOptions, notes, points};
 use crate::text;
 
-/// Writes the notes, if there are any.
-pub(super) fn write(capture: &Capture, options: &ReportOptions, page: &mut Page<'_>) -> std::io::Result<()> {
+/// Writes the notes, if there are any: as many as `room` lines hold, and at least one.
+pub(super) fn section(capture: &Capture, options: &ReportOptions, room: Option<usize>, page: &mut Page<'_>) {
     let notes = sentences(capture, options.keeps_all);
     if notes.is_empty() {
-        return Ok(());
+        return;
     }
-    page.blank()?;
+    let began = page.lines();
+    page.gap();
     page.paragraph("", "about the capture", UNSURE);
-    for note in notes {
-        page.paragraph("  - ", &text::escape(&note), PLAIN);
+    let last = notes.len().saturating_sub(1);
+    for (place, note) in notes.iter().enumerate() {
+        let note = text::escape(note);
+        let taken = lines_of(page.width(), |page| page.paragraph(MARK, &note, PLAIN));
+        // The line that says that there is more has to have room too.
+        let needed = page
+            .lines()
+            .saturating_sub(began)
+            .saturating_add(taken)
+            .saturating_add(usize::from(place < last));
+        if place > 0 && room.is_some_and(|room| needed > room) {
+            let more = count((notes.len().saturating_sub(place)) as u64, "more note");
+            page.paragraph(MARK, &format!("and {more} (-v shows all)"), PLAIN);
+            return;
+        }
+        page.paragraph(MARK, &note, PLAIN);
     }
-    Ok(())
 }
+
+const MARK: &str = "  - ";
 
 /// What is to be told; of single connections only those that are listed.
 pub(crate) fn sentences(capture: &Capture, lists_all: bool) -> Vec<String> {

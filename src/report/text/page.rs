@@ -15,6 +15,7 @@ pub(super) struct Page<'a> {
     out: &'a mut dyn io::Write,
     buffer: String,
     width: usize,
+    lines: usize,
 }
 
 /// What failed.
@@ -34,7 +35,7 @@ pub(super) const LABELS: usize = 15;
 impl<'a> Page<'a> {
     /// An empty page of `width` columns.
     pub(super) fn new(out: &'a mut dyn io::Write, width: usize) -> Self {
-        Self { out, buffer: String::with_capacity(BUFFER_BYTES), width }
+        Self { out, buffer: String::with_capacity(BUFFER_BYTES), width, lines: 0 }
     }
 
     /// How many columns there are.
@@ -42,14 +43,29 @@ impl<'a> Page<'a> {
         self.width
     }
 
+    /// How many lines were written.
+    pub(super) const fn lines(&self) -> usize {
+        self.lines
+    }
+
+    fn end_line(&mut self) {
+        self.buffer.push('\n');
+        self.lines = self.lines.saturating_add(1);
+    }
+
     /// How many columns a row has beside its label.
     pub(super) const fn room(&self) -> usize {
         self.width.saturating_sub(LABELS)
     }
 
+    /// An empty line.
+    pub(super) fn gap(&mut self) {
+        self.end_line();
+    }
+
     /// An empty line, and what was written so far goes out if it is much.
     pub(super) fn blank(&mut self) -> io::Result<()> {
-        self.buffer.push('\n');
+        self.gap();
         if self.buffer.len() >= BUFFER_BYTES { self.send() } else { Ok(()) }
     }
 
@@ -64,7 +80,7 @@ impl<'a> Page<'a> {
         self.styled(left.0, left.1);
         self.spaces(space);
         self.styled(right.0, right.1);
-        self.buffer.push('\n');
+        self.end_line();
     }
 
     /// A bold word in the column of labels, a text, and one at the right margin if it fits; whether it did.
@@ -79,7 +95,7 @@ impl<'a> Page<'a> {
             self.spaces(space);
             self.styled(right, label.1);
         }
-        self.buffer.push('\n');
+        self.end_line();
         fits
     }
 
@@ -119,7 +135,7 @@ impl<'a> Page<'a> {
         self.buffer.push_str(left);
         self.spaces(space);
         self.styled(right, QUIET);
-        self.buffer.push('\n');
+        self.end_line();
     }
 
     /// A text behind a mark, wrapped with the mark's indent.
@@ -132,7 +148,7 @@ impl<'a> Page<'a> {
                 self.spaces(indent);
             }
             self.styled(line, style);
-            self.buffer.push('\n');
+            self.end_line();
         }
     }
 
@@ -140,7 +156,7 @@ impl<'a> Page<'a> {
     pub(super) fn verbatim(&mut self, indent: &str, line: &str) {
         self.buffer.push_str(indent);
         self.buffer.push_str(line);
-        self.buffer.push('\n');
+        self.end_line();
     }
 
     /// Texts in columns of given widths, each cut to its own, and a mark at the right margin.
@@ -166,7 +182,7 @@ impl<'a> Page<'a> {
             self.spaces(pending.saturating_add(end.saturating_sub(at)).saturating_add(2));
             self.styled(mark, BAD);
         }
-        self.buffer.push('\n');
+        self.end_line();
     }
 
     /// Sends everything out.
@@ -185,7 +201,7 @@ impl<'a> Page<'a> {
         for (number, line) in wrapped(text, self.room()).into_iter().enumerate() {
             self.label(if number == 0 { label } else { "" });
             self.styled(line, style);
-            self.buffer.push('\n');
+            self.end_line();
         }
     }
 

@@ -2,10 +2,11 @@
 
 use super::page::Page;
 use super::sentences;
-use crate::model::{Application, Connection, SessionEnd, close_meaning};
+use crate::model::{Application, Connection, PollingProtocol, SessionEnd, close_meaning};
 use crate::protocol::{Attempt, PingFacts, RequestFacts, ResponseFacts, Role, RoleFacts, SessionFacts};
 use crate::report::count::{count, number, span};
 use crate::report::wire::Wire;
+use crate::routes::Polling;
 use crate::text;
 
 /// The rows of a session.
@@ -46,6 +47,51 @@ pub(super) fn rows(
         page.bad_row(if at == 0 { "violations" } else { "" }, &sentences::anomaly(anomaly));
     }
     page.row("close", &close(session, attempt, connection, wire));
+}
+
+/// What is spoken in an attempt, as far as its target tells, and the session's plain requests beside it.
+pub(crate) fn spoken(attempt: &Attempt, polling: Option<&Polling>) -> Option<String> {
+    let target = attempt.request.as_ref().map(RequestFacts::head).map_or("", |head| head.target);
+    let application = Application::of(None, target).map(Application::name);
+    let Some(polling) = polling else {
+        // What the subprotocol says already is told where the answer is.
+        let is_told = Application::of_attempt(attempt) == Application::of(None, target)
+            && attempt
+                .response
+                .as_ref()
+                .is_some_and(|answer| answer.head().fields.values(SUBPROTOCOL).next().is_some());
+        return application.filter(|_| !is_told).map(str::to_owned);
+    };
+    let (name, what) = match polling.protocol {
+        PollingProtocol::EngineIo => ("Engine.IO", "polling request"),
+        PollingProtocol::SignalR => ("SignalR", "request"),
+        PollingProtocol::SockJs => ("SockJS", "request"),
+    };
+    let name = application.unwrap_or(name);
+    let (first, last) = (polling.first.0, polling.last.0);
+    let when = match (polling.before, polling.after) {
+        (1, 0) if polling.protocol == PollingProtocol::SignalR => {
+            return Some(format!("{name}, negotiated before{} ({first})", refused(polling)));
+        }
+        (before, 0) => format!("{} of the session before it", count(before, what)),
+        (0, after) => format!("{} of the session after it", count(after, what)),
+        (before, after) => {
+            format!("{} of the session before it and {} after", count(before, what), number(after))
+        }
+    };
+    let on = if polling.connections > 1 {
+        format!(" on {}", count(polling.connections, "connection"))
+    } else {
+        String::new()
+    };
+    let packets = if first == last { first.to_string() } else { format!("{first} to {last}") };
+    Some(format!("{name}; {when}{on}{} ({packets})", refused(polling)))
+}
+
+const SUBPROTOCOL: &str = "Sec-WebSocket-Protocol";
+
+fn refused(polling: &Polling) -> String {
+    if polling.refused == 0 { String::new() } else { format!(", {} refused", number(polling.refused)) }
 }
 
 /// What the answer agreed to.

@@ -22,7 +22,8 @@ fn lines_fit_the_width_and_say_the_same_at_any() {
 
 #[test]
 fn a_stripped_upgrade_is_told_with_its_reasons() {
-    let text = of("nginx-nothing-configured/proxy-any.pcap", &ReportOptions::default());
+    let options = ReportOptions { verbose: true, ..ReportOptions::default() };
+    let text = of("nginx-nothing-configured/proxy-any.pcap", &options);
     for part in [
         "4 of 4 upgrade attempts failed",
         "`x refused     GET /ws/events HTTP/1.0",

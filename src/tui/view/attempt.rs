@@ -68,6 +68,10 @@ fn summary(app: &App, story: &Story<'_>, page: &mut Page) {
             if matched == "inferred" { matched.to_owned() } else { format!("matched by {matched}") };
         page.row("route", &format!("{legs}, {matched}"), Style::new());
     }
+    let polling = story.route.and_then(|route| route.polling.as_deref());
+    if let Some(spoken) = session::spoken(leg.attempt, polling) {
+        page.row("session", &spoken, Style::new());
+    }
     for tried in &story.tries {
         let (server, opened) = (tried.endpoint(Role::Server), tried.tcp.opening.opened);
         let how = format!("{opened:?}").to_lowercase();

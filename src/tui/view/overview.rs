@@ -308,7 +308,7 @@ fn rows(app: &App, columns: &[(Column, usize)], area: Rect) -> Vec<Line<'static>
             (false, _) => Style::new(),
         };
         let spans = columns.iter().map(|(column, width)| {
-            let content = column.cell(row, app.findings(), &clock, app.theme);
+            let content = column.cell(row, app.findings(), *width, &clock, app.theme);
             let style = match column {
                 Column::Outcome => base.patch(app.theme.outcome(row.outcome)),
                 Column::Status if row.outcome.is_failure() => base.patch(app.theme.bad()),
