@@ -335,6 +335,8 @@ proptest! {
         let ip = if six { ip6(&payload) } else { ip4(&payload) };
         let cuts: Vec<usize> = cuts.iter().map(|cut| cut * 8).collect();
         let mut parts = fragments(&ip, &cuts);
+        // Beside a packet that is in one piece the others would be another packet.
+        prop_assume!(parts.len() > 1);
         let (header, carried) = ip.split_at(if six { 40 } else { 20 });
         for (from, to) in overlaps {
             let (from, to) = (from.min(to) * 8, (from.max(to) * 8 + 8).min(carried.len()));

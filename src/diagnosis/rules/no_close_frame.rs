@@ -5,6 +5,7 @@ use crate::diagnosis::finding::Finding;
 use crate::diagnosis::rule::{Check, Rule, Severity};
 use crate::diagnosis::view::RouteView;
 use crate::diagnosis::words;
+use crate::protocol::Role;
 use crate::tcp::EndedBy;
 
 /// A session ends without a close frame from anybody.
@@ -17,8 +18,8 @@ pub(super) static RULE: Rule = Rule {
 ## What it sees
 
 The TCP connection of an established session ends with FIN or RST, and neither side has sent a Close frame. If a
-client does that it is a note: tabs are closed, programs are killed, telephones lose their network. If a proxy or a
-server does, it is a warning.
+client does that it is a note: tabs are closed, programs are killed, telephones lose their network. So it is if a
+proxy does whose own client the capture does not show. If another proxy or a server does, it is a warning.
 
 ## Why it breaks
 
@@ -46,7 +47,9 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
         EndedBy::Fin => ("closes the connection without a Close frame", "FIN"),
         EndedBy::Reset => ("resets the connection without a Close frame", "RST"),
     };
-    let severity = if end.is_by_client() { Severity::Note } else { Severity::Warning };
+    // A proxy whose own client the capture does not show may only have followed it.
+    let is_followed = end.by == Role::Client && end.leg.connection.id() == end.route.first.connection.id();
+    let severity = if end.is_by_client() || is_followed { Severity::Note } else { Severity::Warning };
     let after = match end.frames() {
         0 => format!("{} after the 101 and before any frame", words::span(end.silence)),
         frames => format!("{} after the last of {}", words::span(end.silence), words::count(frames, "frame")),
@@ -89,6 +92,28 @@ mod tests {
         assert_eq!(
             script.leading(),
             "note no-close-frame: the client 10.77.1.2 closes the connection without a Close frame"
+        );
+    }
+
+    #[test]
+    fn a_proxy_whose_client_is_not_there_may_have_followed_it() {
+        let mut script = Script::default();
+        // Another attempt shows that it is one.
+        let other = request_with(&[("Sec-WebSocket-Key", "MAZh2tg+QykGCdHVG70tAA==")]);
+        let (mut client, mut upstream) =
+            (script.connect(CLIENT, PROXY), script.connect("10.77.2.1:40001", UPSTREAM));
+        script.say(&mut client, From::Client, &other).say(&mut upstream, From::Client, &other);
+        let refusal = answer("404 Not Found", &[], "no");
+        script.say(&mut upstream, From::Server, &refusal).say(&mut client, From::Server, &refusal);
+        let mut upstream = script.connect(PROXY_OUT, UPSTREAM);
+        script.say(&mut upstream, From::Client, request());
+        script.say(&mut upstream, From::Server, switching());
+        script.say(&mut upstream, From::Client, text_frame(From::Client, "hello"));
+        script.close(&mut upstream, From::Client);
+        let found = script.finding("no-close-frame").unwrap();
+        assert_eq!(
+            (found.severity.name(), found.sentence().as_str()),
+            ("note", "the proxy 10.77.2.1 closes the connection without a Close frame")
         );
     }
 
