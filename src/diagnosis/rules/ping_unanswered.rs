@@ -51,8 +51,8 @@ fn judge(route: &RouteView<'_>, pinger: Role) -> Option<Finding> {
         legs.reverse();
     }
     // Away from who pings: the last leg on which the pong is missing.
-    let mut waiting = legs.iter().filter_map(|leg| Some((*leg, waiting(leg, pinger)?)));
-    let (leg, pings) = waiting.next_back()?;
+    let mut waiting = legs.iter().enumerate().filter_map(|(at, leg)| Some((at, *leg, waiting(leg, pinger)?)));
+    let (at, leg, pings) = waiting.next_back()?;
     let session = ends::session(leg)?;
     if !ends::is_whole(leg, session) {
         return None;
@@ -75,12 +75,18 @@ fn judge(route: &RouteView<'_>, pinger: Role) -> Option<Finding> {
     if waited < patience || is_leaving {
         return None;
     }
-    let who = route.frames_from(leg, pinger.other());
+    // A pong that came to the proxy when it was too late is the fault of who is behind.
+    let late = legs.get(at.saturating_add(1)..).unwrap_or_default().iter().rev().find_map(|further| {
+        let (_, took) = ends::session(further)?.pings.extremes?;
+        (took.as_nanos().saturating_add(HANDING_ON) >= waited.as_nanos()).then_some((*further, took))
+    });
+    let who = route.frames_from(late.map_or(leg, |(further, _)| further), pinger.other());
     let asker = if pinger == Role::Client { "client" } else { "server" };
     let half = leg.connection.half(pinger.other());
     let latest = half.last_payload.map(|(_, time)| time).filter(|time| *time > sent);
     let talks = latest.map(|time| end.is_some_and(|(_, end)| time >= end));
     let then = match (gave_up, talks) {
+        _ if late.is_some() => "Nothing comes through the proxy in that time.",
         (true, Some(true)) => "The other side answers that, so that it lives and does not answer pings.",
         (true, Some(false)) => "The other side goes on sending, so that it lives and does not answer pings.",
         (true, None) => "Nothing else comes from there in that time either.",
@@ -98,9 +104,12 @@ fn judge(route: &RouteView<'_>, pinger: Role) -> Option<Finding> {
             ))
             .saying_also(ends_it)
             .saying(then)
+            .saying_also(late.map(|(_, took)| {
+                format!("The proxy handed it on, and the pong came to it after {}.", words::span(took))
+            }))
             .shown_by([packet])
             .shown_by(end_packets(leg))
-            .advising(advice(route, leg, pinger)),
+            .advising(advice(route, late.map_or(leg, |(further, _)| further), pinger)),
     )
 }
 
@@ -127,6 +136,9 @@ fn advice(route: &RouteView<'_>, leg: &LegView<'_>, pinger: Role) -> String {
         _ => format!("Look at what {} did at that time: a busy event loop answers no pings.", who.spoken()),
     }
 }
+
+/// What a proxy takes to hand a ping on, with room, in nanoseconds.
+const HANDING_ON: i64 = 100_000_000;
 
 /// Less is an answer that the end of the session overtook.
 const LEAST: Span = Span::from_millis(5_000);
@@ -158,6 +170,18 @@ mod tests {
         script.say(&mut upstream, From::Server, frame(From::Server, 0xa, b"one")).wait_ms(10_000);
         script.reset(&mut client, From::Client).reset(&mut upstream, From::Client);
         assert_eq!(script.leading(), "error ping-unanswered: the proxy 10.77.2.1 does not answer pings");
+    }
+
+    #[test]
+    fn a_pong_that_comes_to_the_proxy_too_late_is_the_upstreams_fault() {
+        let (mut script, mut client, mut upstream) = proxied_session();
+        script.say(&mut client, From::Client, frame(From::Client, 0x9, b"one"));
+        script.say(&mut upstream, From::Client, frame(From::Client, 0x9, b"one")).wait_ms(10_000);
+        script.reset(&mut client, From::Client);
+        script.say(&mut upstream, From::Server, frame(From::Server, 0xa, b"one"));
+        script.reset(&mut upstream, From::Client);
+        let expected = "error ping-unanswered: the upstream 10.77.2.2:3000 does not answer pings";
+        assert_eq!(script.leading(), expected);
     }
 
     #[test]
