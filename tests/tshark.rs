@@ -116,6 +116,8 @@ fn blind() -> Vec<String> {
 fn seen_by_tshark(path: &Path) -> Option<Counts> {
     let path = program::root().join(path).display().to_string();
     let mut arguments = vec!["-r", &path, "-Y", "websocket or http.response", "-T", "fields"];
+    // It waits for what comes late only if it is told to.
+    arguments.extend(["-o", "tcp.reassemble_out_of_order:TRUE"]);
     arguments.extend(["-E", "occurrence=a", "-E", "aggregator=,"]);
     for field in ["ip.src", "ipv6.src", "tcp.srcport", "websocket.opcode", "http.response.code"] {
         arguments.extend(["-e", field]);

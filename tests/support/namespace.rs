@@ -112,19 +112,26 @@ impl Running {
 
     /// Lets one of its threads run only where nobody else wants the processor.
     pub(crate) fn hold_back(&self, thread: &str) {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
-        for task in tasks.map(|task| task.unwrap().path()) {
-            let name = std::fs::read_to_string(task.join("comm")).unwrap_or_default();
-            if name.trim_end() == thread {
-                let task = task.file_name().and_then(|name| name.to_str()).unwrap();
-                assert!(
-                    ran(Command::new("chrt").args(["--idle", "-p", "0", task])),
-                    "{thread} runs as it did"
-                );
+        // A thread has its name a moment after it was started.
+        for _ in 0..500 {
+            if let Some(task) = self.task(thread) {
+                let is_held_back = ran(Command::new("chrt").args(["--idle", "-p", "0", &task]));
+                assert!(is_held_back, "{thread} runs as it did");
                 return;
             }
+            thread::sleep(Duration::from_millis(20));
         }
         panic!("there is no thread {thread}");
+    }
+
+    /// The number of one of its threads.
+    fn task(&self, thread: &str) -> Option<String> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let mut tasks = tasks.map(|task| task.unwrap().path());
+        let is_it = |task: &std::path::PathBuf| {
+            std::fs::read_to_string(task.join("comm")).is_ok_and(|name| name.trim_end() == thread)
+        };
+        tasks.find(is_it)?.file_name()?.to_str().map(str::to_owned)
     }
 
     /// The rest of its lines and its exit status; it must end by itself.
