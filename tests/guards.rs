@@ -46,6 +46,17 @@ fn a_lost_packet_is_no_finding() {
 }
 
 #[test]
+fn every_other_packet_alone_is_no_finding() {
+    judge_all("one packet in so many, from", |packets| {
+        let kept = |of: usize, from: usize| packets.iter().skip(from).step_by(of).cloned().collect();
+        (2..6)
+            .flat_map(|of| (0..of).map(move |from| (of * 10 + from, (of, from))))
+            .map(|(name, (of, from))| (name, kept(of, from)))
+            .collect()
+    });
+}
+
+#[test]
 fn a_capture_that_ends_early_or_begins_late_is_no_finding() {
     judge_all("up to packet", |packets| {
         (0..packets.len()).map(|end| (end, packets[..end].to_vec())).collect()

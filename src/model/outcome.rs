@@ -3,6 +3,7 @@
 use crate::limits::UNANSWERED_AFTER;
 use crate::model::Connection;
 use crate::protocol::{Accept, Attempt, RequestProblem, Role, SessionFacts};
+use crate::tcp::Opened;
 use crate::units::Timestamp;
 
 /// What became of an attempt.
@@ -65,8 +66,18 @@ impl Outcome {
         if attempt.midstream {
             return Self::Midstream;
         }
-        let answer_may_be_missing =
-            attempt.response_lost || connection.tcp.evicted || connection.half(Role::Server).packets == 0;
+        // Without the answer to the SYN, or a byte of the server, nobody can tell where its bytes begin, and so not whether
+        // the first of them are missing.
+        let opening = &connection.tcp.opening;
+        let begins_unseen = match opening.opened {
+            Opened::Handshake => opening.connect.is_none(),
+            Opened::Midstream => connection.half(Role::Server).payload_bytes == 0,
+            Opened::Refused | Opened::Unanswered => false,
+        };
+        let answer_may_be_missing = attempt.response_lost
+            || connection.tcp.evicted
+            || connection.half(Role::Server).packets == 0
+            || begins_unseen;
         let Some(request) = attempt.request.as_ref().filter(|_| !answer_may_be_missing) else {
             return Self::Unknown;
         };
