@@ -78,9 +78,7 @@ impl Receiver for Stack {
             tunnel.session.data(context, role, chunk);
             return;
         }
-        let before = self.buffered_bytes();
-        self.route(context, half, chunk);
-        self.account(context, before);
+        self.any_data(context, half, chunk);
     }
 
     fn gap(&mut self, context: &mut Context, half: Half, length: u64, at: Origin) {
@@ -146,6 +144,15 @@ impl Stack {
             tls,
             proxy_protocol: self.preface,
         }
+    }
+
+    /// Takes bytes that are not those of a session.
+    // Apart from its caller, which has the registers for itself then.
+    #[inline(never)]
+    fn any_data(&mut self, context: &mut Context, half: Half, chunk: Chunk<'_>) {
+        let before = self.buffered_bytes();
+        self.route(context, half, chunk);
+        self.account(context, before);
     }
 
     /// Hands bytes to the layer that is there, and to those that follow it.

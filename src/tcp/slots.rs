@@ -18,6 +18,8 @@ pub(super) struct Slots<R> {
     /// The flows in blocks of [`BLOCK`]: they never move, and begin on a cache line whatever the allocator does. In places
     /// that are free lie [vacant](Flow::is_vacant) ones, so that nothing but a key has to be read to tell.
     blocks: Vec<Vec<Flow<R>>>,
+    /// The hash of what lies at each place: a table that grows asks for all of them, and the flows lie far apart.
+    hashes: Vec<u64>,
     /// Distinguishes the flows that use a place one after the other.
     generations: Vec<u32>,
     free: Vec<u32>,
@@ -29,6 +31,7 @@ impl<R: Receiver> Slots<R> {
             index: HashTable::new(),
             hasher: foldhash::fast::RandomState::default(),
             blocks: Vec::new(),
+            hashes: Vec::new(),
             generations: Vec::new(),
             free: Vec::new(),
         }
@@ -87,6 +90,7 @@ impl<R: Receiver> Slots<R> {
         let hash = self.hasher.hash_one(flow.key);
         let place = if let Some(place) = self.free.pop() {
             *self.get_mut(place)? = flow;
+            *self.hashes.get_mut(place as usize)? = hash;
             place
         } else {
             let place = u32::try_from(self.generations.len()).ok()?;
@@ -94,26 +98,24 @@ impl<R: Receiver> Slots<R> {
                 self.blocks.push(Vec::with_capacity(BLOCK));
             }
             self.blocks.last_mut()?.push(flow);
+            self.hashes.push(hash);
             self.generations.push(0);
             place
         };
-        let (blocks, hasher) = (&self.blocks, &self.hasher);
-        self.index.insert_unique(hash, place, |other| {
-            let block = blocks.get(*other as usize / BLOCK);
-            let flow = block.and_then(|block| block.get(*other as usize % BLOCK));
-            flow.map_or(0, |flow| hasher.hash_one(flow.key))
-        });
+        let hashes = &self.hashes;
+        self.index
+            .insert_unique(hash, place, |other| hashes.get(*other as usize).copied().unwrap_or_default());
         Some(place)
     }
 
     /// Frees the place of a connection that has ended.
     pub(super) fn free(&mut self, place: u32) {
         let Some(flow) = self.get_mut(place).filter(|flow| !flow.is_vacant()) else { return };
-        let key = std::mem::replace(&mut flow.key, FlowKey::NONE);
+        flow.key = FlowKey::NONE;
         if let Some(generation) = self.generations.get_mut(place as usize) {
             *generation = generation.wrapping_add(1);
         }
-        let hash = self.hasher.hash_one(key);
+        let hash = self.hashes.get(place as usize).copied().unwrap_or_default();
         if let Ok(entry) = self.index.find_entry(hash, |other| *other == place) {
             entry.remove();
         }
@@ -129,6 +131,7 @@ impl<R: Receiver> Slots<R> {
     pub(super) fn clear(&mut self, mut last_look: impl FnMut(&mut Flow<R>)) {
         self.index.clear();
         self.free.clear();
+        self.hashes.clear();
         self.generations.clear();
         for mut block in std::mem::take(&mut self.blocks) {
             block.iter_mut().filter(|flow| !flow.is_vacant()).for_each(&mut last_look);

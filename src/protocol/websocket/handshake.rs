@@ -204,7 +204,7 @@ fn request_problems(line: RequestLine<'_>, fields: &Relevant<'_>, complete: bool
         (!line.method.is_empty() && line.method != b"GET", RequestProblem::MethodNotGet),
         (fields.announces_body, RequestProblem::BodyPresent),
     ];
-    found.into_iter().filter(|(is_found, _)| *is_found).map(|(_, problem)| problem).collect()
+    problems_of(found)
 }
 
 /// What is wrong with a 101, and whether its accept value is right. `fields` are those of the answer; `complete` says
@@ -235,7 +235,15 @@ pub(crate) fn read_response(
         (extensions.is_some_and(|found| found.illegal), ResponseProblem::ExtensionParameterInvalid),
         (fields.announces_body, ResponseProblem::BodyPresent),
     ];
-    (found.into_iter().filter(|(is_found, _)| *is_found).map(|(_, problem)| problem).collect(), accept)
+    (problems_of(found), accept)
+}
+
+/// The problems that there are. Of most heads there is none, which is soon told.
+fn problems_of<P: Copy, const N: usize>(found: [(bool, P); N]) -> Vec<P> {
+    if !found.iter().fold(false, |any, (is_found, _)| any | is_found) {
+        return Vec::new();
+    }
+    found.into_iter().filter(|(is_found, _)| *is_found).map(|(_, problem)| problem).collect()
 }
 
 /// What an answer agrees on for permessage-deflate; none if it does not have it.
@@ -308,6 +316,9 @@ struct SubprotocolChoice {
 }
 
 fn check_subprotocol(asked: Option<&Asked<'_>>, response: &Relevant<'_>) -> SubprotocolChoice {
+    if response.subprotocols.is_empty() && asked.is_none_or(|asked| asked.subprotocols.is_empty()) {
+        return SubprotocolChoice::default();
+    }
     let chosen: Vec<&str> = elements(&response.subprotocols).collect();
     let repeated = chosen.len() > 1;
     let Some(asked) = asked else {

@@ -97,24 +97,28 @@ impl Session {
     }
 
     /// The next bytes of one side.
+    #[inline]
     pub(crate) fn data(&mut self, context: &mut Context, by: Role, chunk: Chunk<'_>) {
+        let rest = self.side_mut(by).plain_frames(context, by, chunk.bytes);
+        if !rest.is_empty() {
+            self.any_bytes(context, by, Chunk { bytes: rest, ..chunk });
+        }
+    }
+
+    /// The next bytes of one side, whatever they are.
+    #[inline(never)]
+    fn any_bytes(&mut self, context: &mut Context, by: Role, chunk: Chunk<'_>) {
         let mut rest = chunk.bytes;
         let deflate = self.deflate;
         while !rest.is_empty() {
             rest = match &mut self.side_mut(by).state {
-                State::Payload(remaining) => {
-                    let skipped = rest.len().min(usize::try_from(*remaining).unwrap_or(usize::MAX));
-                    *remaining = remaining.saturating_sub(skipped as u64);
-                    if *remaining == 0 {
-                        self.side_mut(by).state = State::Header;
-                    }
-                    rest.get(skipped..).unwrap_or_default()
-                }
+                State::Payload(_) => self.side_mut(by).plain_frames(context, by, rest),
                 State::Header => {
-                    let plain = self.side_mut(by).plain_frames(context, by, rest);
-                    match rest.get(plain..) {
-                        Some(after) if plain > 0 => after,
-                        _ => self.header_in_place(context, by, rest, chunk.origin),
+                    let after = self.side_mut(by).plain_frames(context, by, rest);
+                    if after.len() < rest.len() {
+                        after
+                    } else {
+                        self.header_in_place(context, by, rest, chunk.origin)
                     }
                 }
                 State::PartOfHeader(_) => self.header_in_pieces(context, by, rest),

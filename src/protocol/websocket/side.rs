@@ -86,14 +86,26 @@ pub(super) struct Control {
 }
 
 impl Side {
-    /// Counts frames at the front of `bytes` of which nothing need be told: text or binary data in one frame, and pings
-    /// and pongs if nobody asks for round trips, that are as they must be and lie there as a whole. They are the bulk of
-    /// all frames. Returns their length.
+    /// Takes what is plain at the front of `bytes` and returns what is left: payload that is only skipped, and frames of
+    /// which nothing need be told, since they are as they must be. Those are text or binary data in one frame, and whole
+    /// pings and pongs if nobody asks for round trips. They are the bulk of all bytes, and this the way of most chunks.
     #[inline]
-    pub(super) fn plain_frames(&mut self, context: &Context, by: Role, mut bytes: &[u8]) -> usize {
-        let all = bytes.len();
+    pub(super) fn plain_frames<'a>(&mut self, context: &Context, by: Role, bytes: &'a [u8]) -> &'a [u8] {
+        let mut bytes = match &mut self.state {
+            State::Header => bytes,
+            State::Payload(remaining) => {
+                let after = usize::try_from(*remaining).ok().and_then(|remaining| bytes.get(remaining..));
+                let Some(after) = after else {
+                    *remaining = remaining.saturating_sub(bytes.len() as u64);
+                    return &[];
+                };
+                self.state = State::Header;
+                after
+            }
+            _ => return bytes,
+        };
         if self.message != Message::None || self.closed || self.looks_left > 0 || context.keeps_frames() {
-            return 0;
+            return bytes;
         }
         let (mask_bit, key_length) = if by == Role::Client { (0x80, 4) } else { (0, 0) };
         while let Some((&[first, second], rest)) = bytes.split_first_chunk::<2>() {
@@ -108,15 +120,23 @@ impl Side {
                 }
                 _ => break,
             };
-            let Some(rest) = rest.get(usize::from(length).saturating_add(key_length)..) else { break };
+            let Some(payload) = rest.get(key_length..) else { break };
+            let after = payload.get(usize::from(length)..);
+            if after.is_none() && !is_data {
+                break;
+            }
             if let Some(frames) = self.frames.get_mut(Self::counter(Opcode(first & 0xf))) {
                 *frames = frames.saturating_add(1);
             }
             self.messages = self.messages.saturating_add(u32::from(is_data));
             self.payload_bytes = self.payload_bytes.saturating_add(u64::from(length));
-            bytes = rest;
+            let Some(after) = after else {
+                self.state = State::Payload(u64::from(length).saturating_sub(payload.len() as u64));
+                return &[];
+            };
+            bytes = after;
         }
-        all.saturating_sub(bytes.len())
+        bytes
     }
 
     #[inline]
