@@ -211,7 +211,8 @@ pub const INFLATION_RATIO: u64 = 1_000;
 /// inflated; a fact says so.
 pub const FINAL_BLOCKS: u32 = 1_000;
 
-/// Sides of sessions that are inflated at once: each needs about 110 KiB. Those beyond are not inflated; a fact says so.
+/// Sides of sessions that are inflated at once: each needs about 110 KiB, or 140 where a small
+/// window was agreed on. Those beyond are not inflated; a fact says so.
 pub const INFLATERS: usize = 1_024;
 
 /// The head of an HTTP message. A longer one makes the stream opaque; the reason is kept.

@@ -121,7 +121,7 @@ const HANDSHAKE: [&str; 4] =
     ["Sec-WebSocket-Key", "Sec-WebSocket-Accept", "Sec-WebSocket-Version", "Sec-WebSocket-Extensions"];
 
 /// Fields of most heads whose names need no second look.
-const COMMON: [&str; 16] = [
+const COMMON: [&str; 19] = [
     "Host",
     "Connection",
     "Upgrade",
@@ -138,6 +138,9 @@ const COMMON: [&str; 16] = [
     "Accept-Language",
     "X-Forwarded-For",
     "X-Forwarded-Proto",
+    "Sec-Fetch-Dest",
+    "Sec-Fetch-Mode",
+    "Sec-Fetch-Site",
 ];
 
 /// Authentication schemes that may be seen.

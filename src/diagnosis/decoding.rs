@@ -8,12 +8,13 @@ use super::words;
 use crate::protocol::{DecodedFacts, Role, Sightings};
 
 /// The finding of what some messages of a side are seen to be, if messages are decoded: on the leg nearest to who sends.
+/// `law` says what they break, by the leg and the side.
 pub(super) fn finding(
     judge: &'static Rule,
     route: &RouteView<'_>,
     seen: impl Fn(&DecodedFacts) -> Sightings,
     headline: &str,
-    law: &str,
+    law: impl Fn(&LegView<'_>, Role) -> String,
     advice: &str,
 ) -> Option<Finding> {
     let of = |role: Role| {
@@ -37,7 +38,7 @@ pub(super) fn finding(
         Some(_) => Severity::Error,
         None => Severity::Warning,
     };
-    let messages = words::count(count, "message");
+    let (messages, law) = (words::count(count, "message"), law(leg, role));
     Some(
         Finding::new(judge, who, headline)
             .at_most(severity)

@@ -312,8 +312,10 @@ fn raw_findings(view: &CaptureView<'_>, selection: &Selection) -> Vec<Finding> {
     // Each route meets all rules before the next one does: it is in the cache then.
     for route in &view.routes {
         for (rule, found) in &mut wanted {
-            if let Check::Route(check) = rule.check {
-                found.extend(check(route).map(|finding| finding.about(About::Routes(vec![route.index]))));
+            if let Check::Route(check) = rule.check
+                && let Some(finding) = check(route)
+            {
+                found.push(finding.about(About::Routes(vec![route.index])));
             }
         }
     }
@@ -333,8 +335,10 @@ fn raw_findings(view: &CaptureView<'_>, selection: &Selection) -> Vec<Finding> {
             end: view.end,
         };
         for (rule, found) in &mut wanted {
-            if let Check::Connection(check) = rule.check {
-                found.extend(check(&sees).map(|finding| finding.about(About::Connections(vec![at]))));
+            if let Check::Connection(check) = rule.check
+                && let Some(finding) = check(&sees)
+            {
+                found.push(finding.about(About::Connections(vec![at])));
             }
         }
     }

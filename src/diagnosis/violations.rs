@@ -23,6 +23,11 @@ pub(super) struct Says {
 /// The finding of a kind, if it is the first that its sender did wrong. All that follows from the same sender is told
 /// with it: a stream that is out of step breaks every rule sooner or later.
 pub(super) fn finding(rule: &'static Rule, route: &RouteView<'_>, says: &Says) -> Option<Finding> {
+    // A dozen rules ask this of every route, and most sessions break none.
+    let breaks = |leg: &LegView<'_>| leg.attempt.session.as_ref().is_some_and(|it| !it.anomalies.is_empty());
+    if !route.legs().any(breaks) {
+        return None;
+    }
     let first = |role| First::of(route, role).filter(|first| first.fact.kind == says.kind);
     let both = [first(Role::Client), first(Role::Server)];
     let first = both.into_iter().flatten().min_by_key(|first| first.fact.first.packet)?;

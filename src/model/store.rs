@@ -135,7 +135,8 @@ impl Store {
             self.connections.extend(connections);
             self.totals.forgotten_bystanders = self.totals.forgotten_bystanders.saturating_add(forgotten);
         }
-        self.connections.sort_by_key(Connection::id);
+        // They are large: each is moved once.
+        self.connections.sort_by_cached_key(Connection::id);
         let end = self.totals.first_and_last.map_or(Timestamp::MIN, |(_, last)| last);
         let mut connections = std::mem::take(&mut self.connections);
         for connection in &connections {

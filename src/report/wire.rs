@@ -19,6 +19,11 @@ impl Wire {
         self.redacted(text::decode(bytes), redact::text)
     }
 
+    /// The same of what is known to be text.
+    pub(crate) fn message(self, text: &str) -> Cow<'_, str> {
+        self.redacted(Cow::Borrowed(text), redact::text)
+    }
+
     /// The value of a field.
     pub(crate) fn value<'a>(self, name: &str, value: &'a [u8]) -> Cow<'a, str> {
         self.redacted(text::decode(value), |value| redact::header(name, value))

@@ -199,6 +199,7 @@ const fn words(obstacle: Obstacle) -> &'static str {
         Obstacle::ReservedBits => "reserved bits that nothing explains",
         Obstacle::DeflateFailed => "it is no valid DEFLATE",
         Obstacle::DeflateUnfinished => "its DEFLATE data end inside a block",
+        Obstacle::BeyondWindow => "compressed with a larger window than agreed",
         Obstacle::EarlierDeflateFailed => "an earlier message could not be inflated",
         Obstacle::InflatedTooLong => "inflated it is too long",
         Obstacle::RatioTooHigh => "inflated it is too many times as long",

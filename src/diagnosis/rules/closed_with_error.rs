@@ -48,12 +48,15 @@ private codes of access look at the cookies, tokens and Origin of the request.
 fn check(route: &RouteView<'_>) -> Option<Finding> {
     let end = close_of(route)?;
     let With::CloseFrame(code) = end.with else { return None };
+    // Which application it is takes reading both heads again, and most sessions end as they should.
+    if code < PRIVATE && is_no_error(code, close_meaning(code, None).kind) {
+        return None;
+    }
     let application = application(route);
     let meaning = close_meaning(code, application);
     let severity = match meaning.kind {
-        CloseKind::Restart if code != TRY_LATER => return None,
-        CloseKind::Normal => return None,
-        CloseKind::Restart | CloseKind::Access => Severity::Warning,
+        kind if is_no_error(code, kind) => return None,
+        CloseKind::Normal | CloseKind::Restart | CloseKind::Access => Severity::Warning,
         CloseKind::Fault => Severity::Error,
         // An application may say goodbye as it likes; who was let in only to be told so was refused.
         CloseKind::Unknown if !is_refusal(&end) => return None,
@@ -74,6 +77,11 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
             .shown_by(other_last(&end))
             .advising(advice(&who)),
     )
+}
+
+/// Whether an end is as it should be, or the other side is only to come again.
+const fn is_no_error(code: u16, kind: CloseKind) -> bool {
+    matches!(kind, CloseKind::Normal) || (matches!(kind, CloseKind::Restart) && code != TRY_LATER)
 }
 
 /// The end of a route's session if it is a Close frame: also where its connection goes on.
@@ -146,6 +154,8 @@ fn advice(who: &Blame) -> String {
 /// A greeting, and perhaps credentials.
 const FEW: u64 = 2;
 
+/// From here on codes are of libraries and applications (RFC 6455 section 7.4.2).
+const PRIVATE: u16 = 3000;
 const TRY_LATER: u16 = 1013;
 
 /// What a server needs to look at credentials.

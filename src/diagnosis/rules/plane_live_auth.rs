@@ -94,9 +94,9 @@ fn by_message<'v, 'a>(route: &'v RouteView<'a>) -> Option<Refusal<'v, 'a>> {
 
 /// In a close frame of Plane's: of others the code alone is known by its name.
 fn by_close<'v, 'a>(route: &'v RouteView<'a>) -> Option<Refusal<'v, 'a>> {
-    let end = ends::of(route).or_else(|| ends::close_of(route)).filter(|_| is_plane(route))?;
+    let end = ends::of(route).or_else(|| ends::close_of(route))?;
     let With::CloseFrame(code @ (UNAUTHORIZED | FORBIDDEN)) = end.with else { return None };
-    (end.by == Role::Server).then_some(Refusal {
+    (end.by == Role::Server && is_plane(route)).then_some(Refusal {
         leg: end.leg,
         packet: end.packet,
         at: end.at,

@@ -42,7 +42,7 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
         route,
         |facts| facts.not_utf8,
         "sends text that is not UTF-8",
-        "RFC 6455 section 8.1: text that is not UTF-8 fails the connection.",
+        |_, _| "RFC 6455 section 8.1: text that is not UTF-8 fails the connection.".to_owned(),
         "Mostly bytes that are sent as text, or a text that was cut inside a character: send them as binary.",
     )
 }

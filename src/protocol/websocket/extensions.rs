@@ -11,14 +11,17 @@ pub(super) struct Extension<'a> {
     pub parameters: Vec<(&'a str, Option<&'a str>)>,
 }
 
-/// What both sides agreed on for permessage-deflate, as far as whoever inflates has to know it: a window of 15 bits reads
-/// what was written with a smaller one (RFC 7692 section 7.1.2).
+/// What both sides agreed on for permessage-deflate (RFC 7692 section 7.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct DeflateParameters {
     /// No message of the client refers to those before it (RFC 7692 section 7.1.1.2).
     pub client_no_context_takeover: bool,
     /// No message of the server does (RFC 7692 section 7.1.1.1).
     pub server_no_context_takeover: bool,
+    /// Within how many bits of window the client keeps (section 7.1.2.2): 8 to 15; none if nothing legal was said.
+    pub client_window_bits: Option<u8>,
+    /// The same of the server (section 7.1.2.1).
+    pub server_window_bits: Option<u8>,
 }
 
 /// The extensions of a header value. Anything is taken for what it looks like; what is illegal shows when it is
@@ -51,11 +54,13 @@ impl Extension<'_> {
         self.name.eq_ignore_ascii_case("permessage-deflate")
     }
 
-    /// What it says about windows that are taken over.
+    /// What it says as an answer.
     pub(super) fn deflate_parameters(&self) -> DeflateParameters {
         DeflateParameters {
             client_no_context_takeover: self.has(CLIENT_NO_CONTEXT_TAKEOVER),
             server_no_context_takeover: self.has(SERVER_NO_CONTEXT_TAKEOVER),
+            client_window_bits: self.bits(CLIENT_MAX_WINDOW_BITS),
+            server_window_bits: self.bits(SERVER_MAX_WINDOW_BITS),
         }
     }
 

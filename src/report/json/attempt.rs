@@ -93,6 +93,9 @@ struct DecodedRoleView {
     compressed: u64,
     not_utf8: u64,
     deflate_failed: u64,
+    /// Messages that need a larger window than was agreed on.
+    #[serde(skip_serializing_if = "super::is_zero")]
+    beyond_window: u64,
     lacking: u64,
     limited: u64,
 }
@@ -304,6 +307,7 @@ impl DecodedRoleView {
             compressed: facts.compressed,
             not_utf8: facts.not_utf8.count,
             deflate_failed: facts.deflate_failed.count,
+            beyond_window: facts.beyond_window.count,
             lacking: facts.lacking.count,
             limited: facts.limited.count,
         }

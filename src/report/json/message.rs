@@ -64,7 +64,7 @@ pub(super) fn line<'a>(
 ) -> MessageLine<'a> {
     let text = message.text();
     let payload = match text {
-        Some(text) => Payload::Text(wire.text(text.as_bytes())),
+        Some(text) => Payload::Text(wire.message(text)),
         None => Payload::Base64(STANDARD.encode(&message.payload)),
     };
     let left_out = text.map_or(0, |text| message.payload.len().saturating_sub(text.len()));

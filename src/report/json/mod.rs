@@ -7,6 +7,7 @@
 
 mod attempt;
 mod connection;
+mod digits;
 mod escapes;
 mod file;
 mod finding;
@@ -43,6 +44,7 @@ pub(super) fn write(
 ) -> io::Result<()> {
     let mut lines = Lines { out, buffer: Vec::with_capacity(BUFFER_BYTES.saturating_mul(2)) };
     let mut clock = Clock::default();
+    let mut frames = FrameLines::new();
     let wire = Wire { shows_secrets: options.shows_secrets };
     let capture_end = capture.totals.first_and_last.map_or(Timestamp::MIN, |(_, last)| last);
     let findings = findings_by_connection(capture, diagnosis);
@@ -59,7 +61,7 @@ pub(super) fn write(
             &mut clock,
         ))?;
         if options.frames {
-            write_frames(connection, &capture.numbering, &mut clock, &mut lines)?;
+            write_frames(connection, &capture.numbering, &mut clock, &mut frames, &mut lines)?;
         }
         if options.messages {
             write_messages(connection, (wire, &capture.numbering), &mut clock, &mut lines)?;
@@ -119,10 +121,11 @@ fn write_frames(
     connection: &Connection,
     numbering: &Numbering,
     clock: &mut Clock,
+    frames: &mut FrameLines,
     lines: &mut Lines<'_>,
 ) -> io::Result<()> {
     for (attempt, session) in connection.attempts.iter().map(|attempt| &attempt.session).enumerate() {
-        let frames = FrameLines::new(connection.id(), attempt);
+        frames.begin(connection.id(), attempt);
         for frame in session.iter().flat_map(|session| session.frames.iter()) {
             let place = place::view(frame.packet, numbering);
             frames.push(frame, place, clock, &mut lines.buffer);

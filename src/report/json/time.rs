@@ -2,6 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
+use super::digits;
 use crate::units::{Span, Timestamp};
 
 /// Turns times into text. What two times of the same second share is made once.
@@ -18,7 +19,7 @@ impl Clock {
     /// The text of a time.
     pub(super) fn text(&mut self, time: Timestamp) -> TimeText {
         let second = time.as_nanos().div_euclid(NANOS_PER_SECOND);
-        let mut nanos = time.as_nanos().rem_euclid(NANOS_PER_SECOND);
+        let nanos = time.as_nanos().rem_euclid(NANOS_PER_SECOND).unsigned_abs();
         let mut text = match self.second {
             Some((known, text)) if known == second => text,
             _ => {
@@ -27,10 +28,11 @@ impl Clock {
                 text
             }
         };
-        let fraction = text.0.iter_mut().skip(FRACTION_AT).take(9);
-        for digit in fraction.rev() {
-            *digit = b'0' | u8::try_from(nanos % 10).unwrap_or_default();
-            nanos /= 10;
+        if let Some(fraction) = text.0.get_mut(FRACTION_AT..).and_then(|rest| rest.first_chunk_mut::<9>()) {
+            let (millions, thousands) = (nanos / 1_000_000, nanos / 1_000 % 1_000);
+            for (three, value) in fraction.chunks_exact_mut(3).zip([millions, thousands, nanos % 1_000]) {
+                three.copy_from_slice(&digits::of_three(value));
+            }
         }
         text
     }
@@ -44,10 +46,27 @@ impl TimeText {
 
     /// The fraction is zero.
     fn of_second(second: i64) -> Self {
-        let mut bytes = *b"0000-00-00T00:00:00.000000000Z";
-        if let Ok(time) = jiff::Timestamp::from_second(second) {
-            let shown = time.strftime("%Y-%m-%dT%H:%M:%S").to_string();
-            bytes.iter_mut().zip(shown.bytes()).for_each(|(to, from)| *to = from);
+        let Ok(time) = jiff::Timestamp::from_second(second) else { return Self(*ZERO) };
+        let time = jiff::tz::Offset::UTC.to_datetime(time);
+        let mut bytes = *ZERO;
+        let mut rest = bytes.as_mut_slice();
+        // The year of an `i64` of nanoseconds has four digits.
+        for (digits, value) in [
+            (4, time.year().unsigned_abs()),
+            (2, time.month().unsigned_abs().into()),
+            (2, time.day().unsigned_abs().into()),
+            (2, time.hour().unsigned_abs().into()),
+            (2, time.minute().unsigned_abs().into()),
+            (2, time.second().unsigned_abs().into()),
+        ] {
+            let Some((number, behind)) = rest.split_at_mut_checked(digits) else { break };
+            let mut value = value;
+            for digit in number.iter_mut().rev() {
+                *digit = b'0' | u8::try_from(value % 10).unwrap_or_default();
+                value /= 10;
+            }
+            // The sign behind it stays.
+            rest = behind.get_mut(1..).unwrap_or_default();
         }
         Self(bytes)
     }
@@ -65,6 +84,7 @@ pub(super) fn millis(span: Span) -> f64 {
 }
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
+const ZERO: &[u8; TIME_BYTES] = b"0000-00-00T00:00:00.000000000Z";
 const TIME_BYTES: usize = "2026-11-23T19:28:43.636962000Z".len();
 const FRACTION_AT: usize = "2026-11-23T19:28:43.".len();
 

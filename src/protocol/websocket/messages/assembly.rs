@@ -85,8 +85,10 @@ impl Assembly {
             self.note_text(true, self.last);
         }
         // What an unknown extension did to the bytes is not known. Where the beginning is missing, so is its length.
-        let is_whole =
-            matches!(self.obstacle, None | Some(Obstacle::RatioTooHigh | Obstacle::DeflateUnfinished));
+        let is_whole = matches!(
+            self.obstacle,
+            None | Some(Obstacle::RatioTooHigh | Obstacle::DeflateUnfinished | Obstacle::BeyondWindow)
+        );
         Message {
             index,
             first: self.first,

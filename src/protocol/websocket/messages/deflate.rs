@@ -7,6 +7,7 @@
 
 use flate2::{Decompress, FlushDecompress, Status};
 
+use super::narrow::Narrow;
 use crate::limits;
 
 /// Inflates the messages of one side.
@@ -20,6 +21,8 @@ pub(super) struct Inflater {
     /// Messages refer to those before them.
     takes_over: bool,
     message: Progress,
+    /// Where a smaller window than the largest was agreed on.
+    narrow: Option<Box<Narrow>>,
 }
 
 /// How far the message is.
@@ -59,6 +62,8 @@ pub(super) enum Broken {
 pub(super) enum End {
     /// With a block.
     Whole,
+    /// With a block, and it refers to what is farther back than the window that was agreed on.
+    BeyondWindow,
     /// Inside a block.
     InsideBlock,
     /// Inflated more than [`limits::INFLATION_RATIO`] to one.
@@ -67,14 +72,16 @@ pub(super) enum End {
 
 impl Inflater {
     /// For a side whose messages refer to those before them, or not (RFC 7692 section 7.1.1). `unknown` says why what
-    /// came before is not known, if something did.
-    pub(super) fn new(takes_over: bool, unknown: Option<Unknown>) -> Self {
+    /// came before is not known, if something did. `window_bits` were agreed on (section 7.1.2); none if nothing was said.
+    pub(super) fn new(takes_over: bool, window_bits: Option<u8>, unknown: Option<Unknown>) -> Self {
+        let narrow = window_bits.filter(|bits| *bits < WINDOW_BITS).map(|bits| Box::new(Narrow::new(bits)));
         Self {
             stream: Decompress::new(false),
             window: Vec::new(),
             unknown: unknown.filter(|_| takes_over),
             takes_over,
             message: Progress::default(),
+            narrow,
         }
     }
 
@@ -84,6 +91,9 @@ impl Inflater {
         if !self.takes_over {
             self.window.clear();
             self.unknown = None;
+        }
+        if let Some(narrow) = &mut self.narrow {
+            narrow.begin();
         }
         self.restart();
     }
@@ -101,8 +111,14 @@ impl Inflater {
                     return Err(Broken::TooManyFinalBlocks);
                 }
                 self.restart();
+                if let Some(narrow) = &mut self.narrow {
+                    narrow.restart();
+                }
             }
             let used = self.inflate(bytes, out)?;
+            if let Some(narrow) = &mut self.narrow {
+                narrow.push(bytes.get(..used).unwrap_or(bytes));
+            }
             bytes = bytes.get(used..).unwrap_or_default();
         }
         Ok(())
@@ -119,7 +135,12 @@ impl Inflater {
         if self.message.inflated > fed.saturating_mul(limits::INFLATION_RATIO) {
             return Ok(End::RatioTooHigh);
         }
-        Ok(if is_whole { End::Whole } else { End::InsideBlock })
+        let is_beyond = self.narrow.as_ref().is_some_and(|narrow| narrow.is_exceeded());
+        Ok(match is_whole {
+            true if is_beyond => End::BeyondWindow,
+            true => End::Whole,
+            false => End::InsideBlock,
+        })
     }
 
     /// Whether the stream has read whole blocks. It can read no further after that.
@@ -211,4 +232,5 @@ const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 const EMPTY_FINAL_BLOCK: [u8; 5] = [1, 0, 0, 0xff, 0xff];
 
 /// The largest window (RFC 1951 section 2): it reads what was written with any smaller one.
-const WINDOW_BYTES: usize = 32 * 1024;
+const WINDOW_BYTES: usize = 1 << WINDOW_BITS;
+const WINDOW_BITS: u8 = 15;

@@ -5,6 +5,7 @@
 mod assembly;
 mod deflate;
 mod mask;
+mod narrow;
 mod reader;
 mod room;
 mod utf8;
@@ -110,6 +111,9 @@ pub enum Obstacle {
     DeflateFailed,
     /// Its DEFLATE data end inside a block (against RFC 7692 section 7.2.1).
     DeflateUnfinished,
+    /// It refers to what is farther back than the window that was agreed on (against RFC 7692 section 7.1.2). It could be
+    /// inflated all the same.
+    BeyondWindow,
     /// It is compressed and may refer to an earlier message that could not be inflated.
     EarlierDeflateFailed,
     /// Inflated it is longer than [`limits::INFLATED_BYTES`].
@@ -138,6 +142,7 @@ impl Obstacle {
             Self::ReservedBits => "reserved-bits",
             Self::DeflateFailed => "deflate-failed",
             Self::DeflateUnfinished => "deflate-unfinished",
+            Self::BeyondWindow => "beyond-window",
             Self::EarlierDeflateFailed => "earlier-deflate-failed",
             Self::InflatedTooLong => "inflated-too-long",
             Self::RatioTooHigh => "ratio-too-high",
@@ -202,6 +207,8 @@ pub struct DecodedFacts {
     pub not_utf8: Sightings,
     /// Messages that are no valid DEFLATE, or end inside a block of it.
     pub deflate_failed: Sightings,
+    /// Messages that refer to what is farther back than the window that was agreed on, and could be inflated all the same.
+    pub beyond_window: Sightings,
     /// Messages that could not be decoded because the capture lacks something.
     pub lacking: Sightings,
     /// Messages that a limit kept from being decoded. With the first one the inflating of this side ended.

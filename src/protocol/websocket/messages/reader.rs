@@ -41,6 +41,8 @@ struct Side {
     /// What is read may be no frame: see [`Trial`].
     on_trial: bool,
     takes_over: bool,
+    /// The window that was agreed on; none if nothing was said.
+    window_bits: Option<u8>,
     /// Why the window is not known before the first compressed message.
     unknown: Option<Unknown>,
     inflater: Option<Box<Inflater>>,
@@ -87,15 +89,16 @@ impl MessageReader {
             Start::Handshake { deflate } => (Some(deflate.is_some()), deflate.unwrap_or_default(), false),
             Start::Midstream => (None, DeflateParameters::default(), true),
         };
-        let side = |resets: bool| Side {
+        let side = |resets: bool, window_bits| Side {
             start_is_unknown: is_joined,
             takes_over: !resets,
+            window_bits,
             unknown: is_joined.then_some(Unknown::Capture),
             ..Side::default()
         };
         Self {
-            client: side(parameters.client_no_context_takeover),
-            server: side(parameters.server_no_context_takeover),
+            client: side(parameters.client_no_context_takeover, parameters.client_window_bits),
+            server: side(parameters.server_no_context_takeover, parameters.server_window_bits),
             deflate,
             messages: MessageLog::default(),
             next_index: 0,
@@ -371,6 +374,10 @@ impl MessageReader {
             let ended = inflater.end(&mut |bytes| message.push(bytes, at, room));
             side.is_stopped |= match ended {
                 Ok(End::Whole) => false,
+                Ok(End::BeyondWindow) => {
+                    message.hinder(Obstacle::BeyondWindow);
+                    false
+                }
                 Ok(End::InsideBlock) => {
                     message.hinder(Obstacle::DeflateUnfinished);
                     false
@@ -453,7 +460,7 @@ impl Side {
                 message.hinder(Obstacle::TooManyInflaters);
                 return;
             }
-            self.inflater = Some(Box::new(Inflater::new(self.takes_over, self.unknown)));
+            self.inflater = Some(Box::new(Inflater::new(self.takes_over, self.window_bits, self.unknown)));
         }
         if let Some(inflater) = &mut self.inflater {
             inflater.begin();
@@ -488,6 +495,7 @@ impl DecodedFacts {
             Some(Obstacle::DeflateFailed | Obstacle::DeflateUnfinished) => {
                 self.deflate_failed.add(message.first);
             }
+            Some(Obstacle::BeyondWindow) => self.beyond_window.add(message.first),
             Some(obstacle) if obstacle.is_of_capture() => self.lacking.add(message.first),
             Some(obstacle) if obstacle.is_of_limit() => self.limited.add(message.first),
             _ => {}

@@ -9,6 +9,8 @@ use crate::protocol::testing::*;
 use crate::protocol::websocket::{Message, MessagesWanted, Obstacle, Which};
 use crate::protocol::{Context, Decoded, Role, SessionFacts, Stack};
 
+mod window;
+
 const DEFLATE: &str = "permessage-deflate";
 
 /// For somebody who wants messages, too.
