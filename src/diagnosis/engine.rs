@@ -11,7 +11,7 @@ use super::rule::{Check, Explains, Rule, Selection, Severity};
 use super::rules::ALL;
 use super::scheme::Servers;
 use super::softening;
-use super::view::{CaptureView, ConnectionView, LegView, RouteView};
+use super::view::{CaptureView, ConnectionView, LegView, OverTls, RouteView};
 use crate::model::{Capture, Outcome};
 use crate::numbering::Numbering;
 use crate::protocol::Role;
@@ -240,6 +240,7 @@ fn view<'a>(capture: &'a Capture, routes: &'a [Route], shows_secrets: bool) -> C
             response: response.map(crate::protocol::ResponseFacts::head),
             hop: leg.hop.as_ref(),
             known_sender: None,
+            over_tls: None,
         })
     };
     let route = |(index, route): (usize, &'a Route)| {
@@ -253,6 +254,10 @@ fn view<'a>(capture: &'a Capture, routes: &'a [Route], shows_secrets: bool) -> C
         let first = view.first.connection;
         view.first.known_sender =
             senders.get(&(first.endpoint(Role::Client).address, first.endpoint(Role::Server))).copied();
+        view.first.over_tls = route.over_tls.as_ref().and_then(|over| {
+            let connection = capture.connections.get(over.connection)?;
+            Some(OverTls { connection, proxy: &over.proxy })
+        });
         Some(view)
     };
     let mut routes: Vec<RouteView<'a>> = routes.iter().enumerate().filter_map(route).collect();

@@ -133,7 +133,8 @@ fn hides_secret(value: &str, levels: u32) -> bool {
 /// Whether a parameter is the connection token of SignalR, which lets whoever has it take the session over: `id`, with 16
 /// random bytes in base64url. Other applications call rooms and users so.
 fn is_connection_token(name: &str, value: &str) -> bool {
-    let length = value.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')).count();
+    let length =
+        value.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')).count();
     let token = value.get(..length).unwrap_or_default();
     let ends = value.as_bytes().get(length).is_none_or(|next| b"&#;,\"'<> \t\r\n".contains(next));
     let has = |kind: fn(&u8) -> bool| token.as_bytes().iter().any(kind);
@@ -281,7 +282,10 @@ mod tests {
             ("/chat?id=3lNYuoMyCrWM7JTaKJzPhA", "/chat?id=[redacted]"),
             ("/chat?id=3lNYuoMyCrWM7JTaKJzPhA&x=1", "/chat?id=[redacted]&x=1"),
             ("/live?stream_key=a&auth-key=b", "/live?stream_key=[redacted]&auth-key=[redacted]"),
-            ("{\"payload\":{\"Authorization\":\"Bearer abc\"}}", "{\"payload\":{\"Authorization\":\"[redacted]\"}}"),
+            (
+                "{\"payload\":{\"Authorization\":\"Bearer abc\"}}",
+                "{\"payload\":{\"Authorization\":\"[redacted]\"}}",
+            ),
             ("0{\"sid\":\"AbC\",\"pingInterval\":25000}", "0{\"sid\":\"[redacted]\",\"pingInterval\":25000}"),
             ("{\"id\":\"7\",\"cookie\":\"session-id=abc\"}", "{\"id\":\"7\",\"cookie\":\"[redacted]\"}"),
             ("<a href=\"/x?a=1&amp;token=b\">", "<a href=\"/x?a=1&amp;token=[redacted]\">"),
