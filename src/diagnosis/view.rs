@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use crate::model::{Capture, Connection, Outcome};
 use crate::protocol::{Attempt, RequestHead, RequestProblem, ResponseHead, ResponseProblem, Role};
@@ -22,7 +23,7 @@ pub struct CaptureView<'a> {
     /// Its routes, in the order of [`crate::routes::find`].
     pub routes: Vec<RouteView<'a>>,
     /// What its servers are seen to do.
-    pub servers: Servers,
+    pub servers: Rc<Servers>,
     /// When it ends.
     pub end: Timestamp,
     /// See [`Self::requests`].
@@ -57,6 +58,8 @@ pub struct RouteView<'a> {
     pub route: &'a Route,
     /// The capture.
     pub capture: &'a Capture,
+    /// What servers of the capture are seen to do.
+    pub servers: Rc<Servers>,
     /// When the capture ends.
     pub end: Timestamp,
     /// Secrets are shown.

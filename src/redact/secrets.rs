@@ -130,7 +130,7 @@ fn hides_secret(value: &str, levels: u32) -> bool {
     value.contains('%') && !find_within(&percent_decoded(value), levels).is_empty()
 }
 
-/// Whether a parameter is the connection token of SignalR, which lets whoever has it take the session over: `id`, with 16
+/// Whether a parameter is the connection token of `SignalR`, by which anybody could take the session over: `id`, with 16
 /// random bytes in base64url. Other applications call rooms and users so.
 fn is_connection_token(name: &str, value: &str) -> bool {
     let length =

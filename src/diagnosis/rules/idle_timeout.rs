@@ -23,10 +23,10 @@ pub(super) static RULE: Rule = Rule {
 
 An established session in which nobody sends anything for some seconds, and then a FIN or a RST without a Close frame.
 Keep-alive probes of TCP are not counted as sending: no proxy does. Where the capture has both sides of a proxy and
-both end at once, it was the proxy. The silence is a whole number of seconds, near a known default, or the same in
-several sessions. A single cut that is near no known default is an error where both sides of the proxy show it and the
-silence is exact to a tenth of a second; else it is a warning. One cut is no proof of a timeout: a process that was
-stopped just then looks alike.
+both end at once, it was the proxy; a side over TLS counts, if its times show that it is one. The silence is a whole
+number of seconds, near a known default, or the same in several sessions. A single cut that is near no known default
+is an error where both sides of the proxy show it and the silence is exact to a tenth of a second; else it is a
+warning. One cut is no proof of a timeout: a process that was stopped just then looks alike.
 
 ## Why it breaks
 
