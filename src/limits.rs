@@ -269,6 +269,12 @@ pub const EXCHANGE_ANSWER_BYTES: usize = 128;
 /// Interim answers of an attempt whose statuses are kept. Later ones are not told.
 pub const INTERIM_ANSWERS: usize = 8;
 
+/// The start that is kept of what a server sends where an answer of HTTP/1 is due.
+pub const FOREIGN_ANSWER_BYTES: usize = 64;
+
+/// What a server says before it is asked. If it says more, nobody will ask it in HTTP, and it is not looked into.
+pub const GREETING_BYTES: usize = 1024;
+
 /// The start of the answer's body that is kept: it often says what is wrong.
 pub const BODY_START_BYTES: usize = 400;
 

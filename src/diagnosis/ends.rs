@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::finding::Blame;
 use super::recipes::Site;
 use super::timeouts;
-use super::view::{CaptureView, LegView, RouteView};
+use super::view::{CaptureView, LegView, OverTls, RouteView};
 use crate::model::Outcome;
 use crate::protocol::{Role, SessionFacts};
 use crate::routes::{Proxy, Software};
@@ -97,13 +97,30 @@ pub(super) fn of<'v, 'a>(route: &'v RouteView<'a>) -> Option<End<'v, 'a>> {
         route,
         leg,
         by,
-        who: if by == Role::Client { route.sender(leg) } else { route.answerer(leg) },
+        who: if by == Role::Client { leaver(route, leg, with, origin.time) } else { route.answerer(leg) },
         with,
         at: origin.time,
         packet: origin.packet,
         is_whole: sessions().all(|(leg, session)| is_whole(leg, session)),
         silence: latest.map_or_else(Span::default, |latest| origin.time.since(latest)),
     })
+}
+
+/// Who ends a session on the client's side of a leg. Where the client comes over TLS, its own connection says whether it
+/// had left before, or sent something that nobody can read: a Close frame, or the end of TLS.
+fn leaver(route: &RouteView<'_>, leg: &LegView<'_>, with: With, at: Timestamp) -> Blame {
+    let Some(over) = leg.over_tls else { return route.sender(leg) };
+    let client = over.connection;
+    let left = client.tcp.ending.is_some_and(|ending| {
+        client.closed_by() == Some(Role::Client) && ending.origin.time.since(at) <= HANDED_ON
+    });
+    let spoke = client.half(Role::Client).last_payload.zip(leg.connection.last_payload());
+    let spoke = spoke.is_some_and(|((_, spoke), last)| spoke <= at && spoke.since(last) > HANDED_ON);
+    if left || spoke || matches!(with, With::CloseFrame(_)) {
+        Blame::Client(client.endpoint(Role::Client).address)
+    } else {
+        route.sender(leg)
+    }
 }
 
 /// The first close frame of a route's session, also where no connection has ended yet.
@@ -115,7 +132,11 @@ pub(super) fn close_of<'v, 'a>(route: &'v RouteView<'a>) -> Option<End<'v, 'a>> 
         route,
         leg,
         by: close.by,
-        who: if close.by == Role::Client { route.sender(leg) } else { route.answerer(leg) },
+        who: if close.by == Role::Client {
+            route.frames_from(leg, Role::Client)
+        } else {
+            route.answerer(leg)
+        },
         with: With::CloseFrame(close.code),
         at: close.origin.time,
         packet: close.origin.packet,
@@ -128,7 +149,7 @@ impl<'a> End<'_, 'a> {
     /// The proxy that ended it, if one did.
     pub(super) fn proxy(&self) -> Option<&'a Proxy> {
         if self.by == Role::Client {
-            self.leg.hop.map(|hop| &hop.proxy)
+            self.leg.hop.map(|hop| &hop.proxy).or(self.leg.over_tls.map(|over| over.proxy))
         } else {
             self.route.proxy_behind(self.leg)
         }
@@ -199,6 +220,11 @@ impl End<'_, '_> {
 
     /// Whether both sides of a proxy are seen to end within a moment, and the end began there.
     pub(super) fn ends_both_sides(&self) -> bool {
+        if let Some(over) = self.over_tls() {
+            let ended = over.connection.tcp.ending.map(|ending| ending.origin.time);
+            let is_proxys = over.connection.closed_by() == Some(Role::Server);
+            return is_proxys && ended.is_some_and(|ended| is_moment(ended, self.at));
+        }
         let ended = |leg: &LegView<'_>| leg.connection.tcp.ending.map(|ending| ending.origin.time);
         let by = |leg: &LegView<'_>, role| leg.connection.closed_by() == Some(role);
         self.route.hops().any(|(before, hop, after)| {
@@ -210,11 +236,17 @@ impl End<'_, '_> {
         })
     }
 
+    /// The client's connection over TLS, if the proxy behind it ended the session.
+    pub(super) fn over_tls(&self) -> Option<OverTls<'_>> {
+        self.leg.over_tls.filter(|over| self.who == Blame::proxy(over.proxy))
+    }
+
     /// The packets that ended the legs.
     pub(super) fn packets(&self) -> Vec<PacketNumber> {
         let endings = self.route.legs().filter_map(|leg| leg.connection.tcp.ending);
         let mut packets: Vec<PacketNumber> = endings.map(|ending| ending.origin.packet).collect();
         packets.push(self.packet);
+        packets.extend(self.over_tls().and_then(|over| Some(over.connection.tcp.ending?.origin.packet)));
         let latest = self.leg.connection.last_payload();
         let halves = [Role::Client, Role::Server].map(|role| self.leg.connection.half(role).last_payload);
         let last = halves.into_iter().flatten().find(|(_, time)| Some(*time) == latest);
@@ -390,6 +422,9 @@ pub(super) fn is_whole(leg: &LegView<'_>, session: &SessionFacts) -> bool {
 fn is_moment(one: Timestamp, other: Timestamp) -> bool {
     one.since(other).as_nanos().abs() <= AT_ONCE.as_nanos()
 }
+
+/// What a proxy takes to hand an end or a frame on.
+const HANDED_ON: Span = Span::from_millis(100);
 
 /// RFC 6455 section 7.4.1.
 const GOING_AWAY: u16 = 1001;

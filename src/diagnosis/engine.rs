@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use super::ends::Ends;
 use super::finding::{About, Blame, Finding, Fix};
@@ -11,7 +12,7 @@ use super::rule::{Check, Explains, Rule, Selection, Severity};
 use super::rules::ALL;
 use super::scheme::Servers;
 use super::softening;
-use super::view::{CaptureView, ConnectionView, LegView, RouteView};
+use super::view::{CaptureView, ConnectionView, LegView, OverTls, RouteView};
 use crate::model::{Capture, Outcome};
 use crate::numbering::Numbering;
 use crate::protocol::Role;
@@ -226,6 +227,7 @@ fn view<'a>(capture: &'a Capture, routes: &'a [Route], shows_secrets: bool) -> C
     let end = capture.totals.first_and_last.map_or(Timestamp::MIN, |(_, last)| last);
     let forwarders = forwarders(capture, routes);
     let senders = senders(capture, routes);
+    let servers = Rc::new(Servers::of(capture));
     let leg = |(place, leg): (usize, &'a routes::Leg)| {
         let connection = capture.connections.get(leg.connection)?;
         let attempt = connection.attempts.get(leg.attempt)?;
@@ -240,6 +242,7 @@ fn view<'a>(capture: &'a Capture, routes: &'a [Route], shows_secrets: bool) -> C
             response: response.map(crate::protocol::ResponseFacts::head),
             hop: leg.hop.as_ref(),
             known_sender: None,
+            over_tls: None,
         })
     };
     let route = |(index, route): (usize, &'a Route)| {
@@ -247,12 +250,26 @@ fn view<'a>(capture: &'a Capture, routes: &'a [Route], shows_secrets: bool) -> C
         let first = legs.next()?;
         let others: Vec<LegView<'a>> = legs.collect();
         let tries = route.tries.iter().filter_map(|at| capture.connections.get(*at)).collect();
-        let mut view =
-            RouteView { index, first, others, tries, route, capture, end, shows_secrets, is_watched: false };
+        let mut view = RouteView {
+            index,
+            first,
+            others,
+            tries,
+            route,
+            capture,
+            servers: Rc::clone(&servers),
+            end,
+            shows_secrets,
+            is_watched: false,
+        };
         view.is_watched = forwarders.contains(&view.reached().connection.endpoint(Role::Server));
         let first = view.first.connection;
         view.first.known_sender =
             senders.get(&(first.endpoint(Role::Client).address, first.endpoint(Role::Server))).copied();
+        view.first.over_tls = route.over_tls.as_ref().and_then(|over| {
+            let connection = capture.connections.get(over.connection)?;
+            Some(OverTls { connection, proxy: &over.proxy })
+        });
         Some(view)
     };
     let mut routes: Vec<RouteView<'a>> = routes.iter().enumerate().filter_map(route).collect();
@@ -266,7 +283,7 @@ fn view<'a>(capture: &'a Capture, routes: &'a [Route], shows_secrets: bool) -> C
         let key = route.first.asked("sec-websocket-key");
         route.is_watched &= key.and_then(|key| keys.get(key)).is_none_or(|count| *count == 1);
     }
-    CaptureView { capture, routes, servers: Servers::of(capture), end, requests: OnceCell::new() }
+    CaptureView { capture, routes, servers, end, requests: OnceCell::new() }
 }
 
 /// The places that are seen to hand attempts on: proxies whose other side the capture has too. Connections that they

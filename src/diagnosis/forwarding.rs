@@ -87,8 +87,16 @@ pub(super) fn sender(leg: &LegView<'_>) -> Author {
         return Author::Sender(proxy.clone(), "it hands other requests on to this server".to_owned());
     }
     match sign(leg) {
-        Some((software, sign)) => Author::Sender(Proxy { address, software, version: None }, sign),
-        None => Author::Client(address),
+        Some((software, sign)) => {
+            let software = software.or(leg.over_tls.and_then(|over| over.proxy.software));
+            Author::Sender(Proxy { address, software, version: None }, sign)
+        }
+        None => leg.over_tls.map_or(Author::Client(address), |over| {
+            let [client, server] = [Role::Client, Role::Server].map(|role| over.connection.endpoint(role));
+            let sign =
+                format!("the connection over TLS from {client} to {server} goes with it, by its times");
+            Author::Sender(over.proxy.clone(), sign)
+        }),
     }
 }
 

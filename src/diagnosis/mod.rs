@@ -33,7 +33,9 @@ pub use finding::{About, Blame, Finding, Fix};
 pub use rule::{Check, Rule, Selection, Severity, UnknownRule};
 pub use rules::ALL;
 pub use scheme::Servers;
-pub use view::{CaptureView, ConnectionView, LegView, RouteView};
+pub use view::{CaptureView, ConnectionView, LegView, OverTls, RouteView};
 
+#[cfg(test)]
+mod clients_over_tls;
 #[cfg(test)]
 mod testing;

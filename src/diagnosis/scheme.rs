@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::view::LegView;
-use crate::model::{Capture, Connection};
+use crate::model::{Capture, Connection, Outcome};
 use crate::protocol::{Role, ServerFirst, Spoken, TlsFacts};
-use crate::units::{Endpoint, Origin};
+use crate::units::{Endpoint, Origin, PacketNumber};
 
 /// How a server shows that it expects TLS where it gets HTTP in the clear.
 pub(super) enum ExpectsTls {
@@ -14,10 +14,12 @@ pub(super) enum ExpectsTls {
     Says(&'static str),
     /// It answers with a TLS record.
     Answers(Origin),
+    /// It closes the connection, and is seen to speak TLS on others.
+    Closes(Origin),
 }
 
 /// Whether the server of a leg expects TLS.
-pub(super) fn expects_tls(leg: &LegView<'_>) -> Option<ExpectsTls> {
+pub(super) fn expects_tls(leg: &LegView<'_>, servers: &Servers) -> Option<ExpectsTls> {
     let says = |words: &str| memchr::memmem::find(leg.body(), words.as_bytes()).is_some();
     if let Some(words) = WORDS.iter().find(|words| leg.status() == Some(400) && says(words)) {
         return Some(ExpectsTls::Says(words));
@@ -26,7 +28,34 @@ pub(super) fn expects_tls(leg: &LegView<'_>) -> Option<ExpectsTls> {
         Some(TlsFacts { client_hello: None, server: ServerFirst::Tls(origin), .. }) => {
             leg.request.as_ref().map(|_| ExpectsTls::Answers(*origin))
         }
-        _ => None,
+        _ => closes(leg).filter(|_| servers.speaks_tls(leg.connection.endpoint(Role::Server))),
+    }
+}
+
+/// Where a server closes the connection instead of answering, and nothing of it can be missing.
+fn closes(leg: &LegView<'_>) -> Option<ExpectsTls> {
+    let ending = leg.connection.tcp.ending.filter(|_| leg.connection.closed_by() == Some(Role::Server))?;
+    let says_nothing = leg.connection.half(Role::Server).payload_bytes == 0 && !leg.is_doubtful();
+    (says_nothing && leg.outcome == Outcome::Unanswered && leg.request.is_some())
+        .then_some(ExpectsTls::Closes(ending.origin))
+}
+
+impl ExpectsTls {
+    /// What the server does, as the rest of a sentence.
+    pub(super) fn words(&self) -> String {
+        match self {
+            Self::Says(words) => format!("says: {words}."),
+            Self::Answers(_) => "answers with a TLS record.".to_owned(),
+            Self::Closes(_) => "closes the connection without a word, and speaks TLS on others.".to_owned(),
+        }
+    }
+
+    /// The packet that shows it.
+    pub(super) fn packet(&self, leg: &LegView<'_>) -> Option<PacketNumber> {
+        match self {
+            Self::Says(_) => leg.response_packet(),
+            Self::Answers(origin) | Self::Closes(origin) => Some(origin.packet),
+        }
     }
 }
 
@@ -84,6 +113,10 @@ pub struct Servers {
     answering: BTreeSet<IpAddr>,
     /// Those that answered in plaintext.
     in_plaintext: BTreeSet<Endpoint>,
+    /// Those that answered a `ClientHello` with TLS.
+    in_tls: BTreeSet<Endpoint>,
+    /// Those that answered anything.
+    places: BTreeSet<Endpoint>,
 }
 
 impl Servers {
@@ -91,15 +124,31 @@ impl Servers {
     pub(super) fn of(capture: &Capture) -> Self {
         let answered = || capture.connections.iter().filter(|it| it.half(Role::Server).payload_bytes > 0);
         let is_plain = |it: &&Connection| matches!(it.spoken, Spoken::Http | Spoken::WebSocket);
+        let is_tls = |it: &&Connection| {
+            let tls = it.tls.as_deref().filter(|tls| tls.client_hello.is_some());
+            tls.is_some_and(|tls| matches!(tls.server, ServerFirst::Tls(_)))
+        };
         Self {
             answering: answered().map(|it| it.endpoint(Role::Server).address).collect(),
             in_plaintext: answered().filter(is_plain).map(|it| it.endpoint(Role::Server)).collect(),
+            in_tls: answered().filter(is_tls).map(|it| it.endpoint(Role::Server)).collect(),
+            places: answered().map(|it| it.endpoint(Role::Server)).collect(),
         }
     }
 
     /// Whether a server is seen to speak plaintext on another connection.
     pub(super) fn speaks_plaintext(&self, server: Endpoint) -> bool {
         self.in_plaintext.contains(&server)
+    }
+
+    /// Whether a server is seen to speak TLS on another connection.
+    pub(super) fn speaks_tls(&self, server: Endpoint) -> bool {
+        self.in_tls.contains(&server)
+    }
+
+    /// Whether a server is seen to say anything, on any connection.
+    pub(super) fn says_something(&self, server: Endpoint) -> bool {
+        self.places.contains(&server)
     }
 
     /// Whether the one who opened a connection is seen to serve others: a proxy. Hosts that talk to themselves do not

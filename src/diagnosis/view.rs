@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use crate::model::{Capture, Connection, Outcome};
 use crate::protocol::{Attempt, RequestHead, RequestProblem, ResponseHead, ResponseProblem, Role};
@@ -22,7 +23,7 @@ pub struct CaptureView<'a> {
     /// Its routes, in the order of [`crate::routes::find`].
     pub routes: Vec<RouteView<'a>>,
     /// What its servers are seen to do.
-    pub servers: Servers,
+    pub servers: Rc<Servers>,
     /// When it ends.
     pub end: Timestamp,
     /// See [`Self::requests`].
@@ -57,6 +58,8 @@ pub struct RouteView<'a> {
     pub route: &'a Route,
     /// The capture.
     pub capture: &'a Capture,
+    /// What servers of the capture are seen to do.
+    pub servers: Rc<Servers>,
     /// When the capture ends.
     pub end: Timestamp,
     /// Secrets are shown.
@@ -85,6 +88,17 @@ pub struct LegView<'a> {
     pub hop: Option<&'a Hop>,
     /// The proxy that sends it, if that shows only in other attempts: from the same address to the same server.
     pub known_sender: Option<&'a Proxy>,
+    /// The client's connection over TLS, and the proxy that decrypts it and sends this leg.
+    pub over_tls: Option<OverTls<'a>>,
+}
+
+/// A connection over TLS that goes with a leg by addresses and times.
+#[derive(Clone, Copy, Debug)]
+pub struct OverTls<'a> {
+    /// The connection.
+    pub connection: &'a Connection,
+    /// The proxy behind it.
+    pub proxy: &'a Proxy,
 }
 
 /// A connection without an attempt.
@@ -179,7 +193,11 @@ impl<'a> RouteView<'a> {
         }
         let leg = self.behind_translations(leg);
         let endpoint = leg.connection.endpoint(Role::Server);
-        if leg.comes_over_proxy() { Blame::Upstream(endpoint) } else { Blame::Server(endpoint) }
+        if leg.comes_over_proxy() || leg.over_tls.is_some() {
+            Blame::Upstream(endpoint)
+        } else {
+            Blame::Server(endpoint)
+        }
     }
 
     /// Who sends the leg: the proxy before it, or the client.
@@ -191,7 +209,10 @@ impl<'a> RouteView<'a> {
             }
             (Some(hop), _) => Blame::proxy(&hop.proxy),
             (None, Some(proxy)) => Blame::proxy(proxy),
-            (None, None) => Blame::Client(leg.connection.endpoint(Role::Client).address),
+            (None, None) => leg.over_tls.map_or_else(
+                || Blame::Client(leg.connection.endpoint(Role::Client).address),
+                |over| Blame::proxy(over.proxy),
+            ),
         }
     }
 
@@ -200,6 +221,9 @@ impl<'a> RouteView<'a> {
     #[must_use]
     pub fn frames_from(&self, leg: &LegView<'a>, by: Role) -> Blame {
         if by == Role::Client {
+            if let Some(over) = leg.over_tls {
+                return Blame::Client(over.connection.endpoint(Role::Client).address);
+            }
             return self.sender(leg);
         }
         match self.answerer(leg) {

@@ -2,7 +2,7 @@
 
 use super::http::{RequestHead, ResponseHead};
 use super::websocket::{ACCEPT_BYTES, Accept, Offer, RequestProblem, ResponseProblem, SessionFacts};
-use crate::limits::BODY_START_BYTES;
+use crate::limits::{BODY_START_BYTES, FOREIGN_ANSWER_BYTES};
 use crate::units::Origin;
 
 /// One attempt, as far as the capture shows it.
@@ -15,6 +15,8 @@ pub struct Attempt {
     pub interim: Vec<u16>,
     /// The final answer; none if there is none in the capture.
     pub response: Option<ResponseFacts>,
+    /// What the server sent where the answer is due, if that is nothing of HTTP/1.
+    pub foreign: Option<Box<ForeignAnswer>>,
     /// The frames; none if none could flow.
     pub session: Option<Box<SessionFacts>>,
     /// The answer came, or may have come, in bytes that the capture lacks.
@@ -56,6 +58,50 @@ pub struct ResponseFacts {
     /// The first bytes of the body, up to [`crate::limits::BODY_START_BYTES`], transfer coding undone.
     pub body_start: Vec<u8>,
 }
+
+/// What a server sends where an answer of HTTP/1 is due, and which is none. It may have said it before it was asked, as
+/// servers of other protocols do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignAnswer {
+    /// Where it begins.
+    pub origin: Origin,
+    /// Its first bytes, up to [`crate::limits::FOREIGN_ANSWER_BYTES`].
+    pub start: Vec<u8>,
+    /// The capture lacks what came after them.
+    is_cut: bool,
+}
+
+impl ForeignAnswer {
+    /// One that begins here.
+    pub(super) fn new(bytes: &[u8], origin: Origin) -> Self {
+        let mut new = Self { origin, start: Vec::new(), is_cut: false };
+        new.extend(bytes);
+        new
+    }
+
+    /// What comes after it.
+    pub(super) fn extend(&mut self, bytes: &[u8]) {
+        let room = FOREIGN_ANSWER_BYTES.saturating_sub(self.start.len());
+        self.start.extend(bytes.iter().take(if self.is_cut { 0 } else { room }));
+    }
+
+    /// The capture lacks bytes of the server.
+    pub(super) const fn cut(&mut self) {
+        self.is_cut = true;
+    }
+
+    /// Whether it is HTTP/2, whose servers begin with a SETTINGS frame (RFC 9113 section 3.4): parameters of six bytes, on
+    /// stream 0 (section 6.5).
+    #[must_use]
+    pub fn is_http_2(&self) -> bool {
+        let Some(&[a, b, c, kind, _, stream @ ..]) = self.start.first_chunk::<9>() else { return false };
+        let length = u32::from_be_bytes([0, a, b, c]);
+        kind == 4 && stream == [0; 4] && length <= MOST_SETTINGS && length.is_multiple_of(6)
+    }
+}
+
+/// Nobody sends a frame of more than this before it is allowed (RFC 9113 section 4.2).
+const MOST_SETTINGS: u32 = 1 << 14;
 
 impl Attempt {
     /// Reads all parts of it; see [`crate::tcp::Receiver::warm`].

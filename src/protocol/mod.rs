@@ -12,7 +12,7 @@ mod tls;
 mod trail;
 mod websocket;
 
-pub use attempt::{Attempt, RequestFacts, ResponseFacts};
+pub use attempt::{Attempt, ForeignAnswer, RequestFacts, ResponseFacts};
 pub use http::{Exchange, ExchangeAnswer, Exchanges, Fields, HeadError, RequestHead, ResponseHead};
 pub use layer::OpaqueReason;
 pub use stack::Stack;

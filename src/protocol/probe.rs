@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::attempt::ForeignAnswer;
 use super::http::{HeldPiece, may_start_request, may_start_response};
 use super::layer::{Next, OpaqueReason, Protocol, Upgrade};
 use super::trail::Trail;
@@ -20,7 +21,9 @@ pub(super) struct Probe {
     lost: [bool; 2],
     /// In a connection from before the capture: segments that look like frames.
     candidates: Option<Box<Candidates>>,
-    /// What may be the start of a header of the PROXY protocol; at most [`limits::PROXY_PROTOCOL_BYTES`].
+    /// What the server said before it was asked, and how many bytes that is.
+    greeting: Option<(Box<ForeignAnswer>, usize)>,
+    /// What may be the start of a header of the PROXY protocol, or of a request behind a greeting; at most [`limits::PROXY_PROTOCOL_BYTES`].
     started: Vec<(Half, HeldPiece)>,
 }
 
@@ -52,11 +55,14 @@ impl Probe {
     }
 
     /// The capture lacks bytes of a half.
-    pub(super) const fn gap(&mut self, half: Half) {
+    pub(super) fn gap(&mut self, half: Half) {
         let [lo, hi] = &mut self.lost;
         match half {
             Half::Lo => *lo = true,
             Half::Hi => *hi = true,
+        }
+        if let Some((greeting, _)) = &mut self.greeting {
+            greeting.cut();
         }
     }
 
@@ -69,6 +75,16 @@ impl Probe {
         }
     }
 
+    /// Whether the server has said something that is no HTTP before it was asked.
+    pub(super) const fn was_greeted(&self) -> bool {
+        self.greeting.is_some()
+    }
+
+    /// What it said.
+    pub(super) fn take_greeting(&mut self) -> Option<Box<ForeignAnswer>> {
+        self.greeting.take().map(|(greeting, _)| greeting)
+    }
+
     /// What came before.
     pub(super) fn into_trail(self) -> Trail {
         self.trail
@@ -76,6 +92,9 @@ impl Probe {
 
     /// Looks at the next bytes. `opener` sent the SYN, if that is in the capture.
     pub(super) fn data(&mut self, half: Half, opener: Option<Half>, chunk: Chunk<'_>) -> Found {
+        if opener == Some(half.other()) && self.greeting.is_some() {
+            return Found { next: self.greet(chunk), client: None, held: Vec::new(), preface: None };
+        }
         let joined = self.joined(half, opener, chunk.bytes);
         let (preface, preface_length) = match proxy_protocol(&joined) {
             Preface::Whole(version, length) => (Some(version), length),
@@ -92,6 +111,19 @@ impl Probe {
         let held = if preface.is_none() { started } else { Vec::new() };
         let preface_length = preface_length.saturating_sub(before);
         if !held.is_empty() && !may_start_request(bytes) {
+            return Found {
+                next: Next::opaque(OpaqueReason::NotHttp),
+                client: None,
+                held: Vec::new(),
+                preface,
+            };
+        }
+        if self.greeting.is_some() && !bytes.starts_with(GET) {
+            if GET.starts_with(bytes) {
+                self.started.extend(held);
+                self.started.push((half, HeldPiece::Data(chunk.keep())));
+                return Found { next: Next::Continue, client: None, held: Vec::new(), preface };
+            }
             return Found {
                 next: Next::opaque(OpaqueReason::NotHttp),
                 client: None,
@@ -126,6 +158,7 @@ impl Probe {
                 found(Next::opaque(OpaqueReason::Tls), None)
             }
             _ if opener.is_none() => self.look_for_frames(half, chunk),
+            _ if answers && !self.is_lost(half) => found(self.greet(chunk), None),
             _ => found(Next::opaque(OpaqueReason::NotHttp), None),
         }
     }
@@ -140,6 +173,15 @@ impl Probe {
             HeldPiece::Gap(..) => &[],
         });
         Cow::Owned(pieces.chain([bytes]).collect::<Vec<_>>().concat())
+    }
+
+    /// The server speaks first, and no HTTP. Whoever takes it for a server of HTTP asks all the same.
+    fn greet(&mut self, chunk: Chunk<'_>) -> Next {
+        let (greeting, length) =
+            self.greeting.get_or_insert_with(|| (Box::new(ForeignAnswer::new(&[], chunk.origin)), 0));
+        greeting.extend(chunk.bytes);
+        *length = length.saturating_add(chunk.bytes.len());
+        if *length > limits::GREETING_BYTES { Next::opaque(OpaqueReason::NotHttp) } else { Next::Continue }
     }
 
     /// Two segments that are filled with frames, and the mask bits of one client and one server, are taken for
@@ -181,6 +223,9 @@ impl Probe {
         Found { next, client: None, held: Vec::new(), preface: None }
     }
 }
+
+/// How an upgrade request begins (RFC 6455 section 4.1).
+const GET: &[u8] = b"GET ";
 
 /// What stands before the first request.
 enum Preface {
@@ -257,7 +302,9 @@ mod tests {
         assert_eq!(opaque(&found(Half::Lo, None, b"\x17\x03\x03\x02\x00")), Some(OpaqueReason::Tls));
         assert_eq!(opaque(&found(Half::Lo, Some(Half::Lo), b"\x16")), Some(OpaqueReason::Tls));
         assert_eq!(opaque(&found(Half::Lo, None, b"\x16")), None, "it may be anything");
-        assert_eq!(opaque(&found(Half::Hi, Some(Half::Lo), b"220 mail")), Some(OpaqueReason::NotHttp));
+        assert_eq!(opaque(&found(Half::Hi, Some(Half::Lo), b"220 mail")), None, "who asks may not know");
+        let long = [b'2'; limits::GREETING_BYTES + 1];
+        assert_eq!(opaque(&found(Half::Hi, Some(Half::Lo), &long)), Some(OpaqueReason::NotHttp));
         assert_eq!(opaque(&found(Half::Lo, Some(Half::Lo), b"\x81\x05hello")), Some(OpaqueReason::NotHttp));
     }
 

@@ -126,6 +126,7 @@ impl Stack {
             read.messages.finish(room);
         }
         let spoken = match self.layer {
+            Layer::Probe(Some(ref probe)) if probe.was_greeted() => Spoken::Opaque(OpaqueReason::NotHttp),
             Layer::Probe(_) => Spoken::Nothing,
             Layer::Http(_) => Spoken::Http,
             Layer::WebSocket(_) | Layer::Messages(_) => Spoken::WebSocket,
@@ -196,7 +197,14 @@ impl Stack {
                     self.client = Some(half);
                     Next::Switch { to: Protocol::Http, consumed: 0 }
                 }
-                Layer::Opaque(..) => return,
+                Layer::Opaque(_, trail) => {
+                    if role == Role::Server
+                        && let Some(foreign) = trail.as_deref_mut().and_then(Trail::foreign_answer)
+                    {
+                        foreign.extend(chunk.bytes);
+                    }
+                    return;
+                }
             };
             match self.follow(context, next) {
                 Some(consumed) => chunk = chunk.without_first(consumed),
@@ -218,7 +226,13 @@ impl Stack {
             }
             Layer::Tls(tls) => tls.gap(half, length),
             Layer::Probe(probe) => probe.get_or_insert_default().gap(half),
-            Layer::Opaque(..) => {}
+            Layer::Opaque(_, trail) => {
+                if role == Role::Server
+                    && let Some(foreign) = trail.as_deref_mut().and_then(Trail::foreign_answer)
+                {
+                    foreign.cut();
+                }
+            }
         }
     }
 
@@ -277,7 +291,12 @@ impl Stack {
     fn begin_http(&mut self) {
         let is_lost = |half| matches!(&self.layer, Layer::Probe(Some(probe)) if probe.is_lost(half));
         let lost = [Half::Lo, Half::Hi].map(|half| is_lost(half).then(|| self.role(half)));
+        let greeting = match &mut self.layer {
+            Layer::Probe(Some(probe)) => probe.take_greeting(),
+            _ => None,
+        };
         let mut http = Box::new(Http::after(self.take_trail()));
+        http.begin_greeted(greeting);
         lost.into_iter().flatten().for_each(|role| http.begin_lost(role));
         if self.midstream {
             http.begin_midstream();

@@ -403,3 +403,53 @@ fn frames_are_found_in_a_connection_from_before_the_capture() {
     let session = attempt.session.unwrap();
     assert_eq!((session.client.text, session.server.text), (1, 1));
 }
+
+#[test]
+fn what_a_server_sends_instead_of_an_answer_is_kept() {
+    let settings = &b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\x64"[..];
+    let cases = [
+        // In one piece, in two, before the request, around it; an answer that begins like one.
+        (vec![client(REQUEST), server(settings)], settings.to_vec(), 2),
+        (vec![client(REQUEST), server("-ERR"), server(" unknown\r\n")], b"-ERR unknown\r\n".to_vec(), 2),
+        (vec![server(settings), client(REQUEST)], settings.to_vec(), 1),
+        (vec![server("220 a\r\n"), client(REQUEST), server("500\r\n")], b"220 a\r\n500\r\n".to_vec(), 1),
+        (vec![client(REQUEST), server("HTTP9 no")], b"HTTP9 no".to_vec(), 2),
+        (vec![client(REQUEST), server("HTTP/1.1 x\r\n\r\nno")], b"HTTP/1.1 x\r\n\r\nno".to_vec(), 2),
+    ];
+    for (events, start, packet) in cases {
+        let attempt = only(same_at_every_cut(&events));
+        let foreign = attempt.foreign.unwrap();
+        assert_eq!((&foreign.start, foreign.origin.packet.0), (&start, packet));
+        assert_eq!(foreign.is_http_2(), start == settings);
+        assert!(attempt.response.is_none());
+    }
+    let long = only(told(&[client(REQUEST), server([b'x'; 700])])).foreign.unwrap();
+    assert_eq!(long.start.len(), limits::FOREIGN_ANSWER_BYTES);
+    let cut = [client(REQUEST), server("abc"), Event::Lost(Role::Server, 5), server("def")];
+    assert_eq!(only(told(&cut)).foreign.unwrap().start, b"abc");
+}
+
+#[test]
+fn only_what_is_sent_instead_of_an_answer_is_foreign() {
+    let answered = "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno";
+    for events in [
+        vec![client(REQUEST), server(answered)],
+        vec![client(REQUEST), server([answered, "rest"].concat())],
+        vec![client(REQUEST), server(ANSWER), server("abc")],
+        vec![client(REQUEST), Event::Lost(Role::Server, 5), server("abc")],
+        vec![client(REQUEST), server("\x15\x03\x01\0\x02\x02\x46")],
+    ] {
+        assert_eq!(only(told(&events)).foreign, None, "{events:?}");
+    }
+    // Who was greeted asks for something else.
+    for asked in ["EHLO a\r\n", "GE", "POST / HTTP/1.1\r\n\r\n"] {
+        let facts = same_at_every_cut(&[server("220 mail\r\n"), client(asked)]);
+        assert_eq!(
+            (facts.attempts.len(), facts.spoken),
+            (0, Spoken::Opaque(OpaqueReason::NotHttp)),
+            "{asked}"
+        );
+    }
+    let greeted = same_at_every_cut(&[server("220 mail\r\n")]);
+    assert_eq!(greeted.spoken, Spoken::Opaque(OpaqueReason::NotHttp));
+}

@@ -1,6 +1,6 @@
 //! What a connection leaves behind while its layers come and go.
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, ForeignAnswer};
 use super::{Exchanges, TlsFacts};
 
 /// What the layers so far have seen; each hands it to the next.
@@ -15,6 +15,11 @@ pub(super) struct Trail {
 }
 
 impl Trail {
+    /// What the server sends instead of an answer to the last attempt, if it began to.
+    pub(super) fn foreign_answer(&mut self) -> Option<&mut ForeignAnswer> {
+        self.attempts.last_mut()?.foreign.as_deref_mut()
+    }
+
     /// Whether nothing was seen.
     pub(super) const fn is_empty(&self) -> bool {
         self.attempts.is_empty() && self.exchanges.is_none() && self.tls.is_none()

@@ -93,7 +93,8 @@ fn parameters(text: &str, levels: u32) -> Vec<Range<usize>> {
         let Some((name, value)) = rest.split_at_checked(length) else { continue };
         let Some(value) = value.strip_prefix('=') else { continue };
         let is_telling = contains_telling_word(&squeeze(name));
-        let is_secret = if is_url { is_secret_parameter(name) } else { is_telling };
+        let is_secret =
+            if is_url { is_secret_parameter(name) || is_connection_token(name, value) } else { is_telling };
         // Of what is no secret only the start counts, so that the time does not grow with the square.
         let ends = if is_secret { "&#;,\"'<> \t\r\n" } else { "?&#;,\"'<> \t\r\n" };
         let end = value.find(|letter| ends.contains(letter)).unwrap_or(value.len());
@@ -107,7 +108,7 @@ fn parameters(text: &str, levels: u32) -> Vec<Range<usize>> {
     found
 }
 
-/// The text values of JSON members whose names tell. `code` does not: in answers it says what is wrong.
+/// The text values of JSON members whose names tell. `code` and `key` do not: in answers they say what is wrong.
 fn json_members(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     for (colon, _) in text.match_indices(':') {
@@ -115,7 +116,7 @@ fn json_members(text: &str) -> Vec<Range<usize>> {
         let name = before.strip_suffix('"').and_then(|before| before.rsplit('"').next());
         let after = text.get(colon.saturating_add(1)..).unwrap_or_default();
         let Some(value) = after.trim_start().strip_prefix('"') else { continue };
-        if name.is_some_and(|name| name.len() < 40 && contains_telling_word(&squeeze(name))) {
+        if name.is_some_and(|name| name.len() < 40 && is_secret_member(name)) {
             let length = value.find('"').unwrap_or(value.len());
             let start = text.len().saturating_sub(value.len());
             found.push(start..start.saturating_add(length));
@@ -128,6 +129,26 @@ fn json_members(text: &str) -> Vec<Range<usize>> {
 fn hides_secret(value: &str, levels: u32) -> bool {
     let Some(levels) = levels.checked_sub(1) else { return false };
     value.contains('%') && !find_within(&percent_decoded(value), levels).is_empty()
+}
+
+/// Whether a parameter is the connection token of `SignalR`, by which anybody could take the session over: `id`, with 16
+/// random bytes in base64url. Other applications call rooms and users so.
+fn is_connection_token(name: &str, value: &str) -> bool {
+    let length =
+        value.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')).count();
+    let token = value.get(..length).unwrap_or_default();
+    let ends = value.as_bytes().get(length).is_none_or(|next| b"&#;,\"'<> \t\r\n".contains(next));
+    let has = |kind: fn(&u8) -> bool| token.as_bytes().iter().any(kind);
+    name == "id"
+        && ends
+        && length == CONNECTION_TOKEN_BYTES
+        && has(u8::is_ascii_uppercase)
+        && has(u8::is_ascii_lowercase)
+}
+
+fn is_secret_member(name: &str) -> bool {
+    let name = squeeze(name);
+    MEMBERS.contains(&name.as_str()) || contains_telling_word(&name)
 }
 
 fn is_secret_parameter(name: &str) -> bool {
@@ -182,8 +203,28 @@ const CUT_TOKEN_BYTES: usize = 12;
 /// URLs within URLs are looked into this deep.
 const ENCODED_LEVELS: u32 = 3;
 
+/// Sixteen bytes in base64url without padding.
+const CONNECTION_TOKEN_BYTES: usize = 22;
+
+/// Members of JSON objects with a secret, squeezed: `connection_init` of GraphQL has an `Authorization`, the first message
+/// of others a `cookie`.
+const MEMBERS: [&str; 12] = [
+    "authorization",
+    "auth",
+    "bearer",
+    "cookie",
+    "pwd",
+    "pass",
+    "passcode",
+    "sid",
+    "session",
+    "sessionid",
+    "ticket",
+    "otp",
+];
+
 /// Parameters with a secret, squeezed.
-const PARAMETERS: [&str; 21] = [
+const PARAMETERS: [&str; 25] = [
     "key",
     "pwd",
     "pass",
@@ -205,6 +246,10 @@ const PARAMETERS: [&str; 21] = [
     "xsrf",
     "nonce",
     "samlresponse",
+    "authkey",
+    "sessionkey",
+    "streamkey",
+    "passcode",
 ];
 
 /// Words that tell of a secret within a name, squeezed.
@@ -235,6 +280,15 @@ mod tests {
             ("/ws/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln/x", "/ws/[redacted]/x"),
             ("cut eyJhbGciOiJIUzI1NiJ9.eyJzdWI", "cut [redacted]"),
             ("{\"token\": \"abc\", \"code\":\"E5\"}", "{\"token\": \"[redacted]\", \"code\":\"E5\"}"),
+            ("/chat?id=3lNYuoMyCrWM7JTaKJzPhA", "/chat?id=[redacted]"),
+            ("/chat?id=3lNYuoMyCrWM7JTaKJzPhA&x=1", "/chat?id=[redacted]&x=1"),
+            ("/live?stream_key=a&auth-key=b", "/live?stream_key=[redacted]&auth-key=[redacted]"),
+            (
+                "{\"payload\":{\"Authorization\":\"Bearer abc\"}}",
+                "{\"payload\":{\"Authorization\":\"[redacted]\"}}",
+            ),
+            ("0{\"sid\":\"AbC\",\"pingInterval\":25000}", "0{\"sid\":\"[redacted]\",\"pingInterval\":25000}"),
+            ("{\"id\":\"7\",\"cookie\":\"session-id=abc\"}", "{\"id\":\"7\",\"cookie\":\"[redacted]\"}"),
             ("<a href=\"/x?a=1&amp;token=b\">", "<a href=\"/x?a=1&amp;token=[redacted]\">"),
         ];
         for (given, expected) in cases {
@@ -246,6 +300,10 @@ mod tests {
     fn texts_without_secrets_stay() {
         let cases = [
             "/ws?room=5",
+            "/ws?id=5&x=1",
+            "/ws?id=550e8400-e29b-41d4-a716-446655440000",
+            "/ws?id=a-room-with-22-letters",
+            "/ws?roomid=3lNYuoMyCrWM7JTaKJzPhA",
             "/socket.io/?EIO=4&transport=websocket",
             "/ws?next=%2Fchat%3Froom%3D5",
             "/ws?codec=opus&keyboard=1&author=x",

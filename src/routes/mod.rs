@@ -6,6 +6,7 @@
 mod answer;
 mod compare;
 mod evidence;
+mod over_tls;
 mod pairing;
 mod polling;
 mod proxy;
@@ -14,6 +15,7 @@ mod tries;
 use std::collections::HashMap;
 
 pub use compare::{Change, Part, changes};
+pub use over_tls::OverTls;
 pub use polling::Polling;
 pub use proxy::{Proxy, Software, Version};
 
@@ -37,6 +39,8 @@ pub struct Route {
     pub tries: Vec<usize>,
     /// Who answered the first leg, as far as its answer shows that it is a proxy.
     pub front: Option<Proxy>,
+    /// The client's connection over TLS before the first leg, if times and addresses tell which it is.
+    pub over_tls: Option<OverTls>,
     /// The plain requests of the same session, if it is one of a protocol that has such.
     pub polling: Option<Box<Polling>>,
 }
@@ -122,6 +126,7 @@ pub fn find(capture: &Capture) -> Vec<Route> {
     let mut routes = pairing::routes(capture, &traces);
     tries::assign(capture, &traces, &mut routes);
     polling::assign(capture, &mut routes);
+    over_tls::assign(capture, &mut routes);
     for route in &mut routes {
         proxy::name_proxies(capture, route);
     }

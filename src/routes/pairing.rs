@@ -324,8 +324,14 @@ fn assemble(capture: &Capture, traces: &[Trace<'_>], parents: &[Option<(usize, M
     let roots = parents.iter().enumerate().filter(|(_, parent)| parent.is_none()).map(|(at, _)| at);
     let mut routes = Vec::new();
     for root in roots {
-        let mut route =
-            Route { legs: Vec::new(), matched_by: None, tries: Vec::new(), front: None, polling: None };
+        let mut route = Route {
+            legs: Vec::new(),
+            matched_by: None,
+            tries: Vec::new(),
+            front: None,
+            over_tls: None,
+            polling: None,
+        };
         let mut open = vec![(root, None)];
         while let Some((at, from)) = open.pop() {
             let place = route.legs.len();

@@ -216,6 +216,16 @@ fn recognise(before: Option<&Attempt>, after: Option<&Attempt>) -> Option<(Softw
         .or_else(|| by_request(asked, &request.fields).map(|software| (software, None)))
 }
 
+/// What a proxy is by the request that it sends, where nobody sees what it got.
+pub(super) fn by_what_it_sends(sent: &Attempt) -> Option<Software> {
+    let request = sent.request.as_ref()?.head();
+    let first: Vec<(&str, &[u8])> = request.fields.iter().take(2).collect();
+    // As its documentation has it, and before what the client sent; programs begin with Host, or write Upgrade.
+    let is_nginx = matches!(first[..], [("Upgrade", _), ("Connection", b"upgrade")]);
+    let known = from_via(&request.fields, None).map(|(software, _)| software);
+    known.or_else(|| by_request(None, &request.fields)).or(is_nginx.then_some(Software::Nginx))
+}
+
 /// From a product token such as `nginx/1.22.1` (RFC 9110 section 10.2.4).
 fn named(server: &str) -> Option<(Software, Option<Version>)> {
     let product = server.split([' ', '(']).next().unwrap_or_default();

@@ -61,7 +61,7 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
     if route.legs().any(answers) || waited < Span::default() {
         return None;
     }
-    let who = if asked == Role::Client { route.sender(leg) } else { route.answerer(leg) };
+    let who = if asked == Role::Client { route.frames_from(leg, Role::Client) } else { route.answerer(leg) };
     let has_had_time = waited >= PATIENCE;
     let is_at_fault = ended_by == asked || has_had_time;
     // Who says goodbye and finds the other gone at once has lost nothing.

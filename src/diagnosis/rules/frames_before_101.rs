@@ -5,6 +5,7 @@ use crate::diagnosis::rule::{Check, Rule, Severity};
 use crate::diagnosis::view::{LegView, RouteView};
 use crate::diagnosis::words;
 use crate::model::Outcome;
+use crate::protocol::Role;
 
 /// The client sends frames before it can have seen the 101.
 pub(super) static RULE: Rule = Rule {
@@ -42,11 +43,15 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
     let works = leg.outcome == Outcome::Established;
     let then = if works { "The session is established all the same." } else { "The answer is no 101." };
     Some(
-        Finding::new(&RULE, route.sender(leg), "sends frames before the answer to its request")
-            .at_most(if works { Severity::Note } else { Severity::Warning })
-            .saying(format!("{} before the 101 can have arrived. {then}", words::count(bytes, "byte")))
-            .shown_by(leg.packets())
-            .advising("Let the client wait for the open event of its library."),
+        Finding::new(
+            &RULE,
+            route.frames_from(leg, Role::Client),
+            "sends frames before the answer to its request",
+        )
+        .at_most(if works { Severity::Note } else { Severity::Warning })
+        .saying(format!("{} before the 101 can have arrived. {then}", words::count(bytes, "byte")))
+        .shown_by(leg.packets())
+        .advising("Let the client wait for the open event of its library."),
     )
 }
 

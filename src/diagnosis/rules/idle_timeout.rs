@@ -23,10 +23,10 @@ pub(super) static RULE: Rule = Rule {
 
 An established session in which nobody sends anything for some seconds, and then a FIN or a RST without a Close frame.
 Keep-alive probes of TCP are not counted as sending: no proxy does. Where the capture has both sides of a proxy and
-both end at once, it was the proxy. The silence is a whole number of seconds, near a known default, or the same in
-several sessions. A single cut that is near no known default is an error where both sides of the proxy show it and the
-silence is exact to a tenth of a second; else it is a warning. One cut is no proof of a timeout: a process that was
-stopped just then looks alike.
+both end at once, it was the proxy; a side over TLS counts, if its times show that it is one. The silence is a whole
+number of seconds, near a known default, or the same in several sessions. A single cut that is near no known default
+is an error where both sides of the proxy show it and the silence is exact to a tenth of a second; else it is a
+warning. One cut is no proof of a timeout: a process that was stopped just then looks alike.
 
 ## Why it breaks
 
@@ -90,6 +90,7 @@ fn judge(cuts: &[&End<'_, '_>]) -> Option<Finding> {
             .at_most(if is_sure { Severity::Error } else { Severity::Warning })
             .about(About::Routes(order.iter().map(|end| end.route.index).collect()))
             .saying(what_happened(example, cuts.len()))
+            .saying_also(over_tls(example))
             .saying_also(setting(example, software, is_repeated))
             .saying_also((!is_proven).then(|| ONCE.to_owned()))
             .saying_also(pings(example))
@@ -118,8 +119,10 @@ fn what_happened(end: &End<'_, '_>, sessions: usize) -> String {
     let who = words::begin(&end.who.spoken());
     let bit = |how: EndedBy| if how == EndedBy::Reset { "a RST" } else { "a FIN" };
     let how = |role: Role| {
-        let leg = end.route.legs().find(|leg| leg.connection.closed_by() == Some(role))?;
-        Some(bit(leg.connection.tcp.ending?.how))
+        let over = end.over_tls().map(|over| over.connection);
+        let mut connections = over.into_iter().chain(end.route.legs().map(|leg| leg.connection));
+        let connection = connections.find(|connection| connection.closed_by() == Some(role))?;
+        Some(bit(connection.tcp.ending?.how))
     };
     let bits = match (end.ends_both_sides(), how(Role::Server), how(Role::Client), end.with) {
         (true, Some(client), Some(upstream), _) => {
@@ -134,6 +137,13 @@ fn what_happened(end: &End<'_, '_>, sessions: usize) -> String {
         words::span(end.silence),
         if who.starts_with("The ") { end.who.spoken() } else { who },
     )
+}
+
+/// The client's side of it, where that is encrypted.
+fn over_tls(end: &End<'_, '_>) -> Option<String> {
+    let over = end.over_tls()?.connection;
+    let [client, server] = [Role::Client, Role::Server].map(|role| over.endpoint(role));
+    Some(format!("The client's side is {client} to {server}, over TLS: by their times the two go together."))
 }
 
 /// The setting behind it, where the wire shows the product, or the length and its repetition speak for one.
@@ -176,7 +186,14 @@ fn ping_often(timeout: Span) -> String {
 fn chain(route: &RouteView<'_>) -> Option<String> {
     let mut hops: Vec<String> = route.hops().map(|(_, hop, _)| Blame::proxy(&hop.proxy).spoken()).collect();
     hops.push(Blame::Upstream(route.last().connection.endpoint(Role::Server)).spoken());
-    hops.insert(0, Blame::Client(route.first.connection.endpoint(Role::Client).address).spoken());
+    let client = match route.first.over_tls {
+        Some(over) => {
+            hops.insert(0, Blame::proxy(over.proxy).spoken());
+            over.connection
+        }
+        None => route.first.connection,
+    };
+    hops.insert(0, Blame::Client(client.endpoint(Role::Client).address).spoken());
     (hops.len() > 2).then(|| {
         format!("Each of {} may have a timeout of its own, and the shortest one counts.", words::list(&hops))
     })

@@ -2,6 +2,7 @@
 
 mod accept_missing;
 mod accept_wrong;
+mod answer_not_http;
 mod attempts_differ;
 mod auth_missing;
 mod capture_dropped;
@@ -142,6 +143,7 @@ pub static ALL: &[&Rule] = &[
     &empty_200::RULE,
     &refused_by_upstream::RULE,
     &refused_by_proxy::RULE,
+    &answer_not_http::RULE,
     &upstream_refused::RULE,
     &upstream_unreachable::RULE,
     &upstream_aborted::RULE,

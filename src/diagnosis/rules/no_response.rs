@@ -66,6 +66,14 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
                 ),
         );
     }
+    let port = waits.leg.connection.endpoint(Role::Server).port;
+    let finding = if TLS_PORTS.contains(&port) {
+        finding.advising(format!(
+            "Port {port} is for TLS as a rule, and servers of TLS often close like this: try wss:// in the client's URL."
+        ))
+    } else {
+        finding
+    };
     Some(
         finding
             .saying(format!(
@@ -103,6 +111,9 @@ fn swallowed(route: &RouteView<'_>, waits: &Unanswered<'_, '_>) -> Option<Findin
         finding
     })
 }
+
+/// HTTPS, and the other port that it is often given.
+const TLS_PORTS: [u16; 2] = [443, 8443];
 
 /// As measured with http-proxy 1.18: without it the upgrade goes upstream like any request, and its 101 nowhere.
 const UPGRADE_HANDLER: &str = "A proxy written with Node.js has to handle the event 'upgrade' of its server: \

@@ -2,7 +2,7 @@
 
 use crate::diagnosis::finding::{Blame, Finding, Fix};
 use crate::diagnosis::rule::{Check, Rule, Severity};
-use crate::diagnosis::scheme::{self, ExpectsTls};
+use crate::diagnosis::scheme;
 use crate::diagnosis::view::RouteView;
 use crate::diagnosis::waiting;
 use crate::protocol::Role;
@@ -18,7 +18,9 @@ pub(super) static RULE: Rule = Rule {
 
 An upgrade request in the clear, and an answer that says that the port expects TLS: a TLS alert, or a 400 whose page
 says so (`The plain HTTP request was sent to HTTPS port` from nginx, `Client sent an HTTP request to an HTTPS server.`
-from Caddy and others in Go, `You're speaking plain HTTP to an SSL-enabled server port` from Apache).
+from Caddy and others in Go, `You're speaking plain HTTP to an SSL-enabled server port` from Apache). Or the server
+closes the connection without a word, as Node.js, HAProxy and stunnel do, and the same port is seen to speak TLS on
+another connection.
 
 ## Why it breaks
 
@@ -39,25 +41,22 @@ location.host + '/ws')`. If the server is meant to speak plaintext on this port,
 
 fn check(route: &RouteView<'_>) -> Option<Finding> {
     let leg = &route.first;
-    let expects = scheme::expects_tls(leg).filter(|_| !route.is_handed_on(leg))?;
+    let expects = scheme::expects_tls(leg, &route.servers).filter(|_| !route.is_handed_on(leg))?;
     let server = leg.connection.endpoint(Role::Server);
     // A page that a proxy passes on is about the proxy's own request, and nobody offers TLS on port 80.
     if waiting::comes_from_proxy(leg) || server.port == PLAINTEXT_PORT {
         return None;
     }
     let client = leg.connection.endpoint(Role::Client).address;
-    let (shown, packet) = match expects {
-        ExpectsTls::Says(words) => (format!("says: {words}."), leg.response_packet()),
-        ExpectsTls::Answers(origin) => ("answers with a TLS record.".to_owned(), Some(origin.packet)),
-    };
     Some(
         Finding::new(&RULE, Blame::Client(client), "speaks plaintext to a TLS port")
             .saying(format!(
-                "It sends {} in the clear to {server}, which {shown}",
-                waiting::request_line(route, leg)
+                "It sends {} in the clear to {server}, which {}",
+                waiting::request_line(route, leg),
+                expects.words()
             ))
             .shown_by(leg.request_packet())
-            .shown_by(packet)
+            .shown_by(expects.packet(leg))
             .mended_by([Fix {
                 target: "client",
                 place: "the URL of the WebSocket".to_owned(),
@@ -89,6 +88,26 @@ mod tests {
         assert_eq!(asked(443, go).leading(), client);
         assert_eq!(asked(8443, alert).leading(), client);
         assert_eq!(leading_of("plaintext-on-tls-port"), client);
+    }
+
+    #[test]
+    fn a_port_that_closes_and_speaks_tls_on_other_connections_is_told() {
+        for speaks_tls in [true, false] {
+            let mut script = Script::default();
+            let mut other = script.connect("10.77.1.3:50000", "10.77.1.1:8443");
+            script.say(&mut other, From::Client, client_hello());
+            let reply: &[u8] = if speaks_tls { &[0x16, 3, 3, 0, 4, 2, 0, 0, 0] } else { b"" };
+            script.say(&mut other, From::Server, reply).close(&mut other, From::Client);
+            let mut client = script.connect(CLIENT, "10.77.1.1:8443");
+            script.say(&mut client, From::Client, request()).reset(&mut client, From::Server);
+            let expected = if speaks_tls {
+                "error plaintext-on-tls-port: the client 10.77.1.2 speaks plaintext to a TLS port"
+            } else {
+                "error no-response: the server 10.77.1.1:8443 resets the connection instead of answering"
+            };
+            assert_eq!(script.leading(), expected);
+            assert_eq!(script.rules().len(), 1);
+        }
     }
 
     #[test]

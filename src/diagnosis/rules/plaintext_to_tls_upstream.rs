@@ -4,7 +4,7 @@ use crate::diagnosis::finding::{Blame, Finding};
 use crate::diagnosis::forwarding;
 use crate::diagnosis::recipes::{self, Site};
 use crate::diagnosis::rule::{Check, Rule, Severity};
-use crate::diagnosis::scheme::{self, ExpectsTls};
+use crate::diagnosis::scheme;
 use crate::diagnosis::view::RouteView;
 use crate::diagnosis::waiting;
 use crate::protocol::Role;
@@ -21,7 +21,8 @@ pub(super) static RULE: Rule = Rule {
 The proxy's request to the upstream in the clear, and an answer that says that the port expects TLS: a TLS alert, or a
 400 whose page says so (`The plain HTTP request was sent to HTTPS port`). The client gets that page, or a 502.
 
-An upstream that only closes the connection shows no reason; that is `upstream-aborted`.
+An upstream that only closes the connection shows no reason; that is `upstream-aborted`, unless the same port is seen to
+speak TLS on another connection.
 
 ## Why it breaks
 
@@ -47,7 +48,7 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
         leg.place == 0 && leg.connection.endpoint(Role::Server).port == PLAINTEXT_PORT
     };
     let (leg, expects) = route.legs().filter(|leg| !route.is_handed_on(leg)).find_map(|leg| {
-        let expects = scheme::expects_tls(leg)?;
+        let expects = scheme::expects_tls(leg, &route.servers)?;
         (waiting::comes_from_proxy(leg) || passed_on(leg)).then_some((leg, expects))
     })?;
     let upstream = leg.connection.endpoint(Role::Server);
@@ -59,19 +60,13 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
         None => route.proxy_behind(leg),
     };
     let blame = proxy.map_or_else(|| route.answerer(leg), Blame::proxy);
-    let said = match expects {
-        ExpectsTls::Says(words) => format!("says: {words}."),
-        ExpectsTls::Answers(_) => "answers with a TLS record.".to_owned(),
-    };
+    let said = expects.words();
     let sentence = if is_seen {
         format!("It sends {} in the clear to {upstream}, which {said}", waiting::request_line(route, leg))
     } else {
         format!("It passes a page on that is about its own request to an upstream, which {said}")
     };
-    let packet = match expects {
-        ExpectsTls::Says(_) => leg.response_packet(),
-        ExpectsTls::Answers(origin) => Some(origin.packet),
-    };
+    let packet = expects.packet(leg);
     let site = Site::at(proxy, recipes::path_of(route));
     // Where only the page is seen, the upstream is not.
     let site = if is_seen { site.sent_as(leg) } else { site };

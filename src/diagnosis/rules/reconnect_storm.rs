@@ -47,7 +47,7 @@ fn check(view: &CaptureView<'_>) -> Vec<Finding> {
     for route in view.routes.iter().filter(|route| route.first.known_sender.is_none()) {
         let connection = route.first.connection;
         let of = (
-            connection.endpoint(Role::Client).address,
+            route.first.over_tls.map_or(connection, |over| over.connection).endpoint(Role::Client).address,
             connection.endpoint(Role::Server),
             route.first.path(),
         );

@@ -17,7 +17,7 @@ pub(super) static RULE: Rule = Rule {
 
 A TLS ClientHello, and an answer in plaintext: `HTTP/1.1 400 Bad Request` as a rule. Or the server closes the
 connection without a word, and the same port is seen to speak HTTP in plaintext on another connection (then it is a
-warning).
+warning), or is not seen to say anything at all (then it is a note).
 
 ## Why it breaks
 
@@ -46,9 +46,25 @@ fn check(view: &ConnectionView<'_>) -> Option<Finding> {
     let severity = match refuses {
         RefusesTls::WithStatus(..) => Severity::Error,
         RefusesTls::ByClosing(_) if view.servers.speaks_plaintext(server) => Severity::Warning,
+        // Nobody is seen to get a word out of it, neither in TLS nor in plaintext.
+        RefusesTls::ByClosing(_) if !view.servers.says_something(server) => Severity::Note,
         RefusesTls::WithOther(_) | RefusesTls::ByClosing(_) => return None,
     };
     let hello = connection.tls.as_deref().and_then(|tls| tls.client_hello);
+    if severity == Severity::Note {
+        let finding = Finding::new(&RULE, Blame::Server(server), "closes the connection at the ClientHello");
+        return Some(
+            finding
+                .at_most(severity)
+                .saying("It sends no byte, no alert of TLS either, so that no TLS comes to be.")
+                .shown_by(hello.map(|hello| hello.packet))
+                .shown_by([refuses.origin().packet])
+                .advising(
+                    "Servers that speak plaintext on this port do this: then wss:// has the wrong port, or should be ws://. So \
+                     do some that speak TLS and do not like what they are offered (no certificate for that name), and firewalls.",
+                ),
+        );
+    }
     Some(
         Finding::new(&RULE, Blame::Client(client), "speaks TLS to a plaintext port")
             .at_most(severity)
@@ -96,7 +112,14 @@ mod tests {
         let mut script = Script::default();
         let mut talk = hello(&mut script);
         script.reset(&mut talk, From::Server);
-        assert_eq!(script.rules(), [""; 0], "the server may speak TLS and dislike the client");
+        assert_eq!(
+            script.leading(),
+            "note tls-on-plaintext-port: the server 10.77.1.1:80 closes the connection at the ClientHello",
+            "the server may speak TLS and dislike the client"
+        );
+        let mut talk = hello(&mut script);
+        script.say(&mut talk, From::Server, [0x16, 3, 3, 0, 4, 2, 0, 0, 0]).close(&mut talk, From::Server);
+        assert_eq!(script.rules(), [""; 0], "it does speak TLS");
         let mut script = Script::default();
         let mut talk = hello(&mut script);
         script.say(&mut talk, From::Server, [0x16, 3, 3, 0, 4, 2, 0, 0, 0]).close(&mut talk, From::Server);

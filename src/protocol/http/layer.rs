@@ -10,7 +10,7 @@ use super::held::{Held, HeldPiece};
 use super::message::{MessageReader, Step, WholeHead};
 use super::relevant::Relevant;
 use crate::limits;
-use crate::protocol::attempt::{Attempt, RequestFacts, ResponseFacts};
+use crate::protocol::attempt::{Attempt, ForeignAnswer, RequestFacts, ResponseFacts};
 use crate::protocol::layer::{Next, OpaqueReason, Protocol, Upgrade};
 use crate::protocol::tls::may_start_record;
 use crate::protocol::trail::Trail;
@@ -37,6 +37,8 @@ pub(crate) struct Http {
     trail: Trail,
     /// The latest request that is no attempt: an answer may make it one.
     latest: Latest,
+    /// What the server said before it was asked, for the first attempt.
+    greeting: Option<Box<ForeignAnswer>>,
     /// The server has sent something.
     server_was_seen: bool,
     /// Since the latest request: bytes of the client are missing that may hold another one; bytes of the server are,
@@ -79,6 +81,11 @@ impl Http {
     #[must_use]
     pub(crate) fn after(trail: Trail) -> Self {
         Self { trail, ..Self::default() }
+    }
+
+    /// The server has said something that is no HTTP before it was asked.
+    pub(crate) fn begin_greeted(&mut self, greeting: Option<Box<ForeignAnswer>>) {
+        self.greeting = greeting;
     }
 
     /// The next bytes of one side.
@@ -210,6 +217,9 @@ impl Http {
                 let consumed = total.saturating_sub(chunk.bytes.len()).saturating_add(record);
                 return Next::Switch { to: Protocol::Tls(Some(self.malformed_reason())), consumed };
             }
+            if matches!(step, Step::Malformed) {
+                self.foreign_answer(chunk);
+            }
             chunk = chunk.without_first(used);
             let next = match step {
                 Step::More => Next::Continue,
@@ -325,7 +335,8 @@ impl Http {
             let is_wanted = context.keeps_heads() || offer.needs_head();
             let bytes = if is_wanted { bytes.into() } else { Box::default() };
             let request = RequestFacts { origin, bytes, complete, problems, offer };
-            return self.remember(context, Attempt { request: Some(request), ..Attempt::default() });
+            let foreign = self.greeting.take();
+            return self.remember(context, Attempt { request: Some(request), foreign, ..Attempt::default() });
         }
         self.latest.bytes.clear();
         self.latest.bytes.extend_from_slice(bytes);
@@ -368,7 +379,30 @@ impl Http {
                 let (status, fields) = (response.status.unwrap_or_default(), Relevant::of(&response.fields));
                 self.response(context, status, &fields, &head.bytes, true, origin)
             }
-            Err(error) => Next::opaque(OpaqueReason::of(error, &head.bytes)),
+            Err(error) => {
+                self.keep_foreign(&head.bytes, origin);
+                Next::opaque(OpaqueReason::of(error, &head.bytes))
+            }
+        }
+    }
+
+    /// What the server sends where the head of an answer is due, and which is none.
+    fn foreign_answer(&mut self, chunk: Chunk<'_>) {
+        let blank = self.server.where_no_head_begins(chunk.bytes);
+        let started = self.server.started().to_vec();
+        match blank {
+            Some(blank) => self.keep_foreign(chunk.bytes.get(blank..).unwrap_or_default(), chunk.origin),
+            None => self.keep_foreign(&started, chunk.origin),
+        }
+    }
+
+    /// Keeps the start of an answer to an attempt that is no HTTP.
+    fn keep_foreign(&mut self, bytes: &[u8], origin: Origin) {
+        let asked = self.pending.first().and_then(|request| request.attempt);
+        let Some(attempt) = asked.and_then(|place| self.trail.attempts.get_mut(place)) else { return };
+        match &mut attempt.foreign {
+            Some(foreign) => foreign.extend(bytes),
+            None => attempt.foreign = Some(Box::new(ForeignAnswer::new(bytes, origin))),
         }
     }
 

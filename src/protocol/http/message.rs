@@ -160,9 +160,14 @@ impl MessageReader {
 
     /// How much of a head is there.
     pub(super) fn buffered_bytes(&self) -> usize {
+        self.started().len()
+    }
+
+    /// The part of a head that is there.
+    pub(super) fn started(&self) -> &[u8] {
         match &self.state {
-            State::Head { part, .. } => part.len(),
-            State::Body(_) | State::PerhapsBody(_) | State::Seek => 0,
+            State::Head { part, .. } => part,
+            State::Body(_) | State::PerhapsBody(_) | State::Seek => &[],
         }
     }
 

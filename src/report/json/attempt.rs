@@ -20,6 +20,9 @@ use crate::units::Timestamp;
 pub(super) struct AttemptView<'a> {
     request: Option<RequestView<'a>>,
     response: Option<ResponseView<'a>>,
+    /// What the server sent where the answer is due, if it is nothing of HTTP/1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_http: Option<NotHttpView<'a>>,
     outcome: &'static str,
     websocket: Option<SessionView<'a>>,
 }
@@ -59,6 +62,16 @@ struct ResponseView<'a> {
     accept: &'static str,
     body_start: Cow<'a, str>,
     problems: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct NotHttpView<'a> {
+    packet: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    packet_in_file: Option<PlaceView<'a>>,
+    time: TimeText,
+    is_http_2: bool,
+    start: Cow<'a, str>,
 }
 
 #[derive(Serialize)]
@@ -166,6 +179,13 @@ pub(super) fn view<'a>(
             .response
             .as_ref()
             .map(|response| response_view(response, (&heads, asked), (wire, numbering), clock)),
+        not_http: attempt.foreign.as_deref().map(|foreign| NotHttpView {
+            packet: foreign.origin.packet.0,
+            packet_in_file: place::view(foreign.origin.packet, numbering),
+            time: clock.text(foreign.origin.time),
+            is_http_2: foreign.is_http_2(),
+            start: wire.text(&foreign.start),
+        }),
         outcome: Outcome::of(attempt, connection, capture_end).name(),
         websocket: attempt
             .session

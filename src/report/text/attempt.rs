@@ -115,6 +115,10 @@ pub(super) fn answer(attempt: &Attempt, outcome: Outcome, connection: &Connectio
         let after = asked.map(|asked| format!(" after {}", span(response.origin.time.since(asked))));
         return format!("{}{space}{reason}{part}{}", response.status, after.unwrap_or_default());
     }
+    if let Some(foreign) = &attempt.foreign {
+        return if foreign.is_http_2() { "an answer in HTTP/2" } else { "an answer that is not HTTP" }
+            .to_owned();
+    }
     match outcome {
         Outcome::Midstream => String::new(),
         Outcome::Unanswered => {
