@@ -7,11 +7,6 @@ use clap::error::ErrorKind;
 use wsinspect::app;
 use wsinspect::cli::{Cli, in_one_line};
 
-/// See its reason in `Cargo.toml`.
-#[cfg(all(target_os = "linux", feature = "large-pages"))]
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
-
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
