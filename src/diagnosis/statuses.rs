@@ -19,7 +19,9 @@ pub(super) fn meaning(status: u16, by: Maker, software: Option<Software>) -> Opt
             "Envoy answers 403 to upgrades that its upgrade_configs do not list."
         }
         403 => {
-            "403 usually means a list of allowed origins or addresses, or a firewall for web applications."
+            "403 usually means a list of allowed origins or addresses, or a firewall for web applications. Servers of ASGI \
+             (uvicorn, Hypercorn, Daphne) also answer so where the application does not accept, as at a path that it does not \
+             know."
         }
         404 if by_proxy => "404 from a proxy means that none of its routes has this path.",
         404 => {

@@ -306,6 +306,42 @@ mod tests {
         assert_eq!(script.rules(), ["idle-timeout"]);
     }
 
+    /// Sessions over Squid, cut by it after these silences.
+    fn cut_by_squid(silences_ms: &[u64]) -> Script {
+        let mut script = Script::default();
+        for (number, silence_ms) in silences_ms.iter().enumerate() {
+            let key = KEY.replacen('d', &char::from(b'e' + u8::try_from(number).unwrap()).to_string(), 1);
+            let accept = crate::protocol::accept_for(key.as_bytes());
+            let asked = request_with(&[("Sec-WebSocket-Key", &key)]);
+            let via = request_with(&[("Sec-WebSocket-Key", &key), ("Via", "1.1 proxy (squid/5.7)")]);
+            let answer = switching_with(&[("Sec-WebSocket-Accept", &accept)]);
+            let mut client = script.connect(&format!("10.77.1.2:5000{number}"), PROXY);
+            script.say(&mut client, From::Client, asked);
+            let mut upstream = script.connect(&format!("10.77.2.1:4000{number}"), UPSTREAM);
+            script.say(&mut upstream, From::Client, via).say(&mut upstream, From::Server, &answer);
+            script.say(&mut client, From::Server, answer).wait_ms(*silence_ms);
+            script.close(&mut upstream, From::Client).close(&mut client, From::Server);
+        }
+        script
+    }
+
+    #[test]
+    fn a_proxy_that_counts_in_seconds_cuts_at_any_moment_of_the_next_one() {
+        let squid = "error idle-timeout: Squid 5.7 (10.77.2.1) cuts sessions that are silent for";
+        for (silences, expected) in [
+            // As measured with read_timeout 4 seconds.
+            (&[4_997, 4_260, 4_607][..], format!("{squid} 4 s")),
+            (&[900_700], format!("{squid} 15 min")),
+            // Once, after no default: it may have been anything.
+            (&[7_003], String::new()),
+            (&[7_603], String::new()),
+        ] {
+            let leading = cut_by_squid(silences).leading();
+            let leading = if leading.contains("idle-timeout") { leading } else { String::new() };
+            assert_eq!(leading, expected, "{silences:?}");
+        }
+    }
+
     #[test]
     fn the_captures_of_idle_cuts_name_the_proxy() {
         for (capture, expected) in [
