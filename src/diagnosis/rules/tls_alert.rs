@@ -62,7 +62,9 @@ fn check(view: &CaptureView<'_>) -> Vec<Finding> {
         if let Some((connection, alert)) = failed {
             let finding = judge(connection, &alert, Some(route)).shown_by(route.first.packets());
             findings.push(finding.about(About::Routes(vec![route.index])));
-        } else if let Some((connection, end)) = left().filter(|_| route.first.status() >= Some(500)) {
+        } else if let Some((connection, end)) =
+            left().filter(|_| route.first.status().is_none_or(|status| status >= 500))
+        {
             let finding = broken_off(connection, end, Some(route)).shown_by(route.first.packets());
             findings.push(finding.about(About::Routes(vec![route.index])));
         }
@@ -88,14 +90,17 @@ fn fatal(connection: &Connection) -> Option<TlsAlert> {
     (speaks_tls && !matches!(alert.description, CLOSE_NOTIFY | USER_CANCELED)).then_some(alert)
 }
 
+/// A connection by its place, and its end in the middle of the handshake.
+type Left<'a> = (usize, &'a Connection, Origin);
+
 /// Those none of whose handshakes with a server comes to its end.
 fn clients_that_leave(view: &CaptureView<'_>) -> Vec<Finding> {
     let place = |connection: &Connection| {
         (connection.endpoint(Role::Client).address, connection.endpoint(Role::Server))
     };
-    let mut groups: BTreeMap<(IpAddr, Endpoint), Vec<(usize, &Connection, Origin)>> = BTreeMap::new();
+    let mut groups: BTreeMap<(IpAddr, Endpoint), Vec<Left<'_>>> = BTreeMap::new();
     for (at, connection) in view.capture.connections.iter().enumerate() {
-        if let Some(end) = left(connection) {
+        if let Some(end) = left(connection).filter(|_| is_modern(connection)) {
             groups.entry(place(connection)).or_default().push((at, connection, end));
         }
     }
@@ -104,7 +109,7 @@ fn clients_that_leave(view: &CaptureView<'_>) -> Vec<Finding> {
             groups.remove(&place(connection));
         }
     }
-    let judge = |group: Vec<(usize, &Connection, Origin)>| {
+    let judge = |group: Vec<Left<'_>>| {
         let (_, connection, end) = group.first()?;
         let severity = if group.len() > 1 { Severity::Warning } else { Severity::Note };
         let about = About::Connections(group.iter().map(|(at, ..)| *at).collect());
@@ -115,17 +120,21 @@ fn clients_that_leave(view: &CaptureView<'_>) -> Vec<Finding> {
 
 /// The end of a connection whose opener left when it had the server's hello. What it sent after its own hello is nothing, or
 /// as long as an encrypted alert: a record of 19 bytes (RFC 8446 section 5.2), with the `ChangeCipherSpec` of RFC 8446
-/// appendix D.4 or without. A `Finished` is longer. Who names neither the host nor a protocol is no client of HTTP: health
-/// checks send a hello to see it answered.
+/// appendix D.4 or without. A `Finished` is longer.
 fn left(connection: &Connection) -> Option<Origin> {
     let tls = connection.tls.as_deref().filter(|tls| tls.client_hello.is_some() && tls.alert.is_none())?;
     let lacks = |role| connection.half(role).missing_bytes > 0;
     let is_whole = !tls.is_cut && !lacks(Role::Client) && !lacks(Role::Server);
-    let is_http = tls.server_name.is_some() || !tls.protocols_offered.is_empty();
     let sent = connection.half(Role::Client).payload_bytes.checked_sub(tls.client_hello_bytes)?;
     let is_left = matches!(sent, 0 | 24 | 30) && matches!(tls.server, ServerFirst::Tls(_));
     let ending = connection.tcp.ending.filter(|_| connection.closed_by() == Some(Role::Client))?;
-    (is_whole && is_http && is_left).then_some(ending.origin)
+    (is_whole && is_left).then_some(ending.origin)
+}
+
+/// Whether a client offers what is in use. Health checks that send a hello to see it answered offer less (`ssl-hello-chk`
+/// of HAProxy: SSL 3.0).
+fn is_modern(connection: &Connection) -> bool {
+    connection.tls.as_deref().and_then(|tls| tls.version_offered) >= Some(TLS_1_2)
 }
 
 fn broken_off(connection: &Connection, end: Origin, route: Option<&RouteView<'_>>) -> Finding {
@@ -142,7 +151,7 @@ fn broken_off(connection: &Connection, end: Origin, route: Option<&RouteView<'_>
         .shown_by([end.packet])
         .advising(
             "Most often it does not trust the certificate: self-signed, outdated, for another name, or of an authority that \
-             it does not know. Its log or the console of the browser says which.",
+             it does not know. Its log says which; of a browser, the console.",
         )
 }
 
@@ -211,6 +220,7 @@ fn meaning(description: u8) -> Option<&'static str> {
     })
 }
 
+const TLS_1_2: u16 = 0x0303;
 const FATAL: u8 = 2;
 const CLOSE_NOTIFY: u8 = 0;
 const USER_CANCELED: u8 = 90;
@@ -301,10 +311,12 @@ mod tests {
             leaves(&mut script, "10.77.1.2:50002", "10.77.1.1:443", &[0x17; 58]);
             assert_eq!(script.rules(), [""; 0]);
         }
-        // A health check that says nothing of itself.
+        // A health check.
         let mut script = Script::default();
         let mut check = script.connect(CLIENT, "10.77.1.1:443");
-        script.say(&mut check, From::Client, client_hello()).say(&mut check, From::Server, SERVER_HELLO);
+        let mut hello = hello_for_a_host();
+        hello[10] = 0;
+        script.say(&mut check, From::Client, hello).say(&mut check, From::Server, SERVER_HELLO);
         script.reset(&mut check, From::Client);
         assert_eq!(script.rules(), [""; 0]);
     }
@@ -321,6 +333,13 @@ mod tests {
             script.leading(),
             "error tls-alert: HAProxy (10.77.1.1) breaks off the TLS handshake with the upstream 10.77.2.2:8443"
         );
+        // Node.js: no word to the client either.
+        let mut script = Script::default();
+        let mut client = script.connect(CLIENT, PROXY);
+        script.say(&mut client, From::Client, request());
+        leaves(&mut script, PROXY_OUT, "10.77.2.2:8443", b"");
+        script.close(&mut client, From::Server);
+        assert!(script.leading().starts_with("error tls-alert: the proxy 10.77."), "{}", script.leading());
     }
 
     #[test]
