@@ -209,8 +209,13 @@ const SPREAD: Span = Span::from_millis(1_000);
 mod tests {
     use crate::diagnosis::testing::*;
 
-    /// A session over a proxy that says what it is, `number` of several.
+    /// A session over nginx, `number` of several.
     fn session(script: &mut Script, number: u16) -> (Talk, Talk) {
+        session_over(script, "nginx/1.22.1", number)
+    }
+
+    /// A session over a proxy that says what it is, `number` of several.
+    fn session_over(script: &mut Script, proxy: &str, number: u16) -> (Talk, Talk) {
         let letter = char::from(b'd' + u8::try_from(number).unwrap());
         let key = KEY.replacen('d', &letter.to_string(), 1);
         let accept = crate::protocol::accept_for(key.as_bytes());
@@ -221,16 +226,21 @@ mod tests {
         let mut upstream = script.connect(&format!("10.77.2.1:{}", 40_000 + number), UPSTREAM);
         script.say(&mut upstream, From::Client, &request);
         script.say(&mut upstream, From::Server, &answer);
-        let server = answer.replace("Upgrade: websocket", "Server: nginx/1.22.1\r\nUpgrade: websocket");
+        let server = answer.replace("Upgrade: websocket", &format!("Server: {proxy}\r\nUpgrade: websocket"));
         script.say(&mut client, From::Server, server);
         (client, upstream)
     }
 
     /// That many sessions, one after the other, each cut by the proxy after a silence.
     fn cut(silences_ms: &[u64]) -> Script {
+        cut_by("nginx/1.22.1", silences_ms)
+    }
+
+    /// The same by another proxy.
+    fn cut_by(proxy: &str, silences_ms: &[u64]) -> Script {
         let mut script = Script::default();
         for (number, silence_ms) in silences_ms.iter().enumerate() {
-            let (mut client, mut upstream) = session(&mut script, u16::try_from(number).unwrap());
+            let (mut client, mut upstream) = session_over(&mut script, proxy, u16::try_from(number).unwrap());
             script.say(&mut client, From::Client, text_frame(From::Client, "hello"));
             script.wait_ms(*silence_ms);
             script.close(&mut client, From::Server).close(&mut upstream, From::Client);
@@ -306,25 +316,6 @@ mod tests {
         assert_eq!(script.rules(), ["idle-timeout"]);
     }
 
-    /// Sessions over Squid, cut by it after these silences.
-    fn cut_by_squid(silences_ms: &[u64]) -> Script {
-        let mut script = Script::default();
-        for (number, silence_ms) in silences_ms.iter().enumerate() {
-            let key = KEY.replacen('d', &char::from(b'e' + u8::try_from(number).unwrap()).to_string(), 1);
-            let accept = crate::protocol::accept_for(key.as_bytes());
-            let asked = request_with(&[("Sec-WebSocket-Key", &key)]);
-            let via = request_with(&[("Sec-WebSocket-Key", &key), ("Via", "1.1 proxy (squid/5.7)")]);
-            let answer = switching_with(&[("Sec-WebSocket-Accept", &accept)]);
-            let mut client = script.connect(&format!("10.77.1.2:5000{number}"), PROXY);
-            script.say(&mut client, From::Client, asked);
-            let mut upstream = script.connect(&format!("10.77.2.1:4000{number}"), UPSTREAM);
-            script.say(&mut upstream, From::Client, via).say(&mut upstream, From::Server, &answer);
-            script.say(&mut client, From::Server, answer).wait_ms(*silence_ms);
-            script.close(&mut upstream, From::Client).close(&mut client, From::Server);
-        }
-        script
-    }
-
     #[test]
     fn a_proxy_that_counts_in_seconds_cuts_at_any_moment_of_the_next_one() {
         let squid = "error idle-timeout: Squid 5.7 (10.77.2.1) cuts sessions that are silent for";
@@ -336,7 +327,7 @@ mod tests {
             (&[7_003], String::new()),
             (&[7_603], String::new()),
         ] {
-            let leading = cut_by_squid(silences).leading();
+            let leading = cut_by("squid/5.7", silences).leading();
             let leading = if leading.contains("idle-timeout") { leading } else { String::new() };
             assert_eq!(leading, expected, "{silences:?}");
         }
