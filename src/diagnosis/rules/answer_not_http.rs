@@ -6,6 +6,7 @@ use crate::diagnosis::rule::{Check, Rule, Severity};
 use crate::diagnosis::view::RouteView;
 use crate::diagnosis::waiting;
 use crate::diagnosis::words;
+use crate::model::Connection;
 use crate::protocol::{ForeignAnswer, Role};
 
 /// A server speaks another protocol than HTTP/1.
@@ -81,6 +82,7 @@ fn speaks_first(route: &RouteView<'_>) -> Option<Finding> {
     let (connection, greeting) = route
         .tries
         .iter()
+        .filter(|connection| begins_seen(connection))
         .find_map(|connection| Some((connection, connection.greeting.as_deref()?)))
         .filter(|_| is_failed)?;
     let upstream = connection.endpoint(Role::Server);
@@ -106,7 +108,13 @@ fn speaks_first(route: &RouteView<'_>) -> Option<Finding> {
 /// What the server of a leg sends instead of an answer, if the capture lacks none.
 fn leg_answers<'a>(leg: &crate::diagnosis::LegView<'a>) -> Option<&'a ForeignAnswer> {
     let is_told = leg.attempt.response.is_none() && leg.request.is_some() && !leg.is_doubtful();
+    let is_told = is_told && begins_seen(leg.connection);
     leg.attempt.foreign.as_deref().filter(|_| is_told)
+}
+
+/// Whether the answer to the SYN is there: without it nobody can tell where the server's bytes begin.
+const fn begins_seen(connection: &Connection) -> bool {
+    connection.tcp.opening.connect.is_some()
 }
 
 /// Its first line, if that is text, or its first bytes.

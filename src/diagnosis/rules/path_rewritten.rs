@@ -19,8 +19,9 @@ pub(super) static RULE: Rule = Rule {
     page: "\
 ## What it sees
 
-The path after the proxy is another one than before it: a prefix is gone, added, there twice, or there are two slashes.
-The upstream answers 404, 405, a web page or a redirect, or the `400 Bad Request` of the library ws for Node.js. A changed path that works gives no finding.
+The path after the proxy is another one than before it: a prefix is gone, added, there twice, or there are two
+slashes. The upstream answers 404, 405, a web page or a redirect, or the `400 Bad Request` of the library ws for
+Node.js. A changed path that works gives no finding.
 
 ## Why it breaks
 

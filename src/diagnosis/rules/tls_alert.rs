@@ -124,7 +124,10 @@ fn clients_that_leave(view: &CaptureView<'_>) -> Vec<Finding> {
 fn left(connection: &Connection) -> Option<Origin> {
     let tls = connection.tls.as_deref().filter(|tls| tls.client_hello.is_some() && tls.alert.is_none())?;
     let lacks = |role| connection.half(role).missing_bytes > 0;
-    let is_whole = !tls.is_cut && !lacks(Role::Client) && !lacks(Role::Server);
+    let is_whole = !tls.is_cut
+        && !lacks(Role::Client)
+        && !lacks(Role::Server)
+        && connection.tcp.opening.connect.is_some();
     let sent = connection.half(Role::Client).payload_bytes.checked_sub(tls.client_hello_bytes)?;
     let is_left = matches!(sent, 0 | 24 | 30) && matches!(tls.server, ServerFirst::Tls(_));
     let ending = connection.tcp.ending.filter(|_| connection.closed_by() == Some(Role::Client))?;
