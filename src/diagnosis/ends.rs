@@ -178,6 +178,7 @@ impl End<'_, '_> {
         let beyond = self.silence.as_nanos().checked_rem(NANOS_PER_SECOND).unwrap_or_default();
         let is_whole =
             beyond <= NETWORK_ADDS || beyond >= NANOS_PER_SECOND.saturating_sub(self.clock_lacks());
+        let is_whole = is_whole && !self.is_counted_in_seconds();
         self.is_after_silence() && (is_whole || self.default_timeout().is_some())
     }
 
@@ -194,11 +195,21 @@ impl End<'_, '_> {
             return default;
         }
         let whole = self.silence.as_nanos().saturating_add(self.clock_lacks()) / NANOS_PER_SECOND;
-        if self.is_after_timeout() {
+        if self.is_counted_in_seconds() {
+            let over = self.silence.as_nanos() / NANOS_PER_SECOND;
+            Span::from_nanos(over.saturating_mul(NANOS_PER_SECOND))
+        } else if self.is_after_timeout() {
             Span::from_nanos(whole.saturating_mul(NANOS_PER_SECOND))
         } else {
             self.silence
         }
+    }
+
+    /// Whether a proxy cut both sides that looks once a second which timeouts are over, so that it cuts at any moment of the
+    /// second that follows (measured with Squid 5.7).
+    fn is_counted_in_seconds(&self) -> bool {
+        let software = self.proxy().and_then(|proxy| proxy.software);
+        matches!(software, Some(Software::Squid | Software::TrafficServer)) && self.ends_both_sides()
     }
 
     /// How much sooner a timer may fire than its length after the last byte.

@@ -18,8 +18,11 @@ pub(super) fn meaning(status: u16, by: Maker, software: Option<Software>) -> Opt
         403 if by_proxy && software == Some(Software::Envoy) => {
             "Envoy answers 403 to upgrades that its upgrade_configs do not list."
         }
+        403 if by_proxy => "403 from a proxy means a rule of its own, or a list of allowed addresses.",
         403 => {
-            "403 usually means a list of allowed origins or addresses, or a firewall for web applications."
+            "403 usually means a list of allowed origins or addresses, or a firewall for web applications. Servers of ASGI \
+             (uvicorn, Hypercorn, Daphne) also answer so where the application does not accept, as at a path that it does not \
+             know."
         }
         404 if by_proxy => "404 from a proxy means that none of its routes has this path.",
         404 => {
@@ -35,12 +38,21 @@ pub(super) fn meaning(status: u16, by: Maker, software: Option<Software>) -> Opt
         429 => {
             "429 means too many requests: often clients that reconnect without a pause after another failure."
         }
+        500 if by_proxy && software == Some(Software::Apache) => {
+            "Apache answers 500 itself where it cannot speak what ProxyPass names: https:// and wss:// need SSLProxyEngine \
+             On, ws:// needs mod_proxy_http or mod_proxy_wstunnel."
+        }
+        500 if by_proxy => "500 from a proxy means that something in its own configuration fails.",
         500 => "500 means that the code behind this path failed: its own log knows why.",
         501 => "501 means that the server does not do what the request asks for.",
         502 if by_proxy && software == Some(Software::Apache) => {
             "Apache answers 502 when the upstream's answer is not acceptable, and also when it takes too long."
         }
         502 => "502 means that a proxy got no acceptable answer from its upstream.",
+        503 if by_proxy && software == Some(Software::Nginx) => {
+            "nginx answers 503 itself where a limit is reached (limit_req, limit_conn) or its configuration says so (return \
+             503); an upstream that is down makes it 502."
+        }
         503 if by_proxy && matches!(software, Some(Software::Haproxy | Software::Apache)) => {
             "HAProxy and Apache answer 503 when no upstream can be reached."
         }

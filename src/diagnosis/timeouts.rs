@@ -60,6 +60,12 @@ const KNOWN: &[KnownTimeout] = &[
         is_lifetime: false,
     },
     KnownTimeout { seconds: 300, setting: "Envoy's stream_idle_timeout", is_lifetime: false },
+    KnownTimeout {
+        seconds: 600,
+        setting: "Traffic Server's proxy.config.websocket.no_activity_timeout",
+        is_lifetime: false,
+    },
+    KnownTimeout { seconds: 900, setting: "Squid's read_timeout", is_lifetime: false },
     KnownTimeout { seconds: 3600, setting: "the idle_timeout of Envoy's TCP proxy", is_lifetime: false },
 ];
 

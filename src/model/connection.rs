@@ -2,7 +2,9 @@
 
 use crate::decode::Half;
 use crate::points::{HalfPassage, Passage};
-use crate::protocol::{Attempt, Exchanges, ProxyProtocol, Role, Spoken, StreamFacts, TlsFacts};
+use crate::protocol::{
+    Attempt, Exchanges, ForeignAnswer, ProxyProtocol, Role, Spoken, StreamFacts, TlsFacts,
+};
 use crate::tcp::{ConnectionFacts, EndedBy, HalfFacts};
 use crate::units::{Endpoint, PacketNumber, Span, Timestamp};
 
@@ -21,6 +23,8 @@ pub struct Connection {
     pub tls: Option<Box<TlsFacts>>,
     /// A header of the PROXY protocol before the first request.
     pub proxy_protocol: Option<ProxyProtocol>,
+    /// What the server said, if that is no HTTP and nobody asked it for anything.
+    pub greeting: Option<Box<ForeignAnswer>>,
     /// What two points of capture show of it, if there are two.
     pub passage: Option<Box<Passage>>,
     client: Half,
@@ -34,8 +38,8 @@ impl Connection {
         let port = |half| tcp.flow.endpoint(half).port;
         let higher_port = if port(Half::Lo) > port(Half::Hi) { Half::Lo } else { Half::Hi };
         let client = stream.client.or(tcp.opening.opener).unwrap_or(higher_port);
-        let StreamFacts { spoken, attempts, exchanges, tls, proxy_protocol, .. } = stream;
-        Self { tcp, spoken, attempts, exchanges, tls, proxy_protocol, passage: None, client }
+        let StreamFacts { spoken, attempts, exchanges, tls, proxy_protocol, greeting, .. } = stream;
+        Self { tcp, spoken, attempts, exchanges, tls, proxy_protocol, greeting, passage: None, client }
     }
 
     /// Its name: the number of its first packet.

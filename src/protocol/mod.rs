@@ -168,6 +168,8 @@ pub struct StreamFacts {
     pub tls: Option<Box<TlsFacts>>,
     /// A header of the PROXY protocol before the first request.
     pub proxy_protocol: Option<ProxyProtocol>,
+    /// What the server said, if that is no HTTP and nobody asked it for anything.
+    pub greeting: Option<Box<ForeignAnswer>>,
 }
 
 /// What a connection spoke in the end.

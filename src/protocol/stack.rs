@@ -133,6 +133,10 @@ impl Stack {
             Layer::Tls(ref tls) => Spoken::Opaque(tls.reason()),
             Layer::Opaque(reason, _) => Spoken::Opaque(reason),
         };
+        let greeting = match &mut self.layer {
+            Layer::Probe(Some(probe)) => probe.take_greeting(),
+            _ => None,
+        };
         let Trail { attempts, exchanges, tls } = self.take_trail();
         let counted = attempts.iter().filter(|attempt| !attempt.midstream);
         context.let_heads_go(counted.map(Attempt::kept_bytes).sum());
@@ -144,6 +148,7 @@ impl Stack {
             exchanges: exchanges.map(|exchanges| *exchanges).unwrap_or_default(),
             tls,
             proxy_protocol: self.preface,
+            greeting,
         }
     }
 

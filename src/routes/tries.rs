@@ -60,7 +60,13 @@ fn is_without_request(connection: &Connection) -> bool {
     let is_refused_http_2 = connection.spoken == Spoken::Opaque(OpaqueReason::Http2)
         && connection.half(Role::Server).payload_bytes == 0
         && connection.closed_by() == Some(Role::Server);
-    is_plain && (is_silent || is_refused_http_2 || connection.spoken == Spoken::Opaque(OpaqueReason::Tls))
+    // Some proxies send no request to a server that speaks first (nginx).
+    let is_greeted = says_nothing && connection.greeting.is_some();
+    is_plain
+        && (is_silent
+            || is_greeted
+            || is_refused_http_2
+            || connection.spoken == Spoken::Opaque(OpaqueReason::Tls))
 }
 
 fn failed(capture: &Capture, trace: &Trace<'_>, end: Timestamp) -> bool {
@@ -75,6 +81,7 @@ fn belongs(connection: &Connection, trace: &Trace<'_>) -> bool {
     let began = began(connection);
     let soon = began.since(trace.began) <= FORWARDING_PATIENCE;
     let is_late_success = connection.tcp.opening.opened == Opened::Handshake
+        && connection.greeting.is_none()
         && connection
             .tcp
             .ending

@@ -1,10 +1,13 @@
 //! A server speaks another protocol than HTTP/1.
 
-use crate::diagnosis::finding::Finding;
+use crate::diagnosis::answers;
+use crate::diagnosis::finding::{Blame, Finding};
 use crate::diagnosis::rule::{Check, Rule, Severity};
 use crate::diagnosis::view::RouteView;
 use crate::diagnosis::waiting;
-use crate::protocol::ForeignAnswer;
+use crate::diagnosis::words;
+use crate::model::Connection;
+use crate::protocol::{ForeignAnswer, Role};
 
 /// A server speaks another protocol than HTTP/1.
 pub(super) static RULE: Rule = Rule {
@@ -51,7 +54,7 @@ Other protocols mean that the port is not the one that was meant.
 fn check(route: &RouteView<'_>) -> Option<Finding> {
     let innermost = || route.legs().filter(|leg| !route.is_handed_on(leg));
     let is_it = |leg: &&_| leg_answers(leg).is_some();
-    let leg = innermost().find(is_it)?;
+    let Some(leg) = innermost().find(is_it) else { return speaks_first(route) };
     let foreign = leg_answers(leg)?;
     let request = waiting::request_line(route, leg);
     let when = if leg.request_packet().is_some_and(|asked| foreign.origin.packet < asked) {
@@ -60,18 +63,9 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
         format!("in answer to {request}")
     };
     let (headline, said, advice) = if foreign.is_http_2() {
-        (
-            "speaks HTTP/2 where HTTP/1.1 is asked for",
-            format!("It sends a SETTINGS frame of HTTP/2 {when}, and no status."),
-            "WebSockets begin with a request of HTTP/1.1: this port has to speak that. nginx before 1.25.1 speaks HTTP/2 \
-             alone where listen has http2 and no ssl: leave http2 out there.",
-        )
+        (HTTP_2, format!("It sends a SETTINGS frame of HTTP/2 {when}, and no status."), SPEAK_HTTP_1)
     } else {
-        (
-            "answers with something that is not HTTP",
-            format!("What it sends {when} begins with {}.", begins(route, foreign)),
-            "Is it the right port? Another service seems to listen there.",
-        )
+        (NOT_HTTP, format!("What it sends {when} begins with {}.", begins(route, foreign)), RIGHT_PORT)
     };
     let finding = Finding::new(&RULE, route.answerer(leg), headline)
         .saying(said)
@@ -82,10 +76,45 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
     Some(if route.has_failed() { finding } else { finding.at_most(Severity::Warning) })
 }
 
+/// An upstream that speaks before the proxy has sent a request, which it never does then.
+fn speaks_first(route: &RouteView<'_>) -> Option<Finding> {
+    let is_failed = route.has_failed() || route.first.attempt.response.is_none();
+    let (connection, greeting) = route
+        .tries
+        .iter()
+        .filter(|connection| begins_seen(connection))
+        .find_map(|connection| Some((connection, connection.greeting.as_deref()?)))
+        .filter(|_| is_failed)?;
+    let upstream = connection.endpoint(Role::Server);
+    let proxy = words::begin(&Blame::proxy(&answers::opener(route, connection)).spoken());
+    let (headline, said, advice) = if greeting.is_http_2() {
+        (HTTP_2, "a SETTINGS frame of HTTP/2".to_owned(), SPEAK_HTTP_1)
+    } else {
+        (NOT_HTTP, begins(route, greeting), RIGHT_PORT)
+    };
+    let made = route.first.status().map(|status| format!("The client gets {status}."));
+    Some(
+        Finding::new(&RULE, Blame::Upstream(upstream), headline)
+            .saying(format!(
+                "{proxy} opens a connection to it, and before it is asked it sends {said}; no request follows."
+            ))
+            .saying_also(made)
+            .shown_by(route.first.packets())
+            .shown_by([connection.id(), greeting.origin.packet])
+            .advising(advice),
+    )
+}
+
 /// What the server of a leg sends instead of an answer, if the capture lacks none.
 fn leg_answers<'a>(leg: &crate::diagnosis::LegView<'a>) -> Option<&'a ForeignAnswer> {
     let is_told = leg.attempt.response.is_none() && leg.request.is_some() && !leg.is_doubtful();
+    let is_told = is_told && begins_seen(leg.connection);
     leg.attempt.foreign.as_deref().filter(|_| is_told)
+}
+
+/// Whether the answer to the SYN is there: without it nobody can tell where the server's bytes begin.
+const fn begins_seen(connection: &Connection) -> bool {
+    connection.tcp.opening.connect.is_some()
 }
 
 /// Its first line, if that is text, or its first bytes.
@@ -98,6 +127,12 @@ fn begins(route: &RouteView<'_>, foreign: &ForeignAnswer) -> String {
         foreign.start.iter().take(SHOWN_BYTES).map(|byte| format!("{byte:02x}")).collect();
     format!("the bytes {}", bytes.join(" "))
 }
+
+const HTTP_2: &str = "speaks HTTP/2 where HTTP/1.1 is asked for";
+const NOT_HTTP: &str = "answers with something that is not HTTP";
+const SPEAK_HTTP_1: &str = "WebSockets begin with a request of HTTP/1.1: this port has to speak that. nginx before 1.25.1 \
+    speaks HTTP/2 alone where listen has http2 and no ssl: leave http2 out there.";
+const RIGHT_PORT: &str = "Is it the right port? Another service seems to listen there.";
 
 const SHOWN_BYTES: usize = 12;
 
@@ -182,6 +217,24 @@ mod tests {
         );
         let finding = script.finding("answer-not-http").unwrap();
         assert_eq!(finding.detail[1], "nginx 1.22.1 (10.77.2.1) makes 502 of it.");
+    }
+
+    #[test]
+    fn an_upstream_that_speaks_first_is_named_where_the_proxy_sends_no_request() {
+        for (greeting, expected) in [
+            (SETTINGS, "speaks HTTP/2 where HTTP/1.1 is asked for"),
+            (b"220 mail.example.test\r\n", "answers with something that is not HTTP"),
+        ] {
+            let mut script = Script::default();
+            let mut client = script.connect(CLIENT, PROXY);
+            script.say(&mut client, From::Client, request());
+            let mut upstream = script.connect(PROXY_OUT, UPSTREAM);
+            script.say(&mut upstream, From::Server, greeting).wait_ms(8_000);
+            script.close(&mut client, From::Client).close(&mut upstream, From::Client);
+            let upstream = "error answer-not-http: the upstream 10.77.2.2:3000";
+            assert_eq!(script.leading(), format!("{upstream} {expected}"));
+            assert_eq!(script.rules().len(), 1);
+        }
     }
 
     #[test]

@@ -209,8 +209,13 @@ const SPREAD: Span = Span::from_millis(1_000);
 mod tests {
     use crate::diagnosis::testing::*;
 
-    /// A session over a proxy that says what it is, `number` of several.
+    /// A session over nginx, `number` of several.
     fn session(script: &mut Script, number: u16) -> (Talk, Talk) {
+        session_over(script, "nginx/1.22.1", number)
+    }
+
+    /// A session over a proxy that says what it is, `number` of several.
+    fn session_over(script: &mut Script, proxy: &str, number: u16) -> (Talk, Talk) {
         let letter = char::from(b'd' + u8::try_from(number).unwrap());
         let key = KEY.replacen('d', &letter.to_string(), 1);
         let accept = crate::protocol::accept_for(key.as_bytes());
@@ -221,16 +226,21 @@ mod tests {
         let mut upstream = script.connect(&format!("10.77.2.1:{}", 40_000 + number), UPSTREAM);
         script.say(&mut upstream, From::Client, &request);
         script.say(&mut upstream, From::Server, &answer);
-        let server = answer.replace("Upgrade: websocket", "Server: nginx/1.22.1\r\nUpgrade: websocket");
+        let server = answer.replace("Upgrade: websocket", &format!("Server: {proxy}\r\nUpgrade: websocket"));
         script.say(&mut client, From::Server, server);
         (client, upstream)
     }
 
     /// That many sessions, one after the other, each cut by the proxy after a silence.
     fn cut(silences_ms: &[u64]) -> Script {
+        cut_by("nginx/1.22.1", silences_ms)
+    }
+
+    /// The same by another proxy.
+    fn cut_by(proxy: &str, silences_ms: &[u64]) -> Script {
         let mut script = Script::default();
         for (number, silence_ms) in silences_ms.iter().enumerate() {
-            let (mut client, mut upstream) = session(&mut script, u16::try_from(number).unwrap());
+            let (mut client, mut upstream) = session_over(&mut script, proxy, u16::try_from(number).unwrap());
             script.say(&mut client, From::Client, text_frame(From::Client, "hello"));
             script.wait_ms(*silence_ms);
             script.close(&mut client, From::Server).close(&mut upstream, From::Client);
@@ -304,6 +314,23 @@ mod tests {
         let (mut other, _) = session(&mut script, 1);
         script.wait_ms(60_000).close(&mut one, From::Server).close(&mut other, From::Server);
         assert_eq!(script.rules(), ["idle-timeout"]);
+    }
+
+    #[test]
+    fn a_proxy_that_counts_in_seconds_cuts_at_any_moment_of_the_next_one() {
+        let squid = "error idle-timeout: Squid 5.7 (10.77.2.1) cuts sessions that are silent for";
+        for (silences, expected) in [
+            // As measured with read_timeout 4 seconds.
+            (&[4_997, 4_260, 4_607][..], format!("{squid} 4 s")),
+            (&[900_700], format!("{squid} 15 min")),
+            // Once, after no default: it may have been anything.
+            (&[7_003], String::new()),
+            (&[7_603], String::new()),
+        ] {
+            let leading = cut_by("squid/5.7", silences).leading();
+            let leading = if leading.contains("idle-timeout") { leading } else { String::new() };
+            assert_eq!(leading, expected, "{silences:?}");
+        }
     }
 
     #[test]

@@ -5,7 +5,8 @@ use crate::diagnosis::rule::{Check, Rule, Severity};
 use crate::diagnosis::view::RouteView;
 use crate::diagnosis::waiting::{self, Unanswered};
 use crate::diagnosis::words;
-use crate::protocol::Role;
+use crate::model::Connection;
+use crate::protocol::{Role, ServerFirst};
 use crate::tcp::EndedBy;
 
 /// A server ends the connection without an answer, or an answer gets lost in a proxy.
@@ -44,7 +45,11 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
     if route.is_handed_on(waits.leg) {
         return swallowed(route, &waits);
     }
-    let is_servers_doing = !waits.is_ended_by(Role::Client) && route.tries.is_empty();
+    // What became of other tries is told by the rules on upstreams.
+    let is_encrypted = |connection: &&Connection| {
+        connection.tls.as_deref().is_some_and(|tls| matches!(tls.server, ServerFirst::Tls(_)))
+    };
+    let is_servers_doing = !waits.is_ended_by(Role::Client) && route.tries.iter().all(is_encrypted);
     if !is_servers_doing || waiting::comes_from_proxy(waits.leg) {
         return None;
     }
@@ -150,6 +155,20 @@ mod tests {
         let mut client = asked(&mut script);
         script.reset(&mut client, From::Server);
         assert!(script.leading().ends_with("resets the connection instead of answering"));
+    }
+
+    #[test]
+    fn a_proxy_that_hangs_up_after_it_spoke_tls_with_its_upstream_is_named() {
+        let mut script = Script::default();
+        let mut client = asked(&mut script);
+        let mut upstream = script.connect(PROXY_OUT, "10.77.2.2:8443");
+        script.say(&mut upstream, From::Client, client_hello());
+        script.say(&mut upstream, From::Server, [0x16, 3, 3, 0, 4, 2, 0, 0, 0]);
+        script.say(&mut upstream, From::Client, [0x17; 90]).close(&mut upstream, From::Server);
+        script.close(&mut client, From::Server);
+        let sentence = "closes the connection instead of answering";
+        assert!(script.leading().ends_with(sentence), "{}", script.leading());
+        assert_eq!(script.rules(), ["no-response"]);
     }
 
     #[test]

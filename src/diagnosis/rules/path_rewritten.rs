@@ -2,6 +2,7 @@
 
 use crate::diagnosis::answers::{self, Maker};
 use crate::diagnosis::finding::{Blame, Finding};
+use crate::diagnosis::forwarding;
 use crate::diagnosis::gates;
 use crate::diagnosis::recipes::{self, Site};
 use crate::diagnosis::redirects::{self, Kind};
@@ -18,8 +19,9 @@ pub(super) static RULE: Rule = Rule {
     page: "\
 ## What it sees
 
-The path after the proxy is another one than before it: a prefix is gone, added, there twice, or there are two slashes.
-The upstream answers 404, 405, a web page or a redirect. A changed path that works gives no finding.
+The path after the proxy is another one than before it: a prefix is gone, added, there twice, or there are two
+slashes. The upstream answers 404, 405, a web page or a redirect, or the `400 Bad Request` of the library ws for
+Node.js. A changed path that works gives no finding.
 
 ## Why it breaks
 
@@ -56,6 +58,8 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
         // JSON with a 404 comes from code that was found.
         404 => !answers::looks_like_data(leg),
         405 => true,
+        // So says the library ws for Node.js of a path that is not the one of its option `path`.
+        400 => leg.body() == b"Bad Request" && forwarding::asks_rightly(leg),
         200 => answers::is_page(leg),
         _ => is_elsewhere,
     };
@@ -161,7 +165,8 @@ mod tests {
     fn a_path_that_comes_out_wrong_is_told() {
         let lost = answer("404 Not Found", &[], "no such path");
         let page = answer("200 OK", &[("Content-Type", "text/html")], "<html>");
-        for reply in [&lost, &page, &answer("405 Method Not Allowed", &[], "")] {
+        let other_path = answer("400 Bad Request", &[], "Bad Request");
+        for reply in [&lost, &page, &answer("405 Method Not Allowed", &[], ""), &other_path] {
             let script = through("/api/live?a=b", "/live?a=b", reply);
             let expected = "error path-rewritten: nginx 1.22.1 (10.77.2.1) takes /api off the path, and the upstream does \
                             not serve what comes out";
@@ -183,6 +188,7 @@ mod tests {
             ("/live", "/live", lost),
             ("/api/live", "/live", answer("404 Not Found", &[], "{\"error\":\"no session\"}")),
             ("/api/live", "/live", answer("500 Oops", &[], "")),
+            ("/api/live", "/live", answer("400 Bad Request", &[], "no such session")),
         ] {
             assert!(through(target, forwarded, &reply).finding("path-rewritten").is_none(), "{reply}");
         }

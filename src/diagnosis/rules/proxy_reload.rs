@@ -74,7 +74,7 @@ fn judge(members: &[&End<'_, '_>]) -> Option<Finding> {
     let stopped =
         if is_proxy { "A reload or a restart does that." } else { "A restart or a deployment does that." };
     // Without the other side of the proxy nobody sees who was first.
-    let passed_on = is_proxy && members.iter().all(|end| !end.route.has_hops());
+    let passed_on = is_proxy && members.iter().all(|end| !end.route.has_hops() && end.over_tls().is_none());
     let finding = Finding::new(&RULE, example.who.clone(), "ends several sessions at the same moment")
         .at_most(if is_sure { Severity::Error } else { Severity::Warning })
         .about(About::Routes(members.iter().map(|end| end.route.index).collect()))

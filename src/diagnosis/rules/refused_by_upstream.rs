@@ -1,7 +1,7 @@
 //! The application answers with a status other than 101.
 
 use crate::diagnosis::answers::{self, Answer, Maker};
-use crate::diagnosis::finding::Finding;
+use crate::diagnosis::finding::{Finding, Fix};
 use crate::diagnosis::forwarding;
 use crate::diagnosis::recipes::{self, Site};
 use crate::diagnosis::rule::{Check, Rule, Severity};
@@ -63,9 +63,22 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
     } else {
         finding
     };
+    let finding = finding.mended_by(lacks_library(&answer));
     Some(match answer.look_behind() {
         Some(advice) => finding.advising(advice),
         None => finding,
+    })
+}
+
+/// uvicorn takes an upgrade for an ordinary request if it has no library for WebSockets, and applications serve none at
+/// that path. With one it answers 403 for paths that they do not know (measured with 0.54 and Starlette).
+fn lacks_library(answer: &Answer<'_, '_>) -> Option<Fix> {
+    let is_uvicorn = answer.leg.answered("server") == Some(b"uvicorn");
+    let is_asked = answer.leg.request.is_some() && forwarding::asks_rightly(answer.leg);
+    (is_uvicorn && is_asked && answer.status == 404).then(|| Fix {
+        target: "uvicorn",
+        place: "its environment; without a library for WebSockets it answers 404 for all of them".to_owned(),
+        text: "pip install 'uvicorn[standard]'   # and no --ws none".to_owned(),
     })
 }
 
@@ -122,6 +135,22 @@ mod tests {
         assert!(finding.detail[1].starts_with("429 means too many requests"), "{:?}", finding.detail);
         assert!(finding.advice.is_empty());
         assert_eq!(finding.packets.len(), 4);
+    }
+
+    #[test]
+    fn uvicorn_without_a_library_is_told_what_it_lacks() {
+        for (status, server, is_told) in [
+            ("404 Not Found", "uvicorn", true),
+            ("403 Forbidden", "uvicorn", false),
+            ("404 Not Found", "gunicorn", false),
+        ] {
+            let mut script = Script::default();
+            let mut client = script.connect(CLIENT, UPSTREAM);
+            script.say(&mut client, From::Client, request());
+            script.say(&mut client, From::Server, answer(status, &[("Server", server)], "Not Found"));
+            let finding = script.finding("refused-by-upstream").unwrap();
+            assert_eq!(finding.fixes.iter().any(|fix| fix.target == "uvicorn"), is_told, "{status} {server}");
+        }
     }
 
     #[test]

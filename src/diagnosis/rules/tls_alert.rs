@@ -1,25 +1,33 @@
 //! A TLS handshake fails with an alert.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
+use crate::diagnosis::answers;
 use crate::diagnosis::finding::{About, Blame, Finding};
 use crate::diagnosis::rule::{Check, Rule, Severity};
 use crate::diagnosis::view::{CaptureView, RouteView};
 use crate::model::Connection;
 use crate::protocol::{Role, ServerFirst, TlsAlert};
+use crate::units::{Endpoint, Origin};
 
 /// A TLS handshake fails with an alert.
 pub(super) static RULE: Rule = Rule {
     name: "tls-alert",
     code: "WS411",
     severity: Severity::Error,
-    summary: "a TLS handshake fails, and an alert gives the reason",
+    summary: "a TLS handshake fails: an alert gives the reason, or a side leaves it",
     page: "\
 ## What it sees
 
 A ClientHello, and a fatal alert that is not encrypted, from either side (RFC 8446 section 6). Alerts after the keys
 are in use cannot be read; with TLS 1.3 these are most of those about certificates. It is an error where it made a
 proxy fail an attempt, or where no attempt at all is seen; elsewhere it is a warning.
+
+Or no such alert, and the opener ends the connection when it has the other side's certificate: after its ClientHello it
+sent nothing, or no more than an encrypted alert is long, and so no Finished. It is an error where a proxy does that and
+fails an attempt. Of a client it is told if no attempt at all is seen and none of its handshakes with that server comes
+further: as a warning if it does so again and again, else as a note.
 
 ## Why it breaks
 
@@ -50,8 +58,14 @@ fn check(view: &CaptureView<'_>) -> Vec<Finding> {
     for route in &view.routes {
         tried.extend(&route.route.tries);
         let failed = route.tries.iter().find_map(|connection| Some((connection, fatal(connection)?)));
+        let left = || route.tries.iter().find_map(|connection| Some((connection, left(connection)?)));
         if let Some((connection, alert)) = failed {
             let finding = judge(connection, &alert, Some(route)).shown_by(route.first.packets());
+            findings.push(finding.about(About::Routes(vec![route.index])));
+        } else if let Some((connection, end)) =
+            left().filter(|_| route.first.status().is_none_or(|status| status >= 500))
+        {
+            let finding = broken_off(connection, end, Some(route)).shown_by(route.first.packets());
             findings.push(finding.about(About::Routes(vec![route.index])));
         }
     }
@@ -62,6 +76,9 @@ fn check(view: &CaptureView<'_>) -> Vec<Finding> {
             findings.push(finding.about(About::Connections(vec![at])));
         }
     }
+    if view.routes.is_empty() {
+        findings.extend(clients_that_leave(view));
+    }
     findings
 }
 
@@ -71,6 +88,74 @@ fn fatal(connection: &Connection) -> Option<TlsAlert> {
     let alert = tls.alert.filter(|alert| alert.level == FATAL)?;
     let speaks_tls = matches!(tls.server, ServerFirst::Tls(_));
     (speaks_tls && !matches!(alert.description, CLOSE_NOTIFY | USER_CANCELED)).then_some(alert)
+}
+
+/// A connection by its place, and its end in the middle of the handshake.
+type Left<'a> = (usize, &'a Connection, Origin);
+
+/// Those none of whose handshakes with a server comes to its end.
+fn clients_that_leave(view: &CaptureView<'_>) -> Vec<Finding> {
+    let place = |connection: &Connection| {
+        (connection.endpoint(Role::Client).address, connection.endpoint(Role::Server))
+    };
+    let mut groups: BTreeMap<(IpAddr, Endpoint), Vec<Left<'_>>> = BTreeMap::new();
+    for (at, connection) in view.capture.connections.iter().enumerate() {
+        if let Some(end) = left(connection).filter(|_| is_modern(connection)) {
+            groups.entry(place(connection)).or_default().push((at, connection, end));
+        }
+    }
+    for connection in view.capture.connections.iter().filter(|it| left(it).is_none()) {
+        if connection.half(Role::Server).payload_bytes > 0 {
+            groups.remove(&place(connection));
+        }
+    }
+    let judge = |group: Vec<Left<'_>>| {
+        let (_, connection, end) = group.first()?;
+        let severity = if group.len() > 1 { Severity::Warning } else { Severity::Note };
+        let about = About::Connections(group.iter().map(|(at, ..)| *at).collect());
+        Some(broken_off(connection, *end, None).at_most(severity).about(about))
+    };
+    groups.into_values().filter_map(judge).collect()
+}
+
+/// The end of a connection whose opener left when it had the server's hello. What it sent after its own hello is nothing, or
+/// as long as an encrypted alert: a record of 19 bytes (RFC 8446 section 5.2), with the `ChangeCipherSpec` of RFC 8446
+/// appendix D.4 or without. A `Finished` is longer.
+fn left(connection: &Connection) -> Option<Origin> {
+    let tls = connection.tls.as_deref().filter(|tls| tls.client_hello.is_some() && tls.alert.is_none())?;
+    let lacks = |role| connection.half(role).missing_bytes > 0;
+    let is_whole = !tls.is_cut
+        && !lacks(Role::Client)
+        && !lacks(Role::Server)
+        && connection.tcp.opening.connect.is_some();
+    let sent = connection.half(Role::Client).payload_bytes.checked_sub(tls.client_hello_bytes)?;
+    let is_left = matches!(sent, 0 | 24 | 30) && matches!(tls.server, ServerFirst::Tls(_));
+    let ending = connection.tcp.ending.filter(|_| connection.closed_by() == Some(Role::Client))?;
+    (is_whole && is_left).then_some(ending.origin)
+}
+
+/// Whether a client offers what is in use. Health checks that send a hello to see it answered offer less (`ssl-hello-chk`
+/// of HAProxy: SSL 3.0).
+fn is_modern(connection: &Connection) -> bool {
+    connection.tls.as_deref().and_then(|tls| tls.version_offered) >= Some(TLS_1_2)
+}
+
+fn broken_off(connection: &Connection, end: Origin, route: Option<&RouteView<'_>>) -> Finding {
+    let (client, server) = (connection.endpoint(Role::Client), connection.endpoint(Role::Server));
+    let proxy = route.map(|route| answers::opener(route, connection));
+    let who = proxy.as_ref().map_or(Blame::Client(client.address), Blame::proxy);
+    let other = if route.is_some() { Blame::Upstream(server) } else { Blame::Server(server) };
+    let made = route.and_then(|route| route.first.status());
+    let hello = connection.tls.as_deref().and_then(|tls| tls.client_hello);
+    Finding::new(&RULE, who, format!("breaks off the TLS handshake with {}", other.spoken()))
+        .saying("It has the other side's hello and certificate, and ends the connection before it agrees to them.")
+        .saying_also(made.map(|status| format!("Its client gets {status}.")))
+        .shown_by(hello.map(|hello| hello.packet))
+        .shown_by([end.packet])
+        .advising(
+            "Most often it does not trust the certificate: self-signed, outdated, for another name, or of an authority that \
+             it does not know. Its log says which; of a browser, the console.",
+        )
 }
 
 fn judge(connection: &Connection, alert: &TlsAlert, route: Option<&RouteView<'_>>) -> Finding {
@@ -138,6 +223,7 @@ fn meaning(description: u8) -> Option<&'static str> {
     })
 }
 
+const TLS_1_2: u16 = 0x0303;
 const FATAL: u8 = 2;
 const CLOSE_NOTIFY: u8 = 0;
 const USER_CANCELED: u8 = 90;
@@ -190,6 +276,73 @@ mod tests {
         let upstream =
             "error tls-alert: the upstream 10.77.2.2:8443 ends the TLS handshake: unrecognized_name";
         assert_eq!(script.leading(), upstream);
+    }
+
+    /// A hello that names a host (RFC 6066 section 3), in a record.
+    fn hello_for_a_host() -> Vec<u8> {
+        let name = b"\0\0\0\x06\0\x04\0\0\x01a";
+        let mut body = [&[3, 3][..], &[7; 32], &[0, 0, 2, 0x13, 1, 1, 0, 0, 10], name].concat();
+        body.splice(0..0, [1, 0, 0, u8::try_from(body.len()).unwrap()]);
+        body.splice(0..0, [0x16, 3, 1, 0, u8::try_from(body.len()).unwrap()]);
+        body
+    }
+
+    /// A handshake that the client leaves, after this.
+    fn leaves(script: &mut Script, client: &str, server: &str, after: &[u8]) {
+        let mut talk = script.connect(client, server);
+        script.say(&mut talk, From::Client, hello_for_a_host()).say(&mut talk, From::Server, SERVER_HELLO);
+        if !after.is_empty() {
+            script.say(&mut talk, From::Client, after);
+        }
+        script.close(&mut talk, From::Client);
+    }
+
+    const ENCRYPTED_ALERT: [u8; 24] =
+        [0x17, 3, 3, 0, 19, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1];
+
+    #[test]
+    fn who_leaves_in_the_middle_of_a_handshake_is_told() {
+        let sentence =
+            "tls-alert: the client 10.77.1.2 breaks off the TLS handshake with the server 10.77.1.1:443";
+        for after in [&[][..], &ENCRYPTED_ALERT] {
+            let mut script = Script::default();
+            leaves(&mut script, CLIENT, "10.77.1.1:443", after);
+            assert_eq!(script.leading(), format!("note {sentence}"));
+            leaves(&mut script, "10.77.1.2:50001", "10.77.1.1:443", after);
+            assert_eq!(script.leading(), format!("warning {sentence}"));
+            // It comes further another time: it may have thought better of it.
+            leaves(&mut script, "10.77.1.2:50002", "10.77.1.1:443", &[0x17; 58]);
+            assert_eq!(script.rules(), [""; 0]);
+        }
+        // A health check.
+        let mut script = Script::default();
+        let mut check = script.connect(CLIENT, "10.77.1.1:443");
+        let mut hello = hello_for_a_host();
+        hello[10] = 0;
+        script.say(&mut check, From::Client, hello).say(&mut check, From::Server, SERVER_HELLO);
+        script.reset(&mut check, From::Client);
+        assert_eq!(script.rules(), [""; 0]);
+    }
+
+    #[test]
+    fn a_proxy_that_does_not_trust_its_upstream_explains_its_503() {
+        let mut script = Script::default();
+        let mut client = script.connect(CLIENT, PROXY);
+        script.say(&mut client, From::Client, request());
+        leaves(&mut script, PROXY_OUT, "10.77.2.2:8443", &ENCRYPTED_ALERT);
+        let page = "<html><body><h1>503 Service Unavailable</h1>";
+        script.say(&mut client, From::Server, answer("503 Service Unavailable", &[], page));
+        assert_eq!(
+            script.leading(),
+            "error tls-alert: HAProxy (10.77.1.1) breaks off the TLS handshake with the upstream 10.77.2.2:8443"
+        );
+        // Node.js: no word to the client either.
+        let mut script = Script::default();
+        let mut client = script.connect(CLIENT, PROXY);
+        script.say(&mut client, From::Client, request());
+        leaves(&mut script, PROXY_OUT, "10.77.2.2:8443", b"");
+        script.close(&mut client, From::Server);
+        assert!(script.leading().starts_with("error tls-alert: the proxy 10.77."), "{}", script.leading());
     }
 
     #[test]

@@ -47,7 +47,11 @@ fn check(view: &ConnectionView<'_>) -> Option<Finding> {
         RefusesTls::WithStatus(..) => Severity::Error,
         RefusesTls::ByClosing(_) if view.servers.speaks_plaintext(server) => Severity::Warning,
         // Nobody is seen to get a word out of it, neither in TLS nor in plaintext.
-        RefusesTls::ByClosing(_) if !view.servers.says_something(server) => Severity::Note,
+        RefusesTls::ByClosing(_)
+            if !view.servers.says_something(server) && connection.tcp.opening.connect.is_some() =>
+        {
+            Severity::Note
+        }
         RefusesTls::WithOther(_) | RefusesTls::ByClosing(_) => return None,
     };
     let hello = connection.tls.as_deref().and_then(|tls| tls.client_hello);

@@ -10,6 +10,8 @@ use crate::units::Origin;
 pub struct TlsFacts {
     /// Where the client's first record begins, if it is a `ClientHello`; none for an answer to plain HTTP.
     pub client_hello: Option<Origin>,
+    /// How long that record is, its header included.
+    pub client_hello_bytes: u64,
     /// What the server's first bytes are.
     pub server: ServerFirst,
     /// The host that the client asks for (RFC 6066 section 3).

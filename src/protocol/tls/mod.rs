@@ -226,6 +226,8 @@ impl Tls {
         }
         if is_first && by == Role::Client && record.message == Some(record::CLIENT_HELLO) {
             self.facts.client_hello = Some(origin);
+            let read = self.side(half).have as u64;
+            self.facts.client_hello_bytes = read.saturating_add(u64::from(record.remaining));
             self.client_hello = Some(HelloReader::new(true));
         }
         if is_first && by == Role::Server && record.message == Some(record::SERVER_HELLO) {
