@@ -206,8 +206,15 @@ fn a_file_that_says_something_of_itself_is_quoted() {
         &[0; 4],
     ]
     .concat();
+    let keys = |of: u32, length: u32| {
+        [&of.to_le_bytes()[..], &length.to_le_bytes(), &vec![b'k'; length as usize]].concat()
+    };
     file.block(5, &statistics)
-        .block(10, &[&0x544C_534B_u32.to_le_bytes()[..], &[4, 0, 0, 0], b"keys"].concat());
+        .block(10, &keys(0x544C_534B, 4))
+        .block(10, &keys(0x5747_4B4C, 8))
+        // More than any buffer holds.
+        .block(10, &keys(0x544C_534B, 40_000_000))
+        .block(10, &keys(7, 4));
     let (text, json) = program::reports("x.pcapng", &file.bytes, &[]);
     let text = words(&text);
     for said in [
@@ -215,7 +222,7 @@ fn a_file_that_says_something_of_itself_is_quoted() {
         "were dropped while it was captured",
         "x.pcapng: comment: on the proxy",
         "x.pcapng: comment on packet 1: hi",
-        "1 block of keys of encrypted connections",
+        "it carries 2 blocks of TLS keys, 1 block of WireGuard keys, 1 block of other keys, which are not used",
     ] {
         assert!(text.contains(said), "{said}: {text}");
     }
@@ -223,7 +230,8 @@ fn a_file_that_says_something_of_itself_is_quoted() {
     let said = &json.last().unwrap()["files"][0];
     assert_eq!(said["interfaces"][0]["dropped"], 9);
     assert_eq!(said["comments"][1]["packet"], 1);
-    assert_eq!(said["secrets"], 1);
+    assert_eq!(said["secrets"], 4);
+    assert_eq!(said["secrets_for"], serde_json::json!({"TLS": 2, "WireGuard": 1, "other": 1}));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What a capture file says of itself, beside its packets.
 
+use std::collections::BTreeMap;
+
 use super::block::LinkType;
 use super::clock::Standpoint;
 use crate::limits;
@@ -20,8 +22,8 @@ pub struct FileFacts {
     pub comments: Vec<Comment>,
     /// Comments past that limit.
     pub comments_untold: u64,
-    /// Blocks with keys of encrypted connections. They are not used.
-    pub secrets: u64,
+    /// Blocks with keys of encrypted connections, by what they are for. They are not used.
+    pub secrets: BTreeMap<Secrets, u64>,
     /// Where it was captured, beside the others.
     pub standpoint: Standpoint,
 }
@@ -35,6 +37,45 @@ pub struct InterfaceFacts {
     pub link: LinkType,
     /// Packets that it, or the system, dropped for want of room while it captured; none if the file does not say.
     pub dropped: Option<u64>,
+}
+
+/// What the keys of a block are for (pcapng section 4.7, and what Wireshark writes beside it).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "their names are in `name`")]
+pub enum Secrets {
+    Tls,
+    Ssh,
+    WireGuard,
+    ZigBee,
+    OpcUa,
+    Other,
+}
+
+impl Secrets {
+    /// By the number in the block.
+    pub(super) const fn of(number: u32) -> Self {
+        match &number.to_be_bytes() {
+            b"TLSK" => Self::Tls,
+            b"SSHK" => Self::Ssh,
+            b"WGKL" => Self::WireGuard,
+            b"ZNWK" | b"ZAPS" => Self::ZigBee,
+            b"UAKL" => Self::OpcUa,
+            _ => Self::Other,
+        }
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tls => "TLS",
+            Self::Ssh => "SSH",
+            Self::WireGuard => "WireGuard",
+            Self::ZigBee => "ZigBee",
+            Self::OpcUa => "OPC UA",
+            Self::Other => "other",
+        }
+    }
 }
 
 /// What somebody wrote into a capture, at most [`limits::FILE_TEXT_BYTES`] of it.
@@ -51,13 +92,18 @@ impl FileFacts {
     #[must_use]
     pub fn is_plain(&self) -> bool {
         let is_plain = |interface: &InterfaceFacts| interface.name.is_none() && interface.dropped.is_none();
-        self.interfaces.iter().all(is_plain) && self.comments.is_empty() && self.secrets == 0
+        self.interfaces.iter().all(is_plain) && self.comments.is_empty() && self.secrets.is_empty()
     }
 
     /// Packets that were dropped while it was captured, as far as the file says so.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.interfaces.iter().filter_map(|interface| interface.dropped).fold(0, u64::saturating_add)
+    }
+
+    pub(super) fn keys(&mut self, secrets: Secrets) {
+        let blocks = self.secrets.entry(secrets).or_default();
+        *blocks = blocks.saturating_add(1);
     }
 
     pub(super) fn describe(&mut self, interface: InterfaceFacts) {

@@ -27,7 +27,7 @@ mod zstd;
 pub use block::{Block, LinkType, PacketMeta};
 pub use clock::{Clock, Standpoint};
 pub use error::{CaptureError, Damage};
-pub use facts::{Comment, FileFacts, InterfaceFacts};
+pub use facts::{Comment, FileFacts, InterfaceFacts, Secrets};
 pub use file::CaptureFile;
 pub use files::{CaptureFiles, title};
 pub use filter::Filter;

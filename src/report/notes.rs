@@ -53,9 +53,16 @@ fn of_file(file: &FileFacts) -> Vec<String> {
     if let Some(more @ 1..) = comments.checked_sub(COMMENTS_SHOWN as u64) {
         said.push(format!("{name}: {} (Wireshark shows them)", count(more, "more comment")));
     }
-    if file.secrets > 0 {
-        let blocks = count(file.secrets, "block");
-        said.push(format!("{name}: {blocks} of keys of encrypted connections; they are not used"));
+    let kinds: Vec<String> = file
+        .secrets
+        .iter()
+        .map(|(secrets, blocks)| format!("{} of {} keys", count(*blocks, "block"), secrets.name()))
+        .collect();
+    if !kinds.is_empty() {
+        said.push(format!(
+            "{name}: it carries {}, which are not used: what is encrypted stays unread here (Wireshark decrypts it)",
+            kinds.join(", ")
+        ));
     }
     said
 }

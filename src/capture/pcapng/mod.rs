@@ -90,6 +90,9 @@ impl Pcapng {
                 return Stop::Lost(here, why);
             }
             if !blocks::fits(length) {
+                if kind == Kind::SECRETS {
+                    self.notes.other(kind, order, rest);
+                }
                 let huge = Huge { offset: here, length, left: u64::from(length).saturating_sub(4) };
                 if let Some(stop) = self.pass_over(huge, input, at) {
                     return stop;

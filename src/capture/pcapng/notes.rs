@@ -2,7 +2,7 @@
 
 use super::blocks::Kind;
 use crate::capture::LinkType;
-use crate::capture::facts::{FileFacts, InterfaceFacts, start_of};
+use crate::capture::facts::{FileFacts, InterfaceFacts, Secrets, start_of};
 use crate::capture::order::ByteOrder;
 use crate::units::PacketNumber;
 
@@ -62,10 +62,13 @@ impl Notes {
         }
     }
 
-    /// A block that has no packet.
+    /// A block that has no packet, or the start of a huge one.
     pub(super) fn other(&mut self, kind: Kind, order: ByteOrder, block: &[u8]) {
         match kind {
-            Kind::SECRETS => self.facts.secrets = self.facts.secrets.saturating_add(1),
+            Kind::SECRETS => {
+                let secrets = order.words(block).map_or(Secrets::Other, |[_, _, of]| Secrets::of(of));
+                self.facts.keys(secrets);
+            }
             Kind::STATISTICS => self.statistics(order, block),
             _ => {}
         }

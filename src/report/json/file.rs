@@ -1,5 +1,7 @@
 //! The files of a capture, where there are several or where one says something of itself.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::time::millis;
@@ -14,6 +16,9 @@ pub(super) struct FileView<'a> {
     interfaces: Vec<InterfaceView<'a>>,
     comments: Vec<CommentView<'a>>,
     secrets: u64,
+    /// The same by what they are for.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    secrets_for: BTreeMap<&'static str, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     point: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,7 +74,8 @@ fn view(file: &FileFacts) -> FileView<'_> {
         packets: file.packets,
         interfaces: interfaces.collect(),
         comments: comments.collect(),
-        secrets: file.secrets,
+        secrets: file.secrets.values().fold(0, |sum, blocks| sum.saturating_add(*blocks)),
+        secrets_for: file.secrets.iter().map(|(secrets, blocks)| (secrets.name(), *blocks)).collect(),
         point: file.standpoint.point,
         clock: file.standpoint.point.and_then(|_| clock(&file.standpoint.clock)),
     }
