@@ -81,7 +81,7 @@ pub const FRAGMENT_COPIES: Span = Span::from_millis(100);
 /// takes longer, however near the other side is.
 pub const COPY_PATIENCE: Span = Span::from_millis(1);
 
-/// The same where packets have an identification, by which a retransmission is told apart anyway. Timers of
+/// The same where packets have an identification or a time stamp, by which a retransmission is told apart anyway. Timers of
 /// retransmissions begin at 200 ms.
 pub const COPY_PATIENCE_NUMBERED: Span = Span::from_millis(100);
 

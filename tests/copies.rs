@@ -122,6 +122,53 @@ fn a_capture_with_each_packet_twice_tells_the_same() {
     }
 }
 
+/// The same conversation, so many times slower, with time stamps that tick once a millisecond.
+fn slower(packets: &[Packet], times: i64) -> Vec<Packet> {
+    let start = packets[0].nanos;
+    let slow = |packet: &Packet| {
+        let mut slow = Packet { nanos: start + (packet.nanos - start) * times, ..packet.clone() };
+        let option = slow.bytes.windows(4).position(|bytes| bytes == [1, 1, 8, 10]);
+        if let Some(at) = option {
+            let millis = u32::try_from((slow.nanos - start) / 1_000_000).unwrap();
+            slow.bytes[at + 4..at + 8].copy_from_slice(&(7_000 + millis).to_be_bytes());
+        }
+        slow
+    };
+    packets.iter().map(slow).collect()
+}
+
+#[test]
+fn copies_that_come_late_are_told_by_time_stamps() {
+    let folder = Folder::new();
+    let packets = packets::of(&program::root().join("captures/ipv6/client-eth.pcap"));
+    let packets = slower(&packets, 1_000);
+    let twice = |later: &dyn Fn(&Packet) -> Packet| {
+        let mut all: Vec<Packet> =
+            packets.iter().flat_map(|packet| [packet.clone(), later(packet)]).collect();
+        all.sort_by_key(|packet| packet.nanos);
+        json(&folder, "twice", &all)
+    };
+    let mut expected = json(&folder, "once", &packets);
+    without_copies(&mut expected);
+    let late = |packet: &Packet| Packet { nanos: packet.nanos + 6_000_000, ..packet.clone() };
+    let mut found = twice(&late);
+    assert_eq!(without_copies(&mut found), (14, 14));
+    found.last_mut().unwrap()["findings"] = Value::Array(Vec::new());
+    assert_eq!(expected, found);
+    // What is sent again has a stamp of that moment.
+    let mut found = twice(&|packet| {
+        let mut again = late(packet);
+        if let Some(at) = again.bytes.windows(4).position(|bytes| bytes == [1, 1, 8, 10]) {
+            again.bytes[at + 7] = again.bytes[at + 7].wrapping_add(6);
+        }
+        again
+    });
+    let retransmitted = |half: &str| found[0]["tcp"][half]["retransmitted"].as_u64().unwrap();
+    assert!(retransmitted("client") > 0 && retransmitted("server") > 0);
+    // A SYN has its stamp among other options.
+    assert!(without_copies(&mut found).1 <= 2);
+}
+
 #[test]
 fn copies_in_another_file_were_seen_at_another_point() {
     let folder = Folder::new();

@@ -5,12 +5,14 @@
 //! of IPv4. A packet with other addresses, as address translation makes it, is no copy but another connection's.
 //!
 //! A retransmission is another packet. In IPv4 it has another identification, since each packet takes the next one. Where
-//! there is none (IPv6, or 0), time decides: nobody retransmits within [`limits::COPY_PATIENCE`], unless told to by what
+//! there is none (IPv6, or 0), its time stamp is another one, unless the sender's clock stood still ([`Clock`]). Where that
+//! cannot be known either, time decides: nobody retransmits within [`limits::COPY_PATIENCE`], unless told to by what
 //! the other side sends, and then that stands between the two. Who is in doubt says that it is no copy.
 
 use std::hash::{BuildHasher, Hash, Hasher};
 
-use crate::decode::{Half, Segment};
+use super::stamps::{Clock, stamp};
+use crate::decode::{Flags, Half, Segment};
 use crate::limits;
 use crate::units::{Span, Timestamp};
 
@@ -21,6 +23,8 @@ pub struct Copies {
     sets: Vec<[Seen; WAYS]>,
     /// The latest packet of each half of a connection, by the hash of both; the newer of two takes the place.
     latest: Vec<(u64, u64)>,
+    /// The clock of each half whose packets have no identification, by the same hash; empty as long as there are none.
+    clocks: Vec<(u64, Clock)>,
     hasher: foldhash::fast::RandomState,
     /// Packets since the start, those that were not looked at included.
     packets: u64,
@@ -43,6 +47,7 @@ impl Default for Copies {
         Self {
             sets: vec![[Seen::default(); WAYS]; SETS],
             latest: vec![(0, 0); HALVES],
+            clocks: Vec::new(),
             hasher: foldhash::fast::RandomState::default(),
             packets: 0,
             until: FIRST,
@@ -102,6 +107,9 @@ impl Copies {
         if let Some(latest) = self.latest.get_mut(place_of(half)) {
             *latest = (half, place);
         }
+        if segment.identification == 0 {
+            self.see_clock(segment, half);
+        }
         false
     }
 
@@ -118,6 +126,9 @@ impl Copies {
         if segment.identification != 0 {
             return since <= limits::COPY_PATIENCE_NUMBERED;
         }
+        if since <= limits::COPY_PATIENCE_NUMBERED && self.is_past(segment, since) {
+            return true;
+        }
         let other = self.half(segment, segment.half.other());
         let is_asked = match self.latest.get(place_of(other)) {
             // Nothing of the other side, and of nobody else in its place.
@@ -127,7 +138,31 @@ impl Copies {
             Some((_, place)) => *place > seen.place,
             None => true,
         };
-        since <= limits::COPY_PATIENCE && !is_asked
+        // RFC 6298 section 2.1: a SYN is not sent again by itself before a second has passed, and nobody asks for a first one.
+        let is_opening = segment.flags.has(Flags::SYN);
+        let patience = if is_opening { limits::COPY_PATIENCE_NUMBERED } else { limits::COPY_PATIENCE };
+        since <= patience && (!is_asked || (is_opening && !segment.flags.has(Flags::ACK)))
+    }
+
+    /// Whether a packet without an identification that was seen `since` ago cannot have been sent again just now.
+    fn is_past(&self, segment: &Segment<'_>, since: Span) -> bool {
+        let half = self.half(segment, segment.half);
+        let clock = self.clocks.get(place_of(half)).filter(|(of, _)| *of == half);
+        clock.zip(stamp(segment.header)).is_some_and(|((_, clock), stamp)| clock.is_past(stamp, since))
+    }
+
+    /// Takes note of a packet's time stamp, if it has one.
+    fn see_clock(&mut self, segment: &Segment<'_>, half: u64) {
+        let Some(stamp) = stamp(segment.header) else { return };
+        if self.clocks.is_empty() {
+            self.clocks = vec![(0, Clock::default()); HALVES];
+        }
+        let time = segment.origin.time;
+        match self.clocks.get_mut(place_of(half)) {
+            Some((of, clock)) if *of == half && !segment.flags.has(Flags::SYN) => clock.see(stamp, time),
+            Some(other) => *other = (half, Clock::new(stamp, time)),
+            None => {}
+        }
     }
 
     fn hash(&self, segment: &Segment<'_>) -> u64 {
@@ -200,6 +235,7 @@ mod tests {
         hop_limit: u8,
         micros: i64,
         port: u16,
+        flags: Flags,
     }
 
     fn packet(identification: u16) -> Packet {
@@ -215,6 +251,7 @@ mod tests {
             hop_limit: 64,
             micros: 0,
             port: 5000,
+            flags: Flags::ACK,
         }
     }
 
@@ -231,7 +268,7 @@ mod tests {
                 half: self.half,
                 sequence: self.sequence,
                 acknowledgment: self.acknowledgment,
-                flags: Flags::ACK,
+                flags: self.flags,
                 hop_limit: self.hop_limit,
                 identification: self.identification,
                 window: 1,
@@ -307,6 +344,68 @@ mod tests {
         // What the other side said before is no reason.
         let before = Packet { half: Half::Hi, ..first.at(-50) };
         assert_eq!(told(&[before, first.clone(), first.at(10)]), [false, false, true]);
+    }
+
+    /// A packet without an identification and with a time stamp, `number` packets after the first.
+    fn stamped(number: u32, stamp: u32) -> Packet {
+        let [a, b, c, d] = stamp.to_be_bytes();
+        let mut header = packet(0).header[..20].to_vec();
+        header.extend([1, 1, 8, 10, a, b, c, d, 9, 9, 9, 9]);
+        Packet { sequence: 9 + 300 * number, header, ..packet(0) }
+    }
+
+    #[test]
+    fn a_time_stamp_tells_a_copy_from_a_retransmission() {
+        let (first, next) = (stamped(0, 1_000), stamped(1, 1_001).at(900));
+        // The next packet shows that the clock has gone on: what comes with the old stamp was sent before it.
+        assert_eq!(told(&[first.clone(), next.clone(), first.at(5_000)]), [false, false, true]);
+        assert_eq!(told(&[first.clone(), next.clone(), first.at(100_001)]), [false, false, false]);
+        // Whatever the other side says in between. Of the latest one it cannot be known.
+        let answer = Packet { half: Half::Hi, ..stamped(7, 50).at(950) };
+        let all = [first.clone(), next.clone(), answer.clone(), first.at(5_000), next.at(5_900)];
+        assert_eq!(told(&all), [false, false, false, true, false]);
+        // A retransmission has a stamp of its own.
+        let again = Packet { header: stamped(0, 1_004).header, ..first.at(5_000) };
+        assert_eq!(told(&[first.clone(), next.clone(), again]), [false; 3]);
+        // Or the same one, if the clock stands still: of a slow clock nothing can be known.
+        let still = stamped(1, 1_000).at(900);
+        assert_eq!(told(&[first.clone(), still.clone(), first.at(5_000)]), [false; 3]);
+        assert_eq!(told(&[first.clone(), first.at(5_000)]), [false; 2]);
+        // The clock of the other side, and of others, says nothing.
+        let others = Packet { port: 5001, ..next.clone() };
+        assert_eq!(told(&[first.clone(), answer, others, first.at(5_000)]), [false; 4]);
+        // Nor does that of an earlier connection of the same ports.
+        let old = stamped(90, 2_000).at(-9_000);
+        let syn = Packet { flags: Flags::SYN, ..stamped(200, 900).at(-500) };
+        assert_eq!(told(&[old, syn, first.clone(), first.at(5_000)]), [false; 4]);
+    }
+
+    #[test]
+    fn a_clock_that_is_known_to_tick_needs_no_next_packet() {
+        // A millisecond a tick, and ten.
+        for (tick, at, is_copy) in
+            [(1, 2_900, false), (1, 3_000, true), (10, 29_000, false), (10, 30_000, true)]
+        {
+            let before: Vec<Packet> =
+                (0..8).map(|n| stamped(n, 1_000 + 10 / tick * n).at(i64::from(n) * 10_000)).collect();
+            let last = stamped(8, 1_000 + 80 / tick).at(80_000);
+            let copy = last.at(80_000 + at);
+            let told = told(&[&before[..], &[last, copy]].concat());
+            assert_eq!(told, [&[false; 9][..], &[is_copy]].concat(), "{tick} ms, {at}");
+        }
+    }
+
+    #[test]
+    fn a_syn_is_not_sent_again_so_soon() {
+        let syn = Packet { flags: Flags::SYN, ..packet(0) };
+        assert_eq!(told(&[syn.clone(), syn.at(5_000), syn.at(100_000)]), [false, true, true]);
+        assert_eq!(told(&[syn.clone(), syn.at(1_000_000)]), [false, false]);
+        assert_eq!(told(&[syn.clone(), packet(5).at(10), syn.at(5_000)]), [false, false, true]);
+        // A second SYN has its answer too.
+        let answer = Packet { half: Half::Hi, flags: Flags::SYN.with(Flags::ACK), ..packet(0).at(100) };
+        let second = Packet { identification: 3, ..syn.at(150) };
+        assert_eq!(told(&[syn.clone(), answer.clone(), second, answer.at(5_000)]), [false; 4]);
+        assert_eq!(told(&[syn, answer.clone(), answer.at(5_000)]), [false, false, true]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod lane;
 mod receiver;
 mod sequence;
 mod slots;
+mod stamps;
 mod struggle;
 
 pub use connections::{Connections, Counts, Ended, Open, Place};
