@@ -2,7 +2,8 @@
 //! the capture.
 //!
 //! Frames are looked for at the start of segments only, since senders write whole frames. A chain of headers
-//! that ends exactly where the segment ends is strong evidence; random bytes make one in thousands of tries.
+//! that ends exactly where the segment ends is strong evidence; random bytes make one in thousands of tries. Bytes that
+//! repeat, zeros above all, make chains easily: so frames that only they would make are none.
 
 use super::header::{FrameHeader, Opcode};
 use crate::protocol::Role;
@@ -24,25 +25,37 @@ pub(crate) enum Evidence {
 #[must_use]
 pub(crate) fn frames_in(segment: &[u8], by: Role, deflate: Option<bool>) -> Evidence {
     let mut rest = segment;
+    let (mut tells, mut is_open, mut before, mut alike) = (false, None, None, 0_u32);
     for found in 1..=MAX_CHAIN {
         let Some((header, header_length)) = FrameHeader::parse(rest) else {
             // The segment ends inside a header: as good as the frames before it.
-            return if found > 1 { Evidence::Longer } else { Evidence::None };
+            return if tells { Evidence::Longer } else { Evidence::None };
         };
-        if !is_plausible(&header, by, deflate) {
+        if !is_plausible(&header, by, deflate) || !goes_on(&mut is_open, &header) {
             return Evidence::None;
         }
+        alike = match before.replace(header).map_or(0, |before| repeated_bytes(&header, &before)) {
+            // Keys of chance have no three bytes in common; a client that always takes the same one has four.
+            3 => return Evidence::None,
+            4 => alike.saturating_add(1),
+            _ => 0,
+        };
+        if alike >= MAX_ALIKE {
+            return Evidence::None;
+        }
+        tells |= is_telling(&header);
         let after_header = rest.get(header_length..).unwrap_or_default();
         let length = usize::try_from(header.length).unwrap_or(usize::MAX);
         rest = match after_header.get(length..) {
-            Some([]) => return Evidence::Exact,
+            Some([]) if tells || found == 1 => return Evidence::Exact,
+            Some([]) => return Evidence::None,
             Some(more) => more,
             // A short frame seldom leaves its segment; believing it would find frames in any bytes.
-            None if found > 1 || header.length > 125 => return Evidence::Longer,
+            None if tells && (found > 1 || header.length > 125) => return Evidence::Longer,
             None => return Evidence::None,
         };
     }
-    Evidence::Exact
+    if tells { Evidence::Exact } else { Evidence::None }
 }
 
 /// A frame that is longer than the segment in which it was found: it is believed once it is there and something
@@ -121,6 +134,37 @@ fn is_plausible(header: &FrameHeader, by: Role, deflate: Option<bool>) -> bool {
         && header.length <= MAX_LENGTH
 }
 
+/// Whether a frame may follow those before it, and whether a message is open after it; none before the first data frame
+/// (RFC 6455 section 5.4).
+fn goes_on(is_open: &mut Option<bool>, header: &FrameHeader) -> bool {
+    if header.opcode.is_control() {
+        return true;
+    }
+    let continues = header.opcode == Opcode::CONTINUATION;
+    is_open.replace(!header.fin).is_none_or(|is_open| is_open == continues)
+}
+
+/// How many bytes of its key a short masked frame has in common with the one before it, if all else is the same: bytes
+/// that repeat make up such frames, zeros or counters under a mask above all. A fresh key must be unpredictable
+/// (RFC 6455 section 5.3).
+fn repeated_bytes(header: &FrameHeader, before: &FrameHeader) -> usize {
+    let (Some(key), Some(other)) = (header.masking_key, before.masking_key) else { return 0 };
+    let is_alike = FrameHeader { masking_key: before.masking_key, ..*header } == *before;
+    if is_alike && header.length <= 125 {
+        key.iter().zip(other).filter(|(byte, other)| *byte == other).count()
+    } else {
+        0
+    }
+}
+
+/// Whether a header is none that zeros make up in rows: short frames in the middle of a message, which nobody sends only.
+fn is_telling(header: &FrameHeader) -> bool {
+    header.fin || header.length > 125 || header.opcode != Opcode::CONTINUATION
+}
+
+/// More masked frames in a row that repeat the one before them are none.
+const MAX_ALIKE: u32 = 2;
+
 /// Enough frames in a row to believe the rest.
 const MAX_CHAIN: u32 = 64;
 
@@ -178,6 +222,62 @@ mod tests {
         assert_eq!(trial.gap(1), Verdict::Frame);
         assert_eq!(begin().gap(257), Verdict::None);
         assert!(Trial::begin(b"\x81\x02hi", Origin::default()).is_none());
+    }
+
+    #[test]
+    fn bytes_that_repeat_are_no_frames() {
+        let counter = |start: &[u8; 4]| -> Vec<u8> {
+            let [a, b, c, d] = *start;
+            (0..350_u16).flat_map(|n| [a, b, c, d ^ n.to_be_bytes()[1]]).collect()
+        };
+        assert_eq!(frames_in(&[0; 1_400], Role::Server, None), Evidence::None);
+        assert_eq!(frames_in(&[0; 4], Role::Server, None), Evidence::None);
+        for start in 0..4 {
+            for numbers in [counter(&[0; 4]), [0, 0, 0, 2].repeat(350), [0, 2, 0, 0].repeat(350)] {
+                assert_eq!(frames_in(&numbers[start..], Role::Server, None), Evidence::None, "{start}");
+            }
+        }
+        // Zeros under a mask, and a counter under one: 82 82 is the header of a binary frame of two bytes.
+        let zeros = [0x82, 0x82, 0x37, 0xfa].repeat(350);
+        assert_eq!(frames_in(&zeros, Role::Client, None), Evidence::None);
+        assert_eq!(frames_in(&counter(&[0x82, 0x82, 0x37, 0xfa]), Role::Client, None), Evidence::None);
+    }
+
+    #[test]
+    fn masked_frames_may_be_alike_but_for_their_keys() {
+        let ping = |key: &[u8]| [b"\x89\x80", key].concat();
+        for (one, other) in [(b"\x01\x02\x03\x04", b"\x09\x08\x03\x04"), (&[0; 4], &[7; 4])] {
+            let both = [ping(one), ping(other)].concat();
+            assert_eq!(frames_in(&both, Role::Client, None), Evidence::Exact);
+        }
+        // Somebody masks with zeros.
+        assert_eq!(frames_in(&ping(&[0; 4]).repeat(2), Role::Client, None), Evidence::Exact);
+        assert_eq!(frames_in(b"\x81\x81\0\0\0\0a\x81\x82\0\0\0\0hi", Role::Client, None), Evidence::Exact);
+    }
+
+    #[test]
+    fn fragments_follow_one_another() {
+        let exact = [
+            &b"\x01\x01a\x89\x00\x00\x01b\x80\x01c\x81\x01d"[..],
+            b"\x00\x01b\x80\x01c",
+            b"\x80\x00",
+            b"\x80\x01a\x81\x01b\x8a\x00\x82\x00",
+            b"\x01\x01a",
+            b"\x00\x01a",
+        ];
+        for frames in exact {
+            assert_eq!(frames_in(frames, Role::Server, None), Evidence::Exact, "{frames:?}");
+        }
+        for frames in [
+            &b"\x01\x01a\x81\x01b"[..],
+            b"\x81\x01a\x80\x01b",
+            b"\x80\x01a\x00\x01b\x81\x00",
+            b"\x00\x01a\x00\x01b",
+        ] {
+            assert_eq!(frames_in(frames, Role::Server, None), Evidence::None, "{frames:?}");
+        }
+        // A long fragment in the middle of a message.
+        assert_eq!(frames_in(b"\x00\x7e\x10\x00abc", Role::Server, None), Evidence::Longer);
     }
 
     #[test]

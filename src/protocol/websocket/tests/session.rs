@@ -242,6 +242,22 @@ fn after_a_gap_over_a_header_frames_are_found_at_the_start_of_a_segment() {
 }
 
 #[test]
+fn zeros_after_a_gap_are_no_frames() {
+    // What pictures and memory are full of, in segments, of which the capture lacks the first with the header.
+    for (first, key) in [(0x82, None), (0x82, Some([0x82, 0x82, 0x37, 0xfa]))] {
+        let whole = frame(first, key, &[0; 4_000]);
+        let by = if key.is_some() { Role::Client } else { Role::Server };
+        let mut events = vec![Event::Lost(by, 1_400)];
+        events.extend(whole[1_400..].chunks(1_400).map(|segment| Event::Sent(by, segment.to_vec())));
+        events.push(if key.is_some() { masked(0x81, b"hi") } else { plain(0x81, b"hi") });
+        let facts = seen_in_segments(&events);
+        let side = facts.role(by);
+        assert_eq!((side.frames(), side.text, side.resyncs), (1, 1, 1), "{key:?}");
+        assert_eq!(side.undecoded_bytes, whole.len() as u64 - 1_400);
+    }
+}
+
+#[test]
 fn a_gap_inside_a_control_frame() {
     let ping = frame(0x89, None, b"are you there?");
     let events = [
