@@ -55,6 +55,7 @@ SERVICES = {
     "api-canonical": "the API on port 8000 (Python, `websockets`, WebSocket on /live, 404 everywhere else)",
     "api-large-heads": f"{API}, takes lines of 64 KiB)",
     "api-pings": f"{API}, pings every second)",
+    "h2c": "a server of HTTP/2 in the clear on port 8000 (Node, `http2.createServer`)",
     "api-tls": "the API with TLS on port 8443 (Python, `websockets`, WebSocket on /api/live, 404 everywhere else)",
     "api-other-release": "another release of the API on port 8001 (WebSocket on /api/v2/live, 404 everywhere else)",
     "socketio": "a Socket.IO server on port 3000 (Node.js, `socket.io`)",

@@ -40,6 +40,7 @@ SERVICES = {
     "signalr-second": (3001, "signalr.js", "3001"),
     "sockjs": (3000, "sockjs.js"),
     "broker": (3000, "broker.js"),
+    "h2c": (8000, "h2c.js", "--port", "8000"),
     "api-tls": (8443, "api.py", "--port", "8443", "--certificate"),
     "api-other-release": (8001, "api.py", "--port", "8001", "--path", "/api/v2/live"),
     "gate": (9000, "gate.py"),

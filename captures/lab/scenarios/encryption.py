@@ -3,11 +3,13 @@
 from proxies import Proxy
 from scenario import ON_ANY, Leading, Scenario, Visit
 from truth import (
-    AT_PROXY, GREETING, TO_API, TO_API_TLS, TO_INNER_TLS, TO_PAGE, TO_PROXY, established, refused, unanswered,
+    AT_API, AT_PROXY, GREETING, TO_API, TO_API_TLS, TO_INNER_TLS, TO_PAGE, TO_PROXY, conversation, established,
+    refused, unanswered,
 )
 
 PAGE, API = "/ws/events", "/api/live"
 AT_CLIENT = "client 10.77.1.2"
+SILENCE = conversation({"text": 2}, {"text": 2})
 
 SCENARIOS = [
     Scenario(
@@ -22,6 +24,19 @@ SCENARIOS = [
         leading=None,
         result="Two attempts, of which only the upstream legs can be read; both are established. The client's legs are "
                "TLS. A healthy capture.",
+    ),
+    Scenario(
+        name="tls-idle-cut",
+        point="The client speaks wss:// with nginx, whose proxy_read_timeout is 3 s: of a cut session only the upstream "
+              "leg can be read.",
+        configuration="tls-read-timeout.conf", port=443, services=("api",), tls_ports=(443,),
+        visits=(Visit("silence", API, "closed: 1006", options=("scheme=wss",)),) * 2,
+        taps=(ON_ANY,),
+        truth=[established(TO_API, API, SILENCE)] * 2,
+        leading=Leading("idle-timeout", AT_PROXY),
+        result="Two attempts, of which only the upstream legs can be read; both are established and end after 3 s of "
+               "silence with a FIN from nginx. The client's connections are TLS; nginx ends them at the same moment, "
+               "which tells that the client did not leave.",
     ),
     Scenario(
         name="plaintext-on-tls-port",
@@ -81,5 +96,26 @@ SCENARIOS = [
         leading=Leading("upstream-aborted", "upstream 10.77.2.2:8443"),
         result="One attempt, two legs. The upstream leg is unanswered: a complete upgrade request in plaintext, then a "
                "FIN. Nothing but the port's number hints at TLS, so nothing more can be said with certainty.",
+    ),
+    Scenario(
+        name="http2-only-port",
+        point="nginx listens on port 80 with http2 and without ssl, as versions before 1.25.1 allow: that port takes "
+              "HTTP/2 only, and the client's GET is no HTTP/2.",
+        configuration="http2-in-the-clear.conf", services=(),
+        visits=(Visit("greet", API, "failed: Parse Error: Expected HTTP/, RTSP/ or ICE/"),), taps=(ON_ANY,),
+        truth=[unanswered(TO_PROXY, API)],
+        leading=Leading("answer-not-http", "server 10.77.1.1:80"),
+        result="One attempt without an answer of HTTP: nginx sends an HTTP/2 SETTINGS frame and closes.",
+    ),
+    Scenario(
+        name="http2-only-upstream",
+        point="The application that nginx forwards to speaks HTTP/2 in the clear only: nginx takes what it says for an "
+              "answer of HTTP/0.9 and hands it on as it is.",
+        configuration="all-correct.conf", services=("h2c",), mended_services=("api",),
+        visits=(Visit("greet", API, "failed: Parse Error: Expected HTTP/, RTSP/ or ICE/"),), taps=(ON_ANY,),
+        truth=[unanswered(TO_PROXY, API), unanswered(TO_API, API)],
+        leading=Leading("answer-not-http", AT_API),
+        result="One attempt, two legs, without an answer of HTTP on either: the upstream sends an HTTP/2 SETTINGS frame, "
+               "and nginx passes it to the client.",
     ),
 ]
