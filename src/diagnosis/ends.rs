@@ -206,7 +206,7 @@ impl End<'_, '_> {
     }
 
     /// Whether a proxy cut both sides that looks once a second which timeouts are over, so that it cuts at any moment of the
-    /// second that follows (measured with Squid 5.7).
+    /// second that follows (measured with Squid 5.7 and Traffic Server 9.2).
     fn is_counted_in_seconds(&self) -> bool {
         let software = self.proxy().and_then(|proxy| proxy.software);
         matches!(software, Some(Software::Squid | Software::TrafficServer)) && self.ends_both_sides()

@@ -105,22 +105,15 @@ impl Session {
         }
     }
 
-    /// The next bytes of one side, whatever they are.
+    /// The next bytes of one side, which do not begin with plain ones.
     #[inline(never)]
     fn any_bytes(&mut self, context: &mut Context, by: Role, chunk: Chunk<'_>) {
         let mut rest = chunk.bytes;
         let deflate = self.deflate;
         while !rest.is_empty() {
-            rest = match &mut self.side_mut(by).state {
-                State::Payload(_) => self.side_mut(by).plain_frames(context, by, rest),
-                State::Header => {
-                    let after = self.side_mut(by).plain_frames(context, by, rest);
-                    if after.len() < rest.len() {
-                        after
-                    } else {
-                        self.header_in_place(context, by, rest, chunk.origin)
-                    }
-                }
+            let after = match &mut self.side_mut(by).state {
+                State::Payload(_) => rest,
+                State::Header => self.header_in_place(context, by, rest, chunk.origin),
                 State::PartOfHeader(_) => self.header_in_pieces(context, by, rest),
                 State::Control(_) => self.control_in_pieces(context, by, rest, chunk.origin.time),
                 State::Lost => match self.find_again(by, rest, chunk.origin) {
@@ -137,6 +130,7 @@ impl Session {
                     after
                 }
             };
+            rest = self.side_mut(by).plain_frames(context, by, after);
         }
     }
 
