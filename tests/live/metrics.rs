@@ -75,15 +75,10 @@ fn prometheus_reads_the_metrics() {
     }
     // All attempts are judged a second later, and asked for a second after that.
     let attempts = "sum by (outcome, status, rule) (wsinspect_attempts_total{host=\"chat.example.test\"})";
-    let mut counted = Value::Null;
-    for _ in 0..60 {
-        counted = query(&stage, attempts);
+    let counted = asked_until(&stage, attempts, |counted| {
         let sum = counted.as_array().unwrap().iter().map(value).sum::<f64>();
-        if (sum - 16.0).abs() < 0.1 {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(250));
-    }
+        (sum - 16.0).abs() < 0.1
+    });
     let mut counted: Vec<(String, f64)> = counted
         .as_array()
         .unwrap()
@@ -113,9 +108,9 @@ fn prometheus_reads_the_metrics() {
     assert!(open.ends_with("# EOF\n") && open.contains("# TYPE wsinspect_attempts counter\n"), "{open}");
     assert!(value(&query(&stage, "up{job=\"wsinspect\"}")[0]) > 0.5);
 
-    // What is shipped works on it.
+    // What is shipped works on it. A rate shows nothing before a series was asked for twice.
     for (panel, expression) in dashboard_queries() {
-        let result = query(&stage, &expression);
+        let result = asked_until(&stage, &expression, |result| *result != Value::Array(Vec::new()));
         assert_ne!(result, Value::Array(Vec::new()), "{panel} shows nothing: {expression}");
     }
     let rules = get(&stage, "http://127.0.0.1:9090/api/v1/rules", "*/*");
@@ -140,6 +135,19 @@ fn an_address_that_cannot_be_had_is_told() {
         String::from_utf8(output.stderr).unwrap(),
         "wsinspect: cannot serve metrics on 192.0.2.1:9099: this machine has no such address\n"
     );
+}
+
+/// What Prometheus answers once it is what is waited for, or in the end.
+fn asked_until(stage: &Stage, expression: &str, is_it: impl Fn(&Value) -> bool) -> Value {
+    let mut answer = query(stage, expression);
+    for _ in 0..60 {
+        if is_it(&answer) {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(250));
+        answer = query(stage, expression);
+    }
+    answer
 }
 
 fn value(series: &Value) -> f64 {
