@@ -151,9 +151,10 @@ impl Taking {
         message
     }
 
-    /// Ends the capture, for this reason. What is there still comes.
+    /// Ends the capture, for this reason. What is there still comes. Once all interfaces were lost it ends for that one,
+    /// also if somebody sees it on the screen and leaves before the last packets are told.
     pub(super) fn stop(&mut self, reason: &str) {
-        if self.ended.is_none() {
+        if self.ended.is_none() && !self.all_lost() {
             self.ended = Some(reason.to_owned());
             self.live.stop();
         }
