@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use wsinspect::diagnosis::{Finding, Selection, Severity, diagnose};
-use wsinspect::model::Capture;
+use wsinspect::model::{Capture, Keeps, Totals};
 use wsinspect::pipeline::Options;
 
 #[path = "support/facts.rs"]
@@ -41,6 +41,27 @@ fn every_capture_shows_what_is_expected_of_it() {
     }
     assert!(files >= 50, "only {files} capture files were found in {}", folder.display());
     assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn totals_are_the_same_whatever_is_kept_beside_them() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures");
+    let mut files = 0;
+    for scenario in fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let Ok(entries) = fs::read_dir(&scenario) else { continue };
+        let paths = entries.map(|entry| entry.unwrap().path());
+        for path in paths.filter(|path| path.extension().is_some_and(|it| it == "pcap" || it == "pcapng")) {
+            files += 1;
+            let totals = |keeps| {
+                let mut source = facts::open(fs::read(&path).unwrap()).unwrap();
+                let totals = facts::read_from(&mut source, Options { keeps, ..Options::default() }).totals;
+                // Only what is kept can be forgotten.
+                format!("{:?}", Totals { forgotten_bystanders: 0, ..totals })
+            };
+            assert_eq!(totals(Keeps::Totals), totals(Keeps::Connections), "{}", path.display());
+        }
+    }
+    assert!(files >= 50, "only {files} capture files were found in {}", folder.display());
 }
 
 /// The leading finding, unless it is a mere note: nothing else may be found on a healthy capture. Who is to blame is told

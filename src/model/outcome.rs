@@ -2,7 +2,7 @@
 
 use crate::limits::UNANSWERED_AFTER;
 use crate::model::Connection;
-use crate::protocol::{Accept, Attempt, RequestProblem, Role, SessionFacts};
+use crate::protocol::{Accept, Attempt, RequestProblem, ResponseFacts, Role, SessionFacts};
 use crate::tcp::Opened;
 use crate::units::Timestamp;
 
@@ -31,9 +31,16 @@ impl Outcome {
     /// Of an attempt on a connection, in a capture that ends at `capture_end`.
     #[must_use]
     pub fn of(attempt: &Attempt, connection: &Connection, capture_end: Timestamp) -> Self {
-        let Some(response) = &attempt.response else {
-            return Self::without_response(attempt, connection, capture_end);
-        };
+        Self::of_answered(attempt).unwrap_or_else(|| Self::without_response(attempt, connection, capture_end))
+    }
+
+    /// The same of one that was answered, which is all that there is to know then; none if it was not.
+    #[must_use]
+    pub fn of_answered(attempt: &Attempt) -> Option<Self> {
+        attempt.response.as_ref().map(|response| Self::with_response(attempt, response))
+    }
+
+    fn with_response(attempt: &Attempt, response: &ResponseFacts) -> Self {
         if response.status != SWITCHING_PROTOCOLS {
             return Self::Refused;
         }

@@ -5,8 +5,8 @@ use super::capture::{Capture, Latency, Totals};
 use super::connection::Connection;
 use super::outcome::Outcome;
 use crate::limits::{ATTEMPTS_KEPT, BYSTANDERS_KEPT, HEAD_BYTES_KEPT, UNOPENED_KEPT};
-use crate::protocol::{Attempt, Context, Role, Spoken, Stack, StreamFacts};
-use crate::tcp::{Counts, Ended};
+use crate::protocol::{Attempt, Context, RoleFacts, Spoken, Stack, StreamFacts, Tally};
+use crate::tcp::{ConnectionFacts, Counts, Ended, HalfFacts};
 use crate::units::{Span, Timestamp};
 
 /// What is kept besides the totals.
@@ -71,6 +71,13 @@ impl Store {
 
     /// Adds a connection that is over.
     pub fn add(&mut self, ended: Ended<Stack>, context: &mut Context) {
+        if self.keeps == Keeps::Totals
+            && let Ended::Connection(facts, stack) = &ended
+            && let Some(tally) = stack.tally(context)
+        {
+            self.tally(facts, &tally);
+            return;
+        }
         let (connection, others) = match ended {
             Ended::Connection(facts, stack) => {
                 (Connection::new(facts, stack.finish(context)), &mut self.bystanders)
@@ -152,36 +159,57 @@ impl Store {
 
     fn classify(&mut self, connection: &Connection, capture_end: Timestamp) {
         for attempt in &connection.attempts {
-            let outcome = Outcome::of(attempt, connection, capture_end);
-            let counter = self.totals.attempts.entry(outcome).or_default();
-            *counter = counter.saturating_add(1);
-            if outcome == Outcome::Established
-                && self.latencies.len() < ATTEMPTS_KEPT
-                && let (Some(request), Some(response)) = (&attempt.request, &attempt.response)
-            {
-                self.latencies.push(response.origin.time.since(request.origin.time));
+            self.count_outcome(attempt, Outcome::of(attempt, connection, capture_end));
+        }
+    }
+
+    fn count_outcome(&mut self, attempt: &Attempt, outcome: Outcome) {
+        let counter = self.totals.attempts.entry(outcome).or_default();
+        *counter = counter.saturating_add(1);
+        if outcome == Outcome::Established
+            && self.latencies.len() < ATTEMPTS_KEPT
+            && let (Some(request), Some(response)) = (&attempt.request, &attempt.response)
+        {
+            self.latencies.push(response.origin.time.since(request.origin.time));
+        }
+    }
+
+    /// Counts a session of which nothing is kept, without putting its facts together.
+    fn tally(&mut self, facts: &ConnectionFacts, tally: &Tally<'_>) {
+        for attempt in tally.attempts {
+            if let Some(outcome) = Outcome::of_answered(attempt) {
+                self.count_outcome(attempt, outcome);
             }
         }
+        count_losses(&mut self.totals, &facts.halves);
+        count_frames(&mut self.totals, &tally.client, &tally.server, tally.forgotten_frames);
     }
 }
 
-/// Counts what does not depend on how the capture goes on.
-fn count(totals: &mut Totals, connection: &Connection) {
-    for role in [Role::Client, Role::Server] {
-        let half = connection.half(role);
+fn count_losses(totals: &mut Totals, halves: &[HalfFacts; 2]) {
+    for half in halves {
         totals.missing_bytes = totals.missing_bytes.saturating_add(half.missing_bytes);
         totals.missing_cut_bytes = totals.missing_cut_bytes.saturating_add(half.missing_cut_bytes);
         totals.missing_acknowledged_bytes =
             totals.missing_acknowledged_bytes.saturating_add(half.missing_acknowledged_bytes);
     }
+}
+
+fn count_frames(totals: &mut Totals, client: &RoleFacts, server: &RoleFacts, forgotten: u64) {
+    totals.frames = totals.frames.plus(client).plus(server);
+    totals.client_frames = totals.client_frames.plus(client);
+    totals.forgotten_frames = totals.forgotten_frames.saturating_add(forgotten);
+}
+
+/// Counts what does not depend on how the capture goes on.
+fn count(totals: &mut Totals, connection: &Connection) {
+    count_losses(totals, &connection.tcp.halves);
     if let Spoken::Opaque(reason) = connection.spoken {
         let counter = totals.opaque.entry(reason).or_default();
         *counter = counter.saturating_add(1);
     }
     for session in connection.attempts.iter().filter_map(|attempt| attempt.session.as_ref()) {
-        totals.frames = totals.frames.plus(&session.client).plus(&session.server);
-        totals.client_frames = totals.client_frames.plus(&session.client);
-        totals.forgotten_frames = totals.forgotten_frames.saturating_add(session.frames.forgotten);
+        count_frames(totals, &session.client, &session.server, session.frames.forgotten);
         let Some(decoded) = &session.decoded else { continue };
         totals.forgotten_messages = totals.forgotten_messages.saturating_add(decoded.messages.forgotten);
         for facts in [&decoded.client, &decoded.server] {

@@ -15,7 +15,7 @@ mod websocket;
 pub use attempt::{Attempt, ForeignAnswer, RequestFacts, ResponseFacts};
 pub use http::{Exchange, ExchangeAnswer, Exchanges, Fields, HeadError, RequestHead, ResponseHead};
 pub use layer::OpaqueReason;
-pub use stack::Stack;
+pub use stack::{Stack, Tally};
 pub use tls::{ServerFirst, TlsAlert, TlsFacts};
 pub use websocket::{
     ACCEPT_BYTES, Accept, Anomaly, AnomalyFact, CloseFact, Decoded, DecodedFacts, FrameHeader, FrameLog,

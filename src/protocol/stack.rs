@@ -9,7 +9,7 @@ use super::layer::{Next, OpaqueReason, Protocol, Upgrade};
 use super::probe::Probe;
 use super::tls::Tls;
 use super::trail::Trail;
-use super::websocket::{MessageReader, Session, Start};
+use super::websocket::{MessageReader, RoleFacts, Session, Start};
 use super::{Context, ProxyProtocol, Role, Spoken, StreamFacts};
 use crate::decode::Half;
 use crate::tcp::{Chunk, Opened, Opening, Receiver};
@@ -55,6 +55,19 @@ struct Tunnel {
 struct ReadTunnel {
     tunnel: Tunnel,
     messages: MessageReader,
+}
+
+/// What is counted of a session that is over; see [`Stack::tally`].
+#[derive(Debug)]
+pub struct Tally<'a> {
+    /// The attempts of its connection, the last of which is its own. None has a session in it.
+    pub attempts: &'a [Attempt],
+    /// What the client sent.
+    pub client: RoleFacts,
+    /// What the server sent.
+    pub server: RoleFacts,
+    /// Frames that were not remembered any more; see [`crate::limits::FRAMES_KEPT`].
+    pub forgotten_frames: u64,
 }
 
 impl Default for Stack {
@@ -137,9 +150,9 @@ impl Stack {
             Layer::Probe(Some(probe)) => probe.take_greeting(),
             _ => None,
         };
-        let Trail { attempts, exchanges, tls } = self.take_trail();
-        let counted = attempts.iter().filter(|attempt| !attempt.midstream);
-        context.let_heads_go(counted.map(Attempt::kept_bytes).sum());
+        let trail = self.take_trail();
+        context.let_heads_go(trail.head_bytes());
+        let Trail { attempts, exchanges, tls } = trail;
         let client = self.client;
         StreamFacts {
             client,
@@ -150,6 +163,21 @@ impl Stack {
             proxy_protocol: self.preface,
             greeting,
         }
+    }
+
+    /// What a session that is over comes to where nobody asks for more than numbers: what [`Self::finish`] would tell, at a
+    /// fraction of the cost. None if the connection came to something else, or if not all of its attempts were answered,
+    /// so that more has to be known to count them. Use it instead of [`Self::finish`], not beside it.
+    #[must_use]
+    pub fn tally(&self, context: &mut Context) -> Option<Tally<'_>> {
+        let Layer::WebSocket(Tunnel { session, trail }) = &self.layer else { return None };
+        let is_told_by_answer = |attempt: &Attempt| attempt.response.is_some() && attempt.session.is_none();
+        if !trail.attempts.iter().all(is_told_by_answer) {
+            return None;
+        }
+        context.let_heads_go(trail.head_bytes());
+        let ([client, server], forgotten_frames) = session.counts();
+        Some(Tally { attempts: &trail.attempts, client, server, forgotten_frames })
     }
 
     /// Takes bytes that are not those of a session.

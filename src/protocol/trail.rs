@@ -20,6 +20,11 @@ impl Trail {
         self.attempts.last_mut()?.foreign.as_deref_mut()
     }
 
+    /// What its attempts count for among what is kept of heads.
+    pub(super) fn head_bytes(&self) -> usize {
+        self.attempts.iter().filter(|attempt| !attempt.midstream).map(Attempt::kept_bytes).sum()
+    }
+
     /// Whether nothing was seen.
     pub(super) const fn is_empty(&self) -> bool {
         self.attempts.is_empty() && self.exchanges.is_none() && self.tls.is_none()

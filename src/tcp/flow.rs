@@ -5,7 +5,7 @@
 //! [`Disorder`], which exists only while there is disorder.
 
 use super::disorder::{Disorder, Patience};
-use super::facts::{ConnectionFacts, EndedBy, Ending, Opening};
+use super::facts::{ConnectionFacts, EndedBy, Ending, Opened, Opening};
 use super::half::{Edge, HalfState, Rare};
 use super::halves::{Halves, Pair, Sender};
 use super::lane::{Inserted, Lane, Piece};
@@ -212,6 +212,23 @@ impl<R: Receiver> Flow<R> {
         if copies > 0 {
             let rare = self.rare(half);
             rare.copies = rare.copies.saturating_add(copies);
+        }
+    }
+
+    /// What lies where there is no connection.
+    pub(super) fn vacant() -> Self {
+        let nothing = || (Edge::default(), HalfState::without_payload(0));
+        let (first, opened) = (Origin::default(), Opened::Midstream);
+        Self {
+            key: FlowKey::NONE,
+            receiver: R::default(),
+            opening: Opening { first, opened, opener: None, connect: None },
+            ending: None,
+            disorder: None,
+            rare: None,
+            marks: Pair::default(),
+            closed: false,
+            halves: Halves::new([nothing(), nothing()], (first.packet, first.time)),
         }
     }
 

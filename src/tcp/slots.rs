@@ -17,7 +17,7 @@ pub(super) struct Slots<R> {
     hasher: foldhash::fast::RandomState,
     /// The flows in blocks of [`BLOCK`]: they never move, and begin on a cache line whatever the allocator does. In places
     /// that are free lie [vacant](Flow::is_vacant) ones, so that nothing but a key has to be read to tell.
-    blocks: Vec<Vec<Flow<R>>>,
+    blocks: Vec<Box<[Flow<R>; BLOCK]>>,
     /// The hash of what lies at each place: a table that grows asks for all of them, and the flows lie far apart.
     hashes: Vec<u64>,
     /// Distinguishes the flows that use a place one after the other.
@@ -95,9 +95,10 @@ impl<R: Receiver> Slots<R> {
         } else {
             let place = u32::try_from(self.generations.len()).ok()?;
             if self.generations.len().is_multiple_of(BLOCK) {
-                self.blocks.push(Vec::with_capacity(BLOCK));
+                let block: Box<[Flow<R>]> = std::iter::repeat_with(Flow::vacant).take(BLOCK).collect();
+                self.blocks.push(block.try_into().ok()?);
             }
-            self.blocks.last_mut()?.push(flow);
+            *self.get_mut(place)? = flow;
             self.hashes.push(hash);
             self.generations.push(0);
             place
@@ -124,7 +125,7 @@ impl<R: Receiver> Slots<R> {
 
     /// All of them with their places.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Flow<R>)> {
-        (0..).zip(self.blocks.iter().flatten()).filter(|(_, flow)| !flow.is_vacant())
+        (0..).zip(self.blocks.iter().flat_map(|block| block.iter())).filter(|(_, flow)| !flow.is_vacant())
     }
 
     /// Shows all of them for the last time. They stay where they lie: to take each out would be to copy it.

@@ -11,7 +11,7 @@ use super::clear_text::is_clear_text;
 use super::denial::is_denial;
 use super::extensions::DeflateParameters;
 use super::facts::{
-    Anomaly, AnomalyFact, CloseFact, FrameLog, FrameMark, FrameRecord, LongFrame, SessionFacts,
+    Anomaly, AnomalyFact, CloseFact, FrameLog, FrameMark, FrameRecord, LongFrame, RoleFacts, SessionFacts,
 };
 use super::header::{FrameHeader, Opcode};
 use super::pings::Pings;
@@ -115,7 +115,7 @@ impl Session {
                 State::Payload(_) => rest,
                 State::Header => self.header_in_place(context, by, rest, chunk.origin),
                 State::PartOfHeader(_) => self.header_in_pieces(context, by, rest),
-                State::Control(_) => self.control_in_pieces(context, by, rest, chunk.origin.time),
+                State::Control(_) => self.control_in_pieces(by, rest, chunk.origin.time),
                 State::Lost => match self.find_again(by, rest, chunk.origin) {
                     ControlFlow::Continue(header_length) => rest.get(header_length..).unwrap_or_default(),
                     ControlFlow::Break(()) => return,
@@ -198,14 +198,26 @@ impl Session {
         self.facts(rare, self.pings.as_deref().cloned(), self.close.as_deref().cloned())
     }
 
+    /// What both sides have sent, the client first, and how many frames were not remembered any more.
+    pub(crate) fn counts(&self) -> ([RoleFacts; 2], u64) {
+        let nothing = Rare::default();
+        let rare = self.rare.as_deref().unwrap_or(&nothing);
+        ([Role::Client, Role::Server].map(|role| self.role_facts(rare, role)), rare.frames.forgotten)
+    }
+
+    fn role_facts(&self, rare: &Rare, role: Role) -> RoleFacts {
+        let reserved = |fact: &&AnomalyFact| fact.kind == Anomaly::ReservedOpcode && fact.by == role;
+        let other = rare.anomalies.iter().find(reserved).map_or(0, |fact| fact.count);
+        match role {
+            Role::Client => self.client.facts(rare.client_losses, other),
+            Role::Server => self.server.facts(rare.server_losses, other),
+        }
+    }
+
     fn facts(&self, rare: Rare, pings: Option<Pings>, close: Option<CloseFact>) -> SessionFacts {
-        let other = |role| {
-            let reserved = |fact: &&AnomalyFact| fact.kind == Anomaly::ReservedOpcode && fact.by == role;
-            rare.anomalies.iter().find(reserved).map_or(0, |fact| fact.count)
-        };
         SessionFacts {
-            client: self.client.facts(rare.client_losses, other(Role::Client)),
-            server: self.server.facts(rare.server_losses, other(Role::Server)),
+            client: self.role_facts(&rare, Role::Client),
+            server: self.role_facts(&rare, Role::Server),
             close,
             pings: pings.map(Pings::facts).unwrap_or_default(),
             anomalies: rare.anomalies,
@@ -245,8 +257,8 @@ impl Session {
             self.expect_payload(context, by, header, origin);
             return rest;
         };
-        if header.opcode.is_control() || self.is_first_message(by) {
-            self.look_into(context, by, &header, payload, origin);
+        if self.is_looked_into(context, by, &header) {
+            self.look_into(by, &header, payload, origin);
         }
         after
     }
@@ -268,13 +280,7 @@ impl Session {
     }
 
     /// Some bytes of a control frame's payload.
-    fn control_in_pieces<'a>(
-        &mut self,
-        context: &Context,
-        by: Role,
-        bytes: &'a [u8],
-        time: Timestamp,
-    ) -> &'a [u8] {
+    fn control_in_pieces<'a>(&mut self, by: Role, bytes: &'a [u8], time: Timestamp) -> &'a [u8] {
         let State::Control(control) = &mut self.side_mut(by).state else { return &[] };
         let length = usize::try_from(control.header.length).unwrap_or(usize::MAX);
         let missing = length.saturating_sub(control.payload.len());
@@ -286,7 +292,7 @@ impl Session {
             // A ping is sent with its first byte; a pong is there with its last.
             let is_pong = control.header.opcode == Opcode::PONG;
             let origin = if is_pong { Origin { time, ..control.origin } } else { control.origin };
-            self.look_into(context, by, &control.header, &control.payload, origin);
+            self.look_into(by, &control.header, &control.payload, origin);
         }
         rest
     }
@@ -404,13 +410,13 @@ impl Session {
 
     /// Says what is due after a header whose payload is not here as a whole.
     fn expect_payload(&mut self, context: &Context, by: Role, header: FrameHeader, origin: Origin) {
-        let is_wanted = header.opcode.is_control() || self.is_first_message(by);
-        let readable = is_wanted && header.length <= limits::CONTROL_PAYLOAD_BYTES as u64;
+        let readable = self.is_looked_into(context, by, &header)
+            && header.length <= limits::CONTROL_PAYLOAD_BYTES as u64;
         if header.length >= limits::LONG_FRAME_BYTES {
             self.note_long(by, header.length, origin);
         }
         if readable && header.length == 0 {
-            self.look_into(context, by, &header, &[], origin);
+            self.look_into(by, &header, &[], origin);
         }
         self.side_mut(by).state = match header.length {
             0 => State::Header,
@@ -419,24 +425,15 @@ impl Session {
         };
     }
 
-    /// Whether the frame at hand, if it has data, is the server's first message and is to be looked into.
-    const fn is_first_message(&self, by: Role) -> bool {
-        matches!(by, Role::Server) && self.server.looks_left > 0
+    /// Whether a frame's payload matters: that of control frames does, and the server's first message, unless totals are all
+    /// that is wanted.
+    fn is_looked_into(&self, context: &Context, by: Role, header: &FrameHeader) -> bool {
+        let is_first_message = by == Role::Server && self.server.looks_left > 0;
+        context.keeps_heads() && (header.opcode.is_control() || is_first_message)
     }
 
     /// A whole control frame, or the server's first message; its payload is as it was on the wire.
-    fn look_into(
-        &mut self,
-        context: &Context,
-        by: Role,
-        header: &FrameHeader,
-        payload: &[u8],
-        origin: Origin,
-    ) {
-        // Who wants totals only is not told of round trips.
-        if header.opcode != Opcode::CLOSE && !context.keeps_heads() {
-            return;
-        }
+    fn look_into(&mut self, by: Role, header: &FrameHeader, payload: &[u8], origin: Origin) {
         let mut plain = [0; limits::CONTROL_PAYLOAD_BYTES];
         let Some(plain) = plain.get_mut(..payload.len()) else { return };
         plain.copy_from_slice(payload);

@@ -69,6 +69,18 @@ pub(super) enum Message {
     Unknown,
 }
 
+impl Message {
+    /// The opcodes of data frames that may come next (RFC 6455 section 5.4), a bit each at its place; none if nobody knows.
+    #[inline]
+    const fn opcodes_due(self) -> u16 {
+        match self {
+            Self::None => 1 << Opcode::TEXT.0 | 1 << Opcode::BINARY.0,
+            Self::Open => 1 << Opcode::CONTINUATION.0,
+            Self::Unknown => 0,
+        }
+    }
+}
+
 /// What is wrong with where a data frame stands; nothing by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct MessagePlace {
@@ -87,8 +99,8 @@ pub(super) struct Control {
 
 impl Side {
     /// Takes what is plain at the front of `bytes` and returns what is left: payload that is only skipped, and frames of
-    /// which nothing need be told, since they are as they must be. Those are text or binary data in one frame, and whole
-    /// pings and pongs if nobody asks for round trips. They are the bulk of all bytes, and this the way of most chunks.
+    /// which nothing need be told, since they are as they must be. Those are text or binary data, in fragments or not, and
+    /// whole pings and pongs if nobody asks for round trips. They are the bulk of all bytes, and this the way of most chunks.
     #[inline]
     pub(super) fn plain_frames<'a>(&mut self, context: &Context, by: Role, bytes: &'a [u8]) -> &'a [u8] {
         let mut bytes = match &mut self.state {
@@ -104,15 +116,18 @@ impl Side {
             }
             _ => return bytes,
         };
-        if self.message != Message::None || self.closed || self.looks_left > 0 || context.keeps_frames() {
+        if self.closed || self.looks_left > 0 || context.keeps_frames() {
             return bytes;
         }
         let (mask_bit, key_length) = if by == Role::Client { (0x80, 4) } else { (0, 0) };
+        let control = if context.keeps_heads() { 0 } else { PINGS_AND_PONGS };
         while let Some((&[first, second], rest)) = bytes.split_first_chunk::<2>() {
-            let is_data = matches!(first, 0x81 | 0x82);
-            if !is_data && (!matches!(first, 0x89 | 0x8a) || context.keeps_heads()) {
+            let (fin, opcode) = (first & 0x80 > 0, first & 0xf);
+            let plain = self.message.opcodes_due() | if fin { control } else { 0 };
+            if first & 0x70 > 0 || plain >> opcode & 1 == 0 {
                 break;
             }
+            let is_data = opcode < 0x8;
             let (length, rest) = match (second ^ mask_bit, rest) {
                 (length @ ..=125, rest) => (u16::from(length), rest),
                 (126, [high, low, rest @ ..]) if is_data && (*high > 0 || *low >= 126) => {
@@ -125,10 +140,13 @@ impl Side {
             if after.is_none() && !is_data {
                 break;
             }
-            if let Some(frames) = self.frames.get_mut(Self::counter(Opcode(first & 0xf))) {
+            if let Some(frames) = self.frames.get_mut(Self::counter(Opcode(opcode))) {
                 *frames = frames.saturating_add(1);
             }
-            self.messages = self.messages.saturating_add(u32::from(is_data));
+            if is_data {
+                self.message = if fin { Message::None } else { Message::Open };
+                self.messages = self.messages.saturating_add(u32::from(fin));
+            }
             self.payload_bytes = self.payload_bytes.saturating_add(u64::from(length));
             let Some(after) = after else {
                 self.state = State::Payload(u64::from(length).saturating_sub(payload.len() as u64));
@@ -162,9 +180,10 @@ impl Side {
     /// are counted anyway.
     #[inline]
     pub(super) fn counter(opcode: Opcode) -> usize {
-        let control = if opcode.is_control() { 3 } else { 0 };
-        let kind = usize::from(opcode.0 & 0x7);
-        if kind < 3 { kind.saturating_add(control) } else { usize::MAX }
+        const NONE: u8 = u8::MAX;
+        const COUNTERS: [u8; 16] =
+            [0, 1, 2, NONE, NONE, NONE, NONE, NONE, 3, 4, 5, NONE, NONE, NONE, NONE, NONE];
+        COUNTERS.get(usize::from(opcode.0)).copied().map_or(usize::MAX, usize::from)
     }
 
     pub(super) fn facts(&self, losses: Losses, other: u64) -> RoleFacts {
@@ -184,3 +203,6 @@ impl Side {
         }
     }
 }
+
+/// A bit each at the place of its opcode.
+const PINGS_AND_PONGS: u16 = 1 << Opcode::PING.0 | 1 << Opcode::PONG.0;
