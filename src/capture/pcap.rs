@@ -121,55 +121,67 @@ impl Pcap {
         let order = if USUAL { ByteOrder::Little } else { self.order };
         let record_header = if USUAL { RECORD_HEADER } else { self.record_header };
         let (unit, longest, link) = (self.unit, self.longest, self.link);
-        let [mut before, mut latest] = self.recent;
-        // What changes with each record stays in registers.
-        let mut here = *at;
-        let stop = loop {
-            let rest = input.rest(here);
-            let Some([seconds, fraction, mut captured, mut original]) = order.words(rest) else {
-                break match rest.len() {
-                    0 if input.last => Stop::End,
-                    have if input.last => {
-                        let of = record_header;
-                        Stop::Lost(input.offset_of(here), Why::RecordHeaderCut { have, of })
-                    }
-                    _ => Stop::Need(record_header),
-                };
-            };
+        let before = found.packets.len();
+        // What is left is all that changes with each record, so that it stays in registers.
+        let mut rest = input.rest(*at);
+        let unread = loop {
+            let Some([seconds, fraction, mut captured, mut original]) = order.words(rest) else { break None };
             if !USUAL {
                 (captured, original) = self.in_order(captured, original);
             }
-            if captured > longest {
-                break Stop::Lost(input.offset_of(here), Why::RecordLength { says: captured });
+            if captured > longest || (captured | original | seconds | fraction) == 0 {
+                break Some(captured);
             }
-            if captured == 0 && original == 0 && seconds == 0 && fraction == 0 {
-                break Stop::Lost(input.offset_of(here), Why::RecordZero);
-            }
-            let record = record_header.saturating_add(captured as usize);
-            if record > rest.len() {
-                break match rest.len().checked_sub(record_header) {
-                    _ if !input.last => Stop::Need(record),
-                    Some(have) => Stop::Lost(input.offset_of(here), Why::RecordCut { have, of: captured }),
-                    None => {
-                        let (have, of) = (rest.len(), record_header);
-                        Stop::Lost(input.offset_of(here), Why::RecordHeaderCut { have, of })
-                    }
-                };
-            }
-            let time = time(seconds, fraction, unit);
+            let Some(after) = rest.get(record_header.saturating_add(captured as usize)..) else {
+                break Some(captured);
+            };
+            let start = input.bytes.len().saturating_sub(rest.len()).saturating_add(record_header);
             found.packets.push(PacketMeta {
-                time,
-                start: to_u32(here.saturating_add(record_header)),
+                time: time(seconds, fraction, unit),
+                start: to_u32(start),
                 captured,
                 original: original.max(captured),
                 link,
             });
-            (before, latest) = (latest, Some(time));
-            here = here.saturating_add(record);
+            rest = after;
         };
-        *at = here;
-        self.recent = [before, latest];
-        stop
+        *at = input.bytes.len().saturating_sub(rest.len());
+        self.remember(found.packets.get(before..).unwrap_or_default());
+        self.stop(input, *at, unread)
+    }
+
+    /// Why the record at `at` was not read; it says that so many bytes were captured, if it says anything.
+    #[cold]
+    fn stop(&self, input: Input<'_>, at: usize, captured: Option<u32>) -> Stop {
+        let (offset, have, header) = (input.offset_of(at), input.rest(at).len(), self.record_header);
+        let header_is_cut = Stop::Lost(offset, Why::RecordHeaderCut { have, of: header });
+        let Some(captured) = captured else {
+            return match have {
+                0 if input.last => Stop::End,
+                _ if input.last => header_is_cut,
+                _ => Stop::Need(header),
+            };
+        };
+        let record = header.saturating_add(captured as usize);
+        if captured > self.longest {
+            Stop::Lost(offset, Why::RecordLength { says: captured })
+        } else if record <= have {
+            Stop::Lost(offset, Why::RecordZero)
+        } else if !input.last {
+            Stop::Need(record)
+        } else if let Some(have) = have.checked_sub(header) {
+            Stop::Lost(offset, Why::RecordCut { have, of: captured })
+        } else {
+            header_is_cut
+        }
+    }
+
+    /// Keeps the times of the last two packets.
+    fn remember(&mut self, packets: &[PacketMeta]) {
+        for packet in packets.get(packets.len().saturating_sub(2)..).unwrap_or_default() {
+            let [_, latest] = self.recent;
+            self.recent = [latest, Some(packet.time)];
+        }
     }
 
     /// Whether records may go on at `start`: a chain of plausible headers, or a shorter one that ends
