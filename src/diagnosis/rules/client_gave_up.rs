@@ -65,7 +65,8 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
                 waiting::request_line(route, waits.leg)
             ))
             .saying_also(known.filter(|_| !is_short).map(|(_, whose)| (*whose).to_owned()))
-            .shown_by(waits.packets()),
+            .shown_by(waits.packets())
+            .advising_also((!is_short).then(|| HELD.to_owned())),
     )
 }
 
@@ -74,6 +75,11 @@ const KNOWN: &[(i64, &str)] = &[
     (5_000, "5 s is what SignalR clients wait for a transport to connect."),
     (20_000, "20 s is what Socket.IO clients wait to connect."),
 ];
+
+/// As measured with vite 5.4, whose proxy leaves such a request where it is.
+const HELD: &str = "Who takes a request and says nothing mostly waits itself: for an upstream, a lock, a handler that blocks. \
+    In Node.js it may also be that nobody takes it: once a server has a listener of the event 'upgrade', an upgrade that no \
+    listener handles stays open (in vite: ws: true is missing in the entry of server.proxy).";
 
 /// Somebody left the page.
 const IMPATIENT: Span = Span::from_millis(1_000);
@@ -109,6 +115,8 @@ mod tests {
                 "5 s is what SignalR clients wait for a transport to connect."
             ]
         );
+        let advice = |millis| left_after(millis).finding("client-gave-up").unwrap().advice.concat();
+        assert!(advice(100).is_empty() && advice(5_000).contains("'upgrade'"));
     }
 
     #[test]
