@@ -281,7 +281,8 @@ impl End<'_, '_> {
         packets.push(self.packet);
         packets.extend(self.over_tls().and_then(|over| Some(over.connection.tcp.ending?.origin.packet)));
         let halves = [Role::Server, Role::Client].map(|role| self.leg.connection.half(role).last_payload);
-        let before = halves.into_iter().flatten().filter(|(packet, _)| *packet <= self.packet);
+        let before =
+            halves.into_iter().flatten().filter(|(packet, _)| !self.is_cut() || *packet <= self.packet);
         packets.extend(before.max_by_key(|(_, time)| *time).map(|(packet, _)| packet));
         packets
     }
