@@ -7,7 +7,7 @@ use super::recipes::Site;
 use super::timeouts;
 use super::view::{CaptureView, LegView, OverTls, RouteView};
 use crate::model::Outcome;
-use crate::protocol::{Role, SessionFacts};
+use crate::protocol::{CloseFact, Role, SessionFacts};
 use crate::routes::{Proxy, Software};
 use crate::tcp::EndedBy;
 use crate::units::{PacketNumber, Span, Timestamp};
@@ -29,7 +29,7 @@ pub(super) struct End<'v, 'a> {
     pub(super) at: Timestamp,
     /// The packet.
     pub(super) packet: PacketNumber,
-    /// How long nobody had sent anything, on any leg.
+    /// How long nobody had sent anything, on any leg; 0 if what one side sent after the end hides that.
     pub(super) silence: Span,
     /// The capture lacks nothing of the session, so that no close frame can have been overlooked.
     pub(super) is_whole: bool,
@@ -82,7 +82,7 @@ pub(super) fn of<'v, 'a>(route: &'v RouteView<'a>) -> Option<End<'v, 'a>> {
         return None;
     }
     let closes = sessions().filter_map(|(leg, session)| {
-        let close = session.close.as_ref()?;
+        let close = session.close.as_ref().filter(|close| !is_late(leg, close))?;
         Some((leg, close.by, With::CloseFrame(close.code), close.origin))
     });
     let endings = sessions().filter_map(|(leg, _)| {
@@ -92,7 +92,7 @@ pub(super) fn of<'v, 'a>(route: &'v RouteView<'a>) -> Option<End<'v, 'a>> {
     let first = closes.min_by_key(|(.., origin)| (origin.time, origin.packet));
     let (leg, by, with, origin) =
         first.or_else(|| endings.min_by_key(|(.., origin)| (origin.time, origin.packet)))?;
-    let latest = sessions().filter_map(|(leg, _)| leg.connection.last_payload()).max();
+    let latest = latest_before(&sessions().collect::<Vec<_>>(), origin.time);
     Some(End {
         route,
         leg,
@@ -104,6 +104,28 @@ pub(super) fn of<'v, 'a>(route: &'v RouteView<'a>) -> Option<End<'v, 'a>> {
         is_whole: sessions().all(|(leg, session)| is_whole(leg, session)),
         silence: latest.map_or_else(Span::default, |latest| origin.time.since(latest)),
     })
+}
+
+/// Whether a close frame comes when the other side has ended the connection: that is no end, but an answer to it (Tomcat
+/// says 1002 to whoever hangs up, measured with 10.1).
+pub(super) fn is_late(leg: &LegView<'_>, close: &CloseFact) -> bool {
+    leg.connection.is_ended_before(close.by.other(), close.origin.packet)
+}
+
+/// When anybody last sent something before a moment. None if one side sent something later on all legs, which hides what
+/// it sent before.
+fn latest_before(sessions: &[(&LegView<'_>, &SessionFacts)], at: Timestamp) -> Option<Timestamp> {
+    let of = |role: Role| {
+        let sent = |(leg, session): &(&LegView<'_>, &SessionFacts)| {
+            let (_, time) = leg.connection.half(role).last_payload?;
+            let said_no_more = session.role(role).frames() == session.role(role).close;
+            let answered = leg.attempt.response.as_ref().map(|response| response.origin.time);
+            if time <= at { Some(time) } else { answered.filter(|answered| said_no_more && *answered <= at) }
+        };
+        let is_silent = sessions.iter().all(|(leg, _)| leg.connection.half(role).last_payload.is_none());
+        sessions.iter().filter_map(sent).max().map(Some).or(is_silent.then_some(None))
+    };
+    of(Role::Client)?.max(of(Role::Server)?)
 }
 
 /// Who ends a session on the client's side of a leg. Where the client comes over TLS, its own connection says whether it
@@ -258,16 +280,22 @@ impl End<'_, '_> {
         let mut packets: Vec<PacketNumber> = endings.map(|ending| ending.origin.packet).collect();
         packets.push(self.packet);
         packets.extend(self.over_tls().and_then(|over| Some(over.connection.tcp.ending?.origin.packet)));
-        let latest = self.leg.connection.last_payload();
-        let halves = [Role::Client, Role::Server].map(|role| self.leg.connection.half(role).last_payload);
-        let last = halves.into_iter().flatten().find(|(_, time)| Some(*time) == latest);
-        packets.extend(last.map(|(packet, _)| packet));
+        let halves = [Role::Server, Role::Client].map(|role| self.leg.connection.half(role).last_payload);
+        let before =
+            halves.into_iter().flatten().filter(|(packet, _)| !self.is_cut() || *packet <= self.packet);
+        packets.extend(before.max_by_key(|(_, time)| *time).map(|(packet, _)| packet));
         packets
     }
 
     /// How many frames flowed, both ways.
     pub(super) fn frames(&self) -> u64 {
         session(self.leg).map_or(0, |session| session.client.plus(&session.server).frames())
+    }
+
+    /// The same without a close frame that came too late.
+    pub(super) fn frames_before(&self) -> u64 {
+        let close = session(self.leg).and_then(|session| session.close.as_ref());
+        self.frames().saturating_sub(u64::from(close.is_some_and(|close| is_late(self.leg, close))))
     }
 
     /// How many pings flowed, both ways.
@@ -279,9 +307,9 @@ impl End<'_, '_> {
     fn mean_pause(&self) -> Span {
         let answered = self.leg.attempt.response.as_ref().map(|response| response.origin.time);
         let began = answered.unwrap_or(self.leg.connection.tcp.opening.first.time);
-        let lasted = self.leg.connection.last_payload().map_or(Span::default(), |last| last.since(began));
-        let frames = i64::try_from(self.frames()).unwrap_or(i64::MAX).max(1);
-        Span::from_nanos(lasted.as_nanos().checked_div(frames).unwrap_or_default())
+        let lasted = self.at.since(began).as_nanos().saturating_sub(self.silence.as_nanos());
+        let frames = i64::try_from(self.frames_before()).unwrap_or(i64::MAX).max(1);
+        Span::from_nanos(lasted.checked_div(frames).unwrap_or_default())
     }
 }
 

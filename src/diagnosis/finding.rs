@@ -126,6 +126,13 @@ impl Finding {
         self
     }
 
+    /// The same, if there is something.
+    #[must_use]
+    pub fn advising_also(mut self, sentence: Option<String>) -> Self {
+        self.advice.extend(sentence);
+        self
+    }
+
     /// Makes it matter less, never more.
     #[must_use]
     pub fn at_most(mut self, severity: Severity) -> Self {

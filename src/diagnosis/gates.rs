@@ -1,9 +1,10 @@
 //! Questions that a proxy asks a login gate about a request, before it hands the request on or refuses it: `auth_request`
 //! of nginx, `forward_auth` of Caddy, `ForwardAuth` of Traefik.
 
+use super::error_pages::own_page;
 use super::view::{LegView, RouteView};
 use crate::protocol::RequestProblem;
-use crate::routes::AnswerFate;
+use crate::routes::{AnswerFate, Software};
 
 /// Whether a leg is such a question and not the attempt handed on. It carries the fields of the attempt, the key among
 /// them, goes to a path of its own, never asks for an upgrade, and its answer is a yes or a no that the client does not
@@ -18,9 +19,16 @@ pub(super) fn is_question(route: &RouteView<'_>, leg: &LegView<'_>) -> bool {
     let Some(before) = route.legs().nth(hop.from) else { return false };
     let is_plain = leg.asks_with(stripped) && !before.asks_with(stripped);
     let goes_elsewhere = last_segment(leg.path()) != last_segment(before.path());
-    let may_be_verdict = leg.status().is_none_or(|said| matches!(said, 200..=299 | 401 | 403));
+    let may_be_verdict =
+        leg.status().is_none_or(|said| matches!(said, 200..=299 | 401 | 403)) || is_at_a_loss(before);
     let is_kept_back = hop.answer != AnswerFate::Passed;
     is_plain && goes_elsewhere && may_be_verdict && is_kept_back
+}
+
+/// Whether nginx says that something of its own fails: so it does where a gate answers neither yes nor no (measured with
+/// 1.22, whose log then speaks of an unexpected status of an auth request).
+pub(super) fn is_at_a_loss(leg: &LegView<'_>) -> bool {
+    leg.status() == Some(500) && own_page(leg) == Some(Software::Nginx)
 }
 
 fn tells_another_path(leg: &LegView<'_>) -> bool {

@@ -87,7 +87,10 @@ impl<'v, 'a> First<'v, 'a> {
 
     /// Whether the capture shows all of the stream, so that nothing is taken for a header that is none.
     fn is_sure(&self) -> bool {
-        !self.leg.is_doubtful() && !self.leg.attempt.midstream && self.session.role(self.fact.by).resyncs == 0
+        // Behind HTTP frames are looked for again, though the capture lacks nothing.
+        let own = if self.fact.kind == Anomaly::HttpInTunnel { self.fact.count } else { 0 };
+        let is_in_step = self.session.role(self.fact.by).resyncs <= own;
+        !self.leg.is_doubtful() && !self.leg.attempt.midstream && is_in_step
     }
 
     /// What the other side did about it, if it ended the session.

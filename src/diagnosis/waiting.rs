@@ -100,6 +100,32 @@ pub(super) fn made_of_it(finding: Finding, route: &RouteView<'_>, leg: &LegView<
     finding.saying_also(made).shown_by(before.packets())
 }
 
+/// What the port of a server says: some are another protocol's, whose servers hang up on HTTP (measured with mosquitto 2.0.11).
+pub(super) fn other_protocol(leg: &LegView<'_>) -> Option<String> {
+    let port = leg.connection.endpoint(Role::Server).port;
+    MQTT_PORTS.contains(&port).then(|| {
+        format!(
+            "Port {port} is for MQTT without WebSocket: brokers take WebSockets on a port of their own, mosquitto on a \
+             listener with protocol websockets."
+        )
+    })
+}
+
+/// What a server may mean that closes in good order though it is asked for a subprotocol (measured with mosquitto 2.0.11,
+/// whose library is libwebsockets).
+pub(super) fn unknown_subprotocol(waits: &Unanswered<'_, '_>) -> Option<String> {
+    let offers = waits.leg.asked("sec-websocket-protocol").is_some();
+    let is_closed = waits.ended == Some((Role::Server, EndedBy::Fin)) && waits.ended_before.is_none();
+    (offers && is_closed).then(|| {
+        "The request offers a subprotocol: servers made with libwebsockets (mosquitto) close like this if they know \
+         none of those offered."
+            .to_owned()
+    })
+}
+
+/// As registered with IANA: mqtt and secure-mqtt.
+const MQTT_PORTS: [u16; 2] = [1883, 8883];
+
 /// The request of a leg in words: `GET /ws`.
 pub(super) fn request_line(route: &RouteView<'_>, leg: &LegView<'_>) -> String {
     let method = leg.request.as_ref().map_or("GET", |request| request.method);

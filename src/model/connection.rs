@@ -74,6 +74,12 @@ impl Connection {
         Some(if by == self.client { Role::Client } else { Role::Server })
     }
 
+    /// Whether one side sent the first FIN or RST, and a packet comes after it.
+    #[must_use]
+    pub fn is_ended_before(&self, by: Role, packet: PacketNumber) -> bool {
+        self.closed_by() == Some(by) && self.tcp.ending.is_some_and(|ending| ending.origin.packet < packet)
+    }
+
     /// Whether the capture has packets of one side only.
     #[must_use]
     pub const fn is_one_sided(&self) -> bool {

@@ -54,6 +54,9 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
         let asked = asked.unwrap_or_else(|| route.answerer(waits.leg));
         Finding::new(&RULE, asked, "has not answered when the client gives up")
     };
+    let may_be_node = !matches!(finding.blame, Blame::Proxy(_, Some(_), _));
+    let held =
+        (!is_short).then(|| if may_be_node { format!("{HELD} {NO_LISTENER}") } else { HELD.to_owned() });
     let known =
         KNOWN.iter().find(|(seconds, _)| timeouts::is_near(waits.waited, Span::from_millis(*seconds)));
     Some(
@@ -65,7 +68,8 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
                 waiting::request_line(route, waits.leg)
             ))
             .saying_also(known.filter(|_| !is_short).map(|(_, whose)| (*whose).to_owned()))
-            .shown_by(waits.packets()),
+            .shown_by(waits.packets())
+            .advising_also(held),
     )
 }
 
@@ -74,6 +78,12 @@ const KNOWN: &[(i64, &str)] = &[
     (5_000, "5 s is what SignalR clients wait for a transport to connect."),
     (20_000, "20 s is what Socket.IO clients wait to connect."),
 ];
+
+const HELD: &str = "Who takes a request and says nothing mostly waits itself: for an upstream, a lock, a handler that blocks.";
+/// As measured with vite 5.4 and webpack-dev-server 5.2, which leave such a request where it is.
+const NO_LISTENER: &str = "In Node.js it may also be that nobody takes it: once a server has a listener of the event \
+    'upgrade', an upgrade that no listener handles stays open (vite and webpack-dev-server: ws: true is missing in the entry \
+    of their proxy).";
 
 /// Somebody left the page.
 const IMPATIENT: Span = Span::from_millis(1_000);
@@ -109,6 +119,8 @@ mod tests {
                 "5 s is what SignalR clients wait for a transport to connect."
             ]
         );
+        let advice = |millis| left_after(millis).finding("client-gave-up").unwrap().advice.concat();
+        assert!(advice(100).is_empty() && advice(5_000).contains("'upgrade'"));
     }
 
     #[test]

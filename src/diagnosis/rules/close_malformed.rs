@@ -31,7 +31,9 @@ log then speaks of a protocol error where there was an ordinary end.
 ## How to mend it
 
 Look at what the program passes to `close()`: mostly it hands on the code that it got from another connection, 1005 or
-1006 among them. Proxies and bridges must not do that; 1000, 1001 or 1011 are what they can say.
+1006 among them. Proxies and bridges must not do that; 1000, 1001 or 1011 are what they can say. mod_wstunnel of
+lighttpd 1.4.69 answers each close with the letters `1000` instead of the number: an ordinary end that some clients log
+as a protocol error, and no more than that.
 ",
     see: "https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1",
     explains: &["closed-with-error", "close-unanswered", "no-close-frame"],
@@ -42,7 +44,9 @@ const SAYS: Says = Says {
     kind: Anomaly::CloseMalformed,
     headline: "closes with a code that must not be sent",
     law: "RFC 6455 section 7.4: only 1000 to 1003, 1007 to 1014 and 3000 to 4999 may be sent.",
-    origin: "Mostly a bridge that hands on the code which it got from another connection, 1005 or 1006 among them.",
+    // The other: measured with 1.4.69, whose answer to any close is the four letters 1000.
+    origin: "Mostly a bridge that hands on the code which it got from another connection, 1005 or 1006 among them, or a \
+             program that writes the code as text, as mod_wstunnel of lighttpd does.",
 };
 
 fn check(route: &RouteView<'_>) -> Option<Finding> {

@@ -20,8 +20,8 @@ pub(super) static RULE: Rule = Rule {
 
 The first Close frame of a session has a code that tells an error: 1002, 1003, 1007, 1009 to 1011, 1014 and 3008 are
 errors, 1008, 1013, 3000 and 3003 warnings. Codes from 4000 on belong to the application: those of graphql-ws,
-Hocuspocus and Plane are known by the subprotocol or the target; others are notes, and only within two seconds of the
-101. What happened just before is told
+Hocuspocus and Plane are known by the subprotocol or the target; others are told only within two seconds of the 101, as
+notes, or as warnings where they look like a status of HTTP (4401, 4403). What happened just before is told
 with it: how long the session lasted, what the other side sent last, and the reason in the frame.
 
 If the wire shows why (a frame that breaks RFC 6455, a message that is too big, a ping without an answer), that is told
@@ -60,6 +60,7 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
         CloseKind::Fault => Severity::Error,
         // An application may say goodbye as it likes; who was let in only to be told so was refused.
         CloseKind::Unknown if !is_refusal(&end) => return None,
+        CloseKind::Unknown if as_status(code).is_some() => Severity::Warning,
         CloseKind::Unknown => Severity::Note,
     };
     let close = ends::session(end.leg)?.close.as_ref()?;
@@ -72,7 +73,7 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
             .at_most(severity)
             .saying(before(&end))
             .saying_also(last_of(&end))
-            .saying_also(look(&meaning, &of))
+            .saying_also(look(code, &meaning, &of))
             .shown_by([end.packet])
             .shown_by(other_last(&end))
             .advising(advice(&who)),
@@ -139,17 +140,38 @@ fn other_last(end: &End<'_, '_>) -> Option<crate::units::PacketNumber> {
     half.last_payload.map(|(packet, _)| packet).filter(|packet| *packet < end.packet)
 }
 
-fn look(meaning: &CloseMeaning, of: &str) -> Option<String> {
-    match (meaning.look, meaning.kind) {
-        ("", CloseKind::Unknown) => Some(format!("Only the application knows what this code means{of}.")),
-        ("", _) => None,
-        (look, _) => Some(look.to_owned()),
+fn look(code: u16, meaning: &CloseMeaning, of: &str) -> Option<String> {
+    match (meaning.look, meaning.kind, as_status(code)) {
+        ("", CloseKind::Unknown, Some((status, name))) => Some(format!(
+            "Only the application knows what this code means{of}; many add 4000 to a status of HTTP, and {status} is {name}."
+        )),
+        ("", CloseKind::Unknown, None) => {
+            Some(format!("Only the application knows what this code means{of}."))
+        }
+        ("", ..) => None,
+        (look, ..) => Some(look.to_owned()),
     }
+}
+
+/// The status of HTTP that a private code most likely stands for, with its name (RFC 9110 section 15.5).
+fn as_status(code: u16) -> Option<(u16, &'static str)> {
+    let status = code.checked_sub(4000)?;
+    STATUSES.iter().find(|(known, _)| *known == status).copied()
 }
 
 fn advice(who: &Blame) -> String {
     format!("Look at the log of {} at that moment.", who.spoken())
 }
+
+/// What servers refuse somebody for whom they have let in.
+const STATUSES: [(u16, &str); 6] = [
+    (400, "Bad Request"),
+    (401, "Unauthorized"),
+    (403, "Forbidden"),
+    (404, "Not Found"),
+    (409, "Conflict"),
+    (429, "Too Many Requests"),
+];
 
 /// A greeting, and perhaps credentials.
 const FEW: u64 = 2;
@@ -190,6 +212,21 @@ mod tests {
         let severity = |code| closed(code, "").finding("closed-with-error").map(|it| it.severity.name());
         assert_eq!(severity(1008), Some("warning"));
         assert_eq!(severity(4321), None, "after some time only the application knows");
+    }
+
+    #[test]
+    fn who_is_let_in_only_to_be_refused_is_told_by_the_status_of_http() {
+        for (code, severity) in [(4401, Some("warning")), (4242, Some("note")), (3999, Some("note"))] {
+            let (mut script, mut client) = session();
+            script.wait_ms(5).say(&mut client, From::Server, close_frame(From::Server, code));
+            script.say(&mut client, From::Client, close_frame(From::Client, code));
+            script.close(&mut client, From::Server);
+            let found = script.finding("closed-with-error");
+            assert_eq!(found.as_ref().map(|it| it.severity.name()), severity, "{code}");
+            let says_so = found.unwrap().detail.concat().contains("401 is Unauthorized");
+            assert_eq!(says_so, code == 4401);
+        }
+        assert!(closed(4401, "").finding("closed-with-error").is_none(), "only the application knows");
     }
 
     #[test]

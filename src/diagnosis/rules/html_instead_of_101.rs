@@ -4,8 +4,8 @@ use crate::diagnosis::answers::{self, Maker};
 use crate::diagnosis::finding::Finding;
 use crate::diagnosis::recipes::{self, Site};
 use crate::diagnosis::rule::{Check, Rule, Severity};
-use crate::diagnosis::view::RouteView;
-use crate::protocol::RequestProblem;
+use crate::diagnosis::view::{LegView, RouteView};
+use crate::protocol::{RequestProblem, Role};
 
 /// The answer to the upgrade request is a web page.
 pub(super) static RULE: Rule = Rule {
@@ -70,6 +70,9 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
             "Either the path is not the one that the application serves, or another upstream serves it.",
         ));
     }
+    if let Some(behind) = answer.behind {
+        return Some(finding.saying(hides(behind)).advising(HIDDEN));
+    }
     let site = Site::at(route.proxy_behind(answer.leg), path).known_as(answer.software(route));
     let fixes = recipes::send_to_upstream(&site);
     let finding = finding.mended_by(fixes).advising(
@@ -80,6 +83,19 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
         None => finding,
     })
 }
+
+/// What the upstream said before the proxy put a page in the place of it.
+fn hides(behind: &LegView<'_>) -> String {
+    let upstream = behind.connection.endpoint(Role::Server);
+    let said = match behind.status() {
+        Some(status) => format!("answers {status}"),
+        None => "does not answer".to_owned(),
+    };
+    format!("The upstream {upstream} {said}, and the page stands in the place of that.")
+}
+
+const HIDDEN: &str = "The request does reach the upstream: its own answer is what to look at. A page for errors hides it from \
+    clients, as error_page does in nginx together with proxy_intercept_errors.";
 
 #[cfg(test)]
 mod tests {
@@ -120,6 +136,24 @@ mod tests {
             script.leading(),
             "error html-instead-of-101: the upstream 10.77.2.2:3000 answers with a web page"
         );
+    }
+
+    #[test]
+    fn a_page_for_errors_is_told_with_what_it_hides() {
+        let page = answer("200 OK", &[("Server", "nginx/1.22.1"), ("Content-Type", "text/html")], "<html>");
+        let mut script = Script::default();
+        let mut client = script.connect(CLIENT, PROXY);
+        script.say(&mut client, From::Client, request());
+        let mut upstream = script.connect(PROXY_OUT, UPSTREAM);
+        script.say(&mut upstream, From::Client, request());
+        script.say(&mut upstream, From::Server, answer("404 Not Found", &[], "no"));
+        script.say(&mut client, From::Server, &page);
+        let finding = script.finding("html-instead-of-101").unwrap();
+        assert_eq!(
+            finding.detail[1],
+            "The upstream 10.77.2.2:3000 answers 404, and the page stands in the place of that."
+        );
+        assert!(finding.fixes.is_empty(), "it has its location");
     }
 
     #[test]

@@ -64,6 +64,24 @@ mod tests {
     }
 
     #[test]
+    fn frames_behind_it_are_no_sign_of_a_loss() {
+        let (mut script, mut client) = session();
+        script.say(
+            &mut client,
+            From::Server,
+            "HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\n\r\nno",
+        );
+        script.say(&mut client, From::Server, text_frame(From::Server, "{\"sid\":\"abcdefghijkl\"}"));
+        script.finish(&mut client, From::Server);
+        script
+            .say(&mut client, From::Client, close_frame(From::Client, 1002))
+            .finish(&mut client, From::Client);
+        let finding = script.finding("http-in-tunnel").unwrap();
+        assert_eq!(finding.severity.name(), "error");
+        assert!(!finding.detail.concat().contains("lacks"), "{:?}", finding.detail);
+    }
+
+    #[test]
     fn http_in_a_message_is_not() {
         let (mut script, mut client) = session();
         script.say(&mut client, From::Server, text_frame(From::Server, "HTTP/1.1 400 Bad Request"));

@@ -249,6 +249,21 @@ mod tests {
     }
 
     #[test]
+    fn what_the_upstream_says_to_a_proxy_that_is_gone_hides_no_cut() {
+        let mut script = Script::default();
+        let (mut client, mut upstream) = session_over(&mut script, "nginx/1.22.1", 0);
+        script.say(&mut client, From::Client, text_frame(From::Client, "hello"));
+        script.say(&mut upstream, From::Client, text_frame(From::Client, "hello")).wait_ms(60_005);
+        script.finish(&mut client, From::Server).finish(&mut upstream, From::Client);
+        // As Tomcat does.
+        script.say(&mut upstream, From::Server, close_frame(From::Server, 1002));
+        script.reset(&mut upstream, From::Client).finish(&mut client, From::Client);
+        let nginx = "error idle-timeout: nginx 1.22.1 (10.77.2.1) cuts sessions that are silent for 60 s";
+        assert_eq!(script.leading(), nginx);
+        assert_eq!(script.rules(), ["idle-timeout"]);
+    }
+
+    #[test]
     fn a_proxy_that_cuts_silent_sessions_is_named() {
         let nginx = "idle-timeout: nginx 1.22.1 (10.77.2.1) cuts sessions that are silent for";
         for (silences, expected) in [

@@ -7,6 +7,7 @@ use crate::diagnosis::view::RouteView;
 use crate::diagnosis::words;
 use crate::protocol::Role;
 use crate::tcp::EndedBy;
+use crate::units::Span;
 
 /// A session ends without a close frame from anybody.
 pub(super) static RULE: Rule = Rule {
@@ -50,14 +51,22 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
     // A proxy whose own client the capture does not show may only have followed it.
     let is_followed = end.by == Role::Client && end.leg.connection.id() == end.route.first.connection.id();
     let severity = if end.is_by_client() || is_followed { Severity::Note } else { Severity::Warning };
-    let after = match end.frames() {
+    let late = route.legs().find_map(|leg| {
+        let close = ends::session(leg)?.close.as_ref()?;
+        ends::is_late(leg, close).then_some(close)
+    });
+    let after = match end.frames_before() {
         0 => format!("{} after the 101 and before any frame", words::span(end.silence)),
+        frames if end.silence == Span::default() => format!("after {}", words::count(frames, "frame")),
         frames => format!("{} after the last of {}", words::span(end.silence), words::count(frames, "frame")),
     };
     Some(
         Finding::new(&RULE, end.who.clone(), headline)
             .at_most(severity)
             .saying(format!("The {bit} comes {after}; the other side sees close code 1006."))
+            .saying_also(late.map(|close| {
+                format!("The {} sends Close {} only when that has come.", close.by.name(), close.code)
+            }))
             .shown_by(end.packets()),
     )
 }
@@ -114,6 +123,31 @@ mod tests {
         assert_eq!(
             (found.severity.name(), found.sentence().as_str()),
             ("note", "the proxy 10.77.2.1 closes the connection without a Close frame")
+        );
+    }
+
+    #[test]
+    fn a_close_frame_to_somebody_who_is_gone_is_no_end() {
+        let (mut script, mut client) = session();
+        script.say(&mut client, From::Server, text_frame(From::Server, "hi")).wait_ms(40_000);
+        script.finish(&mut client, From::Client).say(
+            &mut client,
+            From::Server,
+            close_frame(From::Server, 1002),
+        );
+        script.reset(&mut client, From::Client);
+        assert_eq!(
+            script.leading(),
+            "note no-close-frame: the client 10.77.1.2 closes the connection without a Close frame"
+        );
+        assert_eq!(script.rules(), ["no-close-frame"]);
+        let detail = script.finding("no-close-frame").unwrap().detail;
+        assert_eq!(
+            detail,
+            [
+                "The FIN comes after 2 frames; the other side sees close code 1006.",
+                "The server sends Close 1002 only when that has come."
+            ]
         );
     }
 

@@ -85,9 +85,11 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
                 "{request} is complete, and {said} after {} without a byte of an answer.",
                 words::span(waits.waited)
             ))
+            .advising_also(waiting::other_protocol(waits.leg))
+            .advising_also(waiting::unknown_subprotocol(&waits))
             .advising(
                 "A server that hides (return 444 in nginx), one that takes no more connections (worker_connections in \
-                 nginx), a firewall, a crash, or a port that expects TLS look like this. Capture behind the server too: that shows whether the request went any further.",
+                 nginx), a firewall, a crash, or a port that expects TLS or another protocol look like this. Capture behind the server too: that shows whether the request went any further.",
             ),
     )
 }
@@ -120,10 +122,11 @@ fn swallowed(route: &RouteView<'_>, waits: &Unanswered<'_, '_>) -> Option<Findin
 /// HTTPS, and the other port that it is often given.
 const TLS_PORTS: [u16; 2] = [443, 8443];
 
-/// As measured with http-proxy 1.18: without it the upgrade goes upstream like any request, and its 101 nowhere.
+/// As measured with http-proxy 1.18: without it the upgrade goes upstream like any request, and its 101 nowhere. The same
+/// with http-proxy-middleware 3.0 and ws: true, if the upgrade is the first request that it gets.
 const UPGRADE_HANDLER: &str = "A proxy written with Node.js has to handle the event 'upgrade' of its server: \
-    server.on('upgrade', (req, socket, head) => proxy.ws(req, socket, head)) with http-proxy, ws: true where that is an \
-    option.";
+    server.on('upgrade', (req, socket, head) => proxy.ws(req, socket, head)) with http-proxy; server.on('upgrade', \
+    middleware.upgrade) with http-proxy-middleware, whose ws: true alone begins with the first ordinary request.";
 
 /// What a proxy takes to pass an answer on, with room.
 const ON_ITS_WAY: crate::units::Span = crate::units::Span::from_millis(500);
@@ -155,6 +158,22 @@ mod tests {
         let mut client = asked(&mut script);
         script.reset(&mut client, From::Server);
         assert!(script.leading().ends_with("resets the connection instead of answering"));
+    }
+
+    #[test]
+    fn what_the_request_and_the_port_say_is_told() {
+        let mut script = Script::default();
+        let mut client = script.connect(CLIENT, "10.77.1.1:1883");
+        script.say(&mut client, From::Client, request()).reset(&mut client, From::Server);
+        let advice = script.finding("no-response").unwrap().advice;
+        assert!(advice[0].starts_with("Port 1883 is for MQTT without WebSocket"), "{advice:?}");
+
+        let offer = request_with(&[("Sec-WebSocket-Protocol", "mqtt")]);
+        let mut script = Script::default();
+        let mut client = script.connect(CLIENT, PROXY);
+        script.say(&mut client, From::Client, offer).wait_ms(5).close(&mut client, From::Server);
+        let advice = script.finding("no-response").unwrap().advice;
+        assert!(advice[0].starts_with("The request offers a subprotocol"), "{advice:?}");
     }
 
     #[test]

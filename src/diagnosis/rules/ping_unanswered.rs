@@ -71,7 +71,12 @@ fn judge(route: &RouteView<'_>, pinger: Role) -> Option<Finding> {
         matches!(close_meaning(close.code, None).kind, CloseKind::Normal | CloseKind::Restart)
     });
     let is_sure = pings.pings > 1 || (gave_up && !is_in_order);
-    let patience = if is_sure { LEAST_IF_SURE } else { LEAST };
+    let says_so = gave_up && session.close.as_ref().is_some_and(|close| speaks_of_pings(&close.reason));
+    let patience = match (says_so, is_sure) {
+        (true, _) => Span::default(),
+        (false, true) => LEAST_IF_SURE,
+        (false, false) => LEAST,
+    };
     if waited < patience || is_leaving {
         return None;
     }
@@ -111,6 +116,12 @@ fn judge(route: &RouteView<'_>, pinger: Role) -> Option<Finding> {
             .shown_by(end_packets(leg))
             .advising(advice(route, late.map_or(leg, |(further, _)| further), pinger)),
     )
+}
+
+/// Whether a reason says that a ping is why, as `ping timed out` of Tornado and `keepalive ping timeout` of Python's
+/// websockets do.
+fn speaks_of_pings(reason: &[u8]) -> bool {
+    reason.to_ascii_lowercase().windows(4).any(|word| word == b"ping" || word == b"pong")
 }
 
 /// The pings of a side that wait on a leg.
@@ -160,6 +171,17 @@ mod tests {
         assert_eq!(script.rules(), ["ping-unanswered"]);
         let detail = script.finding("ping-unanswered").unwrap().detail.concat();
         assert!(detail.contains("1 ping of the server gets no pong for 20.0 s."), "{detail}");
+    }
+
+    #[test]
+    fn who_says_that_a_ping_is_why_is_believed() {
+        for (reason, expected) in [("ping timed out", Some("error")), ("going to sleep", None)] {
+            let (mut script, mut client) = session();
+            script.say(&mut client, From::Server, frame(From::Server, 0x9, b"")).wait_ms(1_000);
+            let close = frame(From::Server, 0x8, &[&1000_u16.to_be_bytes(), reason.as_bytes()].concat());
+            script.say(&mut client, From::Server, close).wait_ms(5_000).close(&mut client, From::Server);
+            assert_eq!(script.finding("ping-unanswered").map(|it| it.severity.name()), expected, "{reason}");
+        }
     }
 
     #[test]

@@ -1,13 +1,12 @@
 //! A proxy makes up a refusal, and nothing more is known.
 
 use crate::diagnosis::answers::{self, Answer, Maker};
-use crate::diagnosis::error_pages;
 use crate::diagnosis::finding::{Blame, Finding, Fix};
-use crate::diagnosis::forwarding;
 use crate::diagnosis::recipes::{self, Site};
 use crate::diagnosis::rule::{Check, Rule, Severity};
 use crate::diagnosis::statuses;
 use crate::diagnosis::view::RouteView;
+use crate::diagnosis::{error_pages, forwarding, gates};
 use crate::protocol::Role;
 use crate::routes::Software;
 
@@ -61,6 +60,12 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
             answer.behind.is_none() && route.tries.is_empty() && answer.leg.place == 0 && route.is_watched;
         nobody.then(|| "The capture has no request to an upstream for it.".to_owned())
     };
+    let gate = answers::gate_says(route);
+    let meaning = match (&gate, gates::is_at_a_loss(answer.leg)) {
+        (Some(_), true) => Some(AT_A_LOSS),
+        (Some(_), false) if answer.status == 403 => None,
+        _ => statuses::meaning(answer.status, answer.by, software),
+    };
     let own = error_pages::own_page(answer.leg).map(|_| "The answer is its own error page.".to_owned());
     let log = match &who {
         Blame::Proxy(_, Some(software), _) => {
@@ -69,10 +74,10 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
         _ => "The error log of the proxy names the reason.".to_owned(),
     };
     let finding = Finding::new(&RULE, who, format!("answers {} itself", answer.status))
-        .saying_also(behind.or_else(nobody).or(own))
+        .saying_also(behind.or(gate).or_else(nobody).or(own))
         .saying_also(answers::points_to(route, answer.leg))
         .saying_also(answers::body_says(route, answer.leg))
-        .saying_also(statuses::meaning(answer.status, answer.by, software).map(str::to_owned))
+        .saying_also(meaning.map(str::to_owned))
         .shown_by(route.packets())
         .mended_by(missing_upgrade(route, &answer))
         .advising(log);
@@ -85,6 +90,9 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
         finding
     })
 }
+
+const AT_A_LOSS: &str = "nginx takes 2xx for yes, 401 and 403 for no, and answers 500 itself where the service that \
+    auth_request asks says anything else: look at that service, and at the path at which it is asked.";
 
 /// What lets an upgrade through at a proxy that answers each one that it is not told of with 403: Envoy, without a body.
 fn missing_upgrade(route: &RouteView<'_>, answer: &Answer<'_, '_>) -> Vec<Fix> {
@@ -110,6 +118,40 @@ mod tests {
         assert_eq!(script.leading(), "error refused-by-proxy: the proxy 10.77.2.1 answers 500 itself");
         let finding = script.finding("refused-by-proxy").unwrap();
         assert_eq!(finding.detail[0], "The upstream 10.77.2.2:3000 answered 101.");
+    }
+
+    #[test]
+    fn a_gate_that_is_asked_is_told() {
+        let page = |status: &str| {
+            format!("<html><head><title>{status}</title></head><hr><center>nginx/1.22.1</center></html>")
+        };
+        for (verdict, status, told) in [
+            ("403 Forbidden", "403 Forbidden", "The error log"),
+            ("404 Not Found", "500 Internal Server Error", "nginx takes 2xx for yes"),
+        ] {
+            let mut script = Script::default();
+            let mut client = script.connect(CLIENT, PROXY);
+            script.say(&mut client, From::Client, request_with(&[("Origin", "")]));
+            let mut gate = script.connect(PROXY_OUT, "10.77.2.2:9000");
+            let question =
+                [("GET", "/auth"), ("HTTP", "1.0"), ("Upgrade", ""), ("Connection", "close"), ("Origin", "")];
+            script.say(&mut gate, From::Client, request_with(&question));
+            script.say(&mut gate, From::Server, answer(verdict, &[], ""));
+            script.say(
+                &mut client,
+                From::Server,
+                answer(status, &[("Server", "nginx/1.22.1")], &page(status)),
+            );
+            assert_eq!(script.rules(), ["refused-by-proxy"], "{verdict}");
+            let finding = script.finding("refused-by-proxy").unwrap();
+            let verdict = verdict.split(' ').next().unwrap();
+            assert_eq!(
+                finding.detail[0],
+                format!("It asked a login gate, 10.77.2.2:9000, which answered {verdict}.")
+            );
+            let rest = [&finding.detail[1..], &finding.advice].concat().concat();
+            assert!(rest.starts_with(told), "{rest}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The subprotocol of the 101 is none that the client offered, or there is none.
 
-use crate::diagnosis::finding::Finding;
+use crate::diagnosis::finding::{Blame, Finding};
 use crate::diagnosis::rule::{Check, Rule, Severity};
 use crate::diagnosis::switching::{self, Fault};
 use crate::diagnosis::view::RouteView;
@@ -47,9 +47,11 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
         }
     }
     let fault = switching::fault(route, ResponseProblem::SubprotocolMissing)?;
-    let finding = Finding::new(&RULE, fault.blame.clone(), "chooses no subprotocol of those offered")
-        .saying(values(route, &fault))
-        .shown_by(route.packets());
+    let finding = lost_on_the_way(route, &fault).unwrap_or_else(|| {
+        Finding::new(&RULE, fault.blame.clone(), "chooses no subprotocol of those offered")
+            .saying(values(route, &fault))
+    });
+    let finding = finding.shown_by(route.packets());
     Some(if gave_up(route) {
         finding.saying(
             "RFC 6455 lets a client go on without one; this client left without a frame, as browsers do.",
@@ -59,10 +61,33 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
     })
 }
 
+/// Where a proxy is seen to keep the offer or the choice to itself.
+fn lost_on_the_way(route: &RouteView<'_>, fault: &Fault<'_, '_>) -> Option<Finding> {
+    let (before, hop, after) = route.hops().find(|(before, ..)| before.place == fault.leg.place)?;
+    let (Some(asked), Some(answered)) = (&after.request, &after.response) else { return None };
+    let proxy = Blame::proxy(&hop.proxy);
+    if asked.fields.values(FIELD).next().is_none() {
+        return Some(
+            Finding::new(&RULE, proxy, "forwards the request without Sec-WebSocket-Protocol")
+                .saying(values(route, fault))
+                .saying("The upstream is offered none, so that it cannot choose.")
+                .advising("Look for what removes that field, or sets it to nothing, at the proxy."),
+        );
+    }
+    let is_lost =
+        hop.is_proxy() && before.answered(FIELD).is_none() && answered.fields.values(FIELD).next().is_some();
+    is_lost.then(|| {
+        Finding::new(&RULE, proxy, "passes the 101 on without Sec-WebSocket-Protocol")
+            .saying(values(route, fault))
+            .saying("The upstream's own answer has it.")
+            .advising("Look for what removes that field from answers at the proxy.")
+    })
+}
+
 /// What was offered and what was chosen.
 fn values(route: &RouteView<'_>, fault: &Fault<'_, '_>) -> String {
     let list = |fields: Option<&crate::protocol::Fields<'_>>| {
-        let values = fields.map(|fields| fields.list("sec-websocket-protocol")).unwrap_or_default();
+        let values = fields.map(|fields| fields.list(FIELD)).unwrap_or_default();
         if route.shows_secrets { values.join(", ") } else { redact::subprotocols(&values).join(", ") }
     };
     let offered = list(fault.leg.request.as_ref().map(|request| &request.fields));
@@ -85,6 +110,8 @@ fn gave_up(route: &RouteView<'_>) -> bool {
     let left = session.client.frames() == 0 && leg.connection.closed_by() == Some(Role::Client);
     (complains || left) && !leg.is_doubtful()
 }
+
+const FIELD: &str = "sec-websocket-protocol";
 
 #[cfg(test)]
 mod tests {
@@ -130,6 +157,27 @@ mod tests {
         script.say(&mut client, From::Client, text_frame(From::Client, "hello"));
         script.close(&mut client, From::Client);
         assert_eq!(script.finding("subprotocol-mismatch").unwrap().severity.name(), "note");
+    }
+
+    #[test]
+    fn a_proxy_that_loses_it_is_named() {
+        for (offered, chosen, headline) in [
+            ("", "", "forwards the request without Sec-WebSocket-Protocol"),
+            ("mqtt", "mqtt", "passes the 101 on without Sec-WebSocket-Protocol"),
+        ] {
+            let mut script = Script::default();
+            let mut client = script.connect(CLIENT, PROXY);
+            script.say(&mut client, From::Client, request_with(&[("Sec-WebSocket-Protocol", "mqtt")]));
+            let mut upstream = script.connect(PROXY_OUT, UPSTREAM);
+            script.say(&mut upstream, From::Client, request_with(&[("Sec-WebSocket-Protocol", offered)]));
+            script.say(&mut upstream, From::Server, switching_with(&[("Sec-WebSocket-Protocol", chosen)]));
+            script.say(&mut client, From::Server, switching());
+            script.close(&mut client, From::Client).close(&mut upstream, From::Client);
+            assert_eq!(
+                script.leading(),
+                format!("error subprotocol-mismatch: the proxy 10.77.2.1 {headline}")
+            );
+        }
     }
 
     #[test]

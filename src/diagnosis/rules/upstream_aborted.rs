@@ -58,6 +58,8 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
     let finding = Finding::new(&RULE, upstream, headline)
         .saying(said)
         .shown_by(waits.packets())
+        .advising_also(waiting::other_protocol(waits.leg))
+        .advising_also(waiting::unknown_subprotocol(&waits))
         .advising(
             "Something listens there, so the application is not down: look at its log, and whether this port expects \
              TLS or another protocol.",

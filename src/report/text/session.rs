@@ -180,10 +180,12 @@ pub(crate) fn close(
         [] => String::new(),
         reason => format!(" \"{}\"", text::escape(&wire.text(reason))),
     };
-    let answered = match session.role(close.by.other()).close {
-        0 if is_seen(close.by.other(), connection) => {
-            format!(", not answered by the {}", close.by.other().name())
+    let other = close.by.other();
+    let answered = match session.role(other).close {
+        0 if connection.is_ended_before(other, close.origin.packet) => {
+            format!(", after the end by the {}", other.name())
         }
+        0 if is_seen(other, connection) => format!(", not answered by the {}", other.name()),
         _ => String::new(),
     };
     format!("{code}{reason} by the {}, {}{answered}", close.by.name(), close.origin.packet)
