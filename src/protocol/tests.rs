@@ -433,6 +433,22 @@ fn what_is_no_frame_in_a_connection_from_before_the_capture_is_counted() {
 }
 
 #[test]
+fn the_first_frame_of_a_connection_from_before_the_capture_may_come_in_pieces() {
+    let first = frame(0x81, KEY, b"hello, whoever you are");
+    for pieces in 1..first.len() {
+        let sent: Vec<Event> = first.chunks(pieces).map(client).collect();
+        let events = [
+            &[server(frame(0x81, None, b"hi")), server(frame(0x81, None, b"ho"))][..],
+            &sent,
+            &[client(hello())],
+        ];
+        let session = joined(&events.concat());
+        assert_eq!((session.client.text, session.client.undecoded_bytes), (2, 0), "in pieces of {pieces}");
+        assert_eq!((session.client.resyncs, session.anomalies.len()), (0, 0), "in pieces of {pieces}");
+    }
+}
+
+#[test]
 fn a_frame_that_began_before_the_capture_is_no_violation() {
     let long = frame(0x82, None, &[0xb7; 9_000]);
     let segments: Vec<Event> = long[2_000..].chunks(1_000).map(server).collect();

@@ -58,6 +58,27 @@ pub(crate) fn frames_in(segment: &[u8], by: Role, deflate: Option<bool>) -> Evid
     if tells { Evidence::Exact } else { Evidence::None }
 }
 
+/// Whether a segment may be the first piece of a short frame. That says little: believe it only where most segments begin
+/// with a frame, and more bytes will tell.
+#[must_use]
+pub(crate) fn may_be_start_of_short_frame(segment: &[u8], by: Role, deflate: Option<bool>) -> bool {
+    let mut start = [0; FrameHeader::MAX_BYTES];
+    start.iter_mut().zip(segment).for_each(|(to, from)| *to = *from);
+    // The mask bit stands in the second byte.
+    if let ([_], [_, second, ..]) = (segment, &mut start) {
+        *second = if by == Role::Client { 0x80 } else { 0 };
+    }
+    FrameHeader::parse(&start).is_some_and(|(header, header_length)| {
+        if segment.len() < header_length {
+            // Of a header that is not there as a whole the length is not known, and what else is there must be right.
+            let header = FrameHeader { length: 0, length_is_minimal: true, ..header };
+            return is_plausible(&header, by, deflate);
+        }
+        let captured = segment.len().saturating_sub(header_length) as u64;
+        header.length <= 125 && captured < header.length && is_plausible(&header, by, deflate)
+    })
+}
+
 /// A frame that is longer than the segment in which it was found: it is believed once it is there and something
 /// plausible follows it. Of random bytes one segment in some thousands begins like such a frame.
 #[derive(Debug)]
@@ -187,6 +208,22 @@ mod tests {
     fn a_chain_that_fills_the_segment_is_exact() {
         assert_eq!(frames_in(b"\x81\x02hi\x89\x00", Role::Server, None), Evidence::Exact);
         assert_eq!(frames_in(b"\x81\x82\x01\x02\x03\x04hi", Role::Client, None), Evidence::Exact);
+    }
+
+    #[test]
+    fn any_part_of_a_short_frame_may_be_its_start() {
+        let client = b"\x81\x82\x01\x02\x03\x04hi";
+        for length in 1..client.len() {
+            let start = |by| may_be_start_of_short_frame(&client[..length], by, None);
+            assert_eq!((start(Role::Client), start(Role::Server)), (true, length == 1), "{length}");
+        }
+        let may_be = |segment: &[u8]| may_be_start_of_short_frame(segment, Role::Server, None);
+        for long in [&b"\x82\x7e"[..], b"\x82\x7e\x00", b"\x82\x7f\x00\x00\x00"] {
+            assert!(may_be(long), "the length will tell");
+        }
+        assert!(!may_be(b"\x82\x7e\x10\x00abc"), "it is long");
+        assert!(!may_be(b"\x81\x02hi"), "it is whole");
+        assert!(!may_be(b"\xb7") && !may_be(b"h") && !may_be(b"{\""));
     }
 
     #[test]

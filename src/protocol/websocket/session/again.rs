@@ -3,21 +3,23 @@
 use std::ops::ControlFlow;
 
 use super::{Losses, Session, State};
-use crate::protocol::websocket::resync::{Evidence, Trial, Verdict, frames_in};
+use crate::protocol::websocket::resync::{Evidence, Trial, Verdict, frames_in, may_be_start_of_short_frame};
 use crate::protocol::{Context, Role};
 use crate::units::Origin;
 
 impl Session {
     /// Looks for a frame at the start of a segment: how much of it is used up. Breaks off if there is none.
     pub(super) fn find_again(&mut self, by: Role, segment: &[u8], origin: Origin) -> ControlFlow<(), usize> {
+        let is_again = !matches!(self.side_mut(by).state, State::Joined);
         let evidence = frames_in(segment, by, self.deflate);
-        if evidence == Evidence::None {
+        // Whoever joins a session sees whole frames begin more often than the rest of one, also where they come in pieces.
+        let may_be_short = || !is_again && may_be_start_of_short_frame(segment, by, self.deflate);
+        if evidence == Evidence::None && !may_be_short() {
             let losses = self.losses_mut(by);
             losses.undecoded_bytes = losses.undecoded_bytes.saturating_add(segment.len() as u64);
             return ControlFlow::Break(());
         }
         let side = self.side_mut(by);
-        let is_again = !matches!(side.state, State::Joined);
         if let Some((mut trial, header_length)) = Trial::begin(segment, origin) {
             trial.is_again = is_again;
             side.state = State::Trial(Box::new(trial));
