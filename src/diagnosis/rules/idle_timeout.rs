@@ -151,6 +151,7 @@ fn setting(end: &End<'_, '_>, software: Option<Software>, is_repeated: bool) -> 
     let known: Vec<String> = timeouts::near(end.timeout())
         .iter()
         .filter(|known| known.fits(software))
+        .take(DEFAULTS_TOLD)
         .map(|known| known.setting.to_owned())
         .collect();
     if !known.is_empty() && (is_repeated || software.is_some()) {
@@ -166,6 +167,8 @@ fn setting(end: &End<'_, '_>, software: Option<Software>, is_repeated: bool) -> 
         Software::Squid => "In Squid this is read_timeout.",
         Software::TrafficServer => "In Traffic Server this is proxy.config.websocket.no_activity_timeout.",
         Software::Tinyproxy => "In Tinyproxy this is Timeout.",
+        Software::Varnish => "In Varnish this is pipe_timeout.",
+        Software::Lighttpd => "In lighttpd this is server.max-read-idle or server.max-write-idle.",
         _ => return None,
     };
     Some(setting.to_owned())
@@ -198,6 +201,9 @@ fn chain(route: &RouteView<'_>) -> Option<String> {
         format!("Each of {} may have a timeout of its own, and the shortest one counts.", words::list(&hops))
     })
 }
+
+/// Of those that have a default in common, so many are told: the common ones come first.
+const DEFAULTS_TOLD: usize = 3;
 
 const ONCE: &str =
     "It is the only such cut in the capture: a process that was stopped just then looks alike.";
