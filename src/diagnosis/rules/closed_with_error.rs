@@ -21,8 +21,8 @@ pub(super) static RULE: Rule = Rule {
 The first Close frame of a session has a code that tells an error: 1002, 1003, 1007, 1009 to 1011, 1014 and 3008 are
 errors, 1008, 1013, 3000 and 3003 warnings. Codes from 4000 on belong to the application: those of graphql-ws,
 Hocuspocus and Plane are known by the subprotocol or the target; others are told only within two seconds of the 101, as
-notes, or as warnings where they look like a status of HTTP (4401, 4403). What happened just before is told
-with it: how long the session lasted, what the other side sent last, and the reason in the frame.
+notes, or as warnings where they look like a status of HTTP (4401, 4403). What happened just before is told with it: how
+long the session lasted, what the other side sent last, and the reason in the frame.
 
 A code that is in order is a warning where the reason of a server speaks of a timeout (Jetty: 1001 \"Idle timeout
 expired\").

@@ -18,8 +18,9 @@ pub(super) static RULE: Rule = Rule {
     page: "\
 ## What it sees
 
-The application answers 403, 400 with a word about the origin, or what Action Cable says to a foreign one (404). The upgrade itself is in order. The host in `Origin`
-is not the one in the `Host` that the application sees, or the answer speaks of the origin.
+The application answers 403, 400 with a word about the origin, or 404 as Action Cable of Rails does. The upgrade itself
+is in order. The host in `Origin` is not the one in the `Host` that the application sees, or the answer speaks of the
+origin.
 
 ## Why it breaks
 
