@@ -17,8 +17,8 @@ pub(super) static RULE: Rule = Rule {
 
 Text, binary or continuation frames of a side that has already sent a Close frame. Pings and pongs are no data.
 
-Where the other side ends the session because of it, this is an error; where it returns the Close frame as if nothing was
-wrong, a note: most let it pass. Else it is a warning.
+Where the other side ends the session because of it, this is an error; where it returns the Close frame as if nothing
+was wrong, a note: most let it pass. Else it is a warning.
 
 ## Why it breaks
 
