@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::finding::Blame;
 use super::gates;
+use super::redirects;
 use super::rule::Severity;
 use super::view::{LegView, RouteView};
 use crate::limits::ROUTE_CANDIDATES;
@@ -241,14 +242,33 @@ fn sign(leg: &LegView<'_>) -> Option<(Option<Software>, String)> {
         .map(|host| (None, format!("the Host of the request is {host}, the server's own address")))
 }
 
-/// The value of `Host` if it is the server's own address, which a person does not type: the origin is another.
+/// The value of `Host` if it is the server's own address, which a person does not type: the origin is another. A page of
+/// another port at that address is no other origin in this.
 fn names_server(leg: &LegView<'_>) -> Option<String> {
     let host = leg.asked_text("host")?;
     let server = leg.connection.endpoint(Role::Server);
     let is_own = host == server.to_string() || host == server.address.to_string();
     let origin = text::decode(leg.asked("origin")?).into_owned();
     let origin_host = origin.split_once("://").map_or(origin.as_str(), |(_, host)| host);
-    (is_own && origin_host != host).then(|| host.to_owned())
+    (is_own && redirects::name(origin_host) != redirects::name(host)).then(|| host.to_owned())
+}
+
+/// That the application cannot know that the client came over TLS, as a sentence: a proxy asks it in the clear and does
+/// not say so, though the page came over https from the very host that is asked for.
+pub(super) fn hides_tls(leg: &LegView<'_>) -> Option<String> {
+    let told = leg.asked_text("x-forwarded-proto");
+    let authority = leg.asked_text("origin")?.strip_prefix("https://")?;
+    let is_same = redirects::name(authority).eq_ignore_ascii_case(redirects::name(leg.asked_text("host")?));
+    let is_told =
+        told.is_some_and(|proto| matches!(proto, "https" | "wss")) || leg.asked("forwarded").is_some();
+    let is_forwarded = leg.comes_over_proxy() || sender(leg).proxy().is_some();
+    let field = if told.is_some() { "says something else" } else { "is missing" };
+    (is_same && !is_told && is_forwarded).then(|| {
+        format!(
+            "The page came over https, and the request reaches the application in the clear while X-Forwarded-Proto {field}: \
+             an application that compares the whole origin with its own takes this one for another."
+        )
+    })
 }
 
 const PREFIX: &str = "sec-websocket-";

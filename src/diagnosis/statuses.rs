@@ -20,9 +20,7 @@ pub(super) fn meaning(status: u16, by: Maker, software: Option<Software>) -> Opt
         }
         403 if by_proxy => "403 from a proxy means a rule of its own, or a list of allowed addresses.",
         403 => {
-            "403 usually means a list of allowed origins or addresses, or a firewall for web applications. Servers of ASGI \
-             (uvicorn, Hypercorn, Daphne) also answer so where the application does not accept, as at a path that it does not \
-             know."
+            "403 usually means a list of allowed origins or addresses, or a firewall for web applications."
         }
         404 if by_proxy => "404 from a proxy means that none of its routes has this path.",
         404 => {

@@ -35,6 +35,7 @@ pub(super) fn finding(rule: &'static Rule, route: &RouteView<'_>, says: &Says) -
     let severity = match reaction {
         _ if !first.is_sure() => Severity::Note,
         Some(_) => Severity::Error,
+        None if first.is_overlooked() => Severity::Note,
         None => Severity::Warning,
     };
     let packet = first.fact.first.packet.0;
@@ -102,10 +103,20 @@ impl<'v, 'a> First<'v, 'a> {
                 close.by == other && matches!(close.code, 1002 | 1003 | 1007 | 1008 | 1009 | 1010);
             return is_refusal.then(|| format!("The {} answers with Close {}.", other.name(), close.code));
         }
+        // A side that has answered a Close frame ends the connection as it should.
+        if self.session.role(other).close > 0 {
+            return None;
+        }
         let ending = self.leg.connection.tcp.ending.filter(|ending| is_later(ending.origin.packet))?;
         let bit = if ending.how == EndedBy::Reset { "a RST" } else { "a FIN" };
         (self.leg.connection.closed_by() == Some(other))
             .then(|| format!("The {} ends the connection with {bit}, without a Close frame.", other.name()))
+    }
+
+    /// Whether it comes after a goodbye that the other side returned as if nothing was wrong.
+    fn is_overlooked(&self) -> bool {
+        let other = self.fact.by.other();
+        self.fact.kind == Anomaly::DataAfterClose && self.session.role(other).close > 0
     }
 
     /// What else the same side did wrong.

@@ -74,11 +74,13 @@ impl Outcome {
             return Self::Midstream;
         }
         // Without the answer to the SYN, or a byte of the server, nobody can tell where its bytes begin, and so not whether
-        // the first of them are missing.
+        // the first of them are missing: what seems not to be HTTP may be frames behind a 101.
         let opening = &connection.tcp.opening;
         let begins_unseen = match opening.opened {
             Opened::Handshake => opening.connect.is_none(),
-            Opened::Midstream => connection.half(Role::Server).payload_bytes == 0,
+            Opened::Midstream => {
+                connection.half(Role::Server).payload_bytes == 0 || attempt.foreign.is_some()
+            }
             Opened::Refused | Opened::Unanswered => false,
         };
         let answer_may_be_missing = attempt.response_lost

@@ -35,6 +35,13 @@ pub(super) fn raise_idle_timeout(software: Software) -> Vec<Fix> {
     match software {
         // Version 2.2.5.
         Software::H2o => vec![fix("H2O", "beside proxy.reverse.url", "proxy.websocket.timeout: 3600000")],
+        // Version 7.1. Its default is a minute.
+        Software::Varnish => vec![fix("Varnish", "the options of varnishd", "-p pipe_timeout=3600")],
+        // Version 1.4.69: each of the two cuts, one after a minute unless set, the other after six.
+        Software::Lighttpd => {
+            let text = "server.max-read-idle = 3600\nserver.max-write-idle = 3600";
+            vec![fix("lighttpd", "lighttpd.conf", text)]
+        }
         // Version 1.52.
         Software::Nghttpx => {
             let text = "backend-read-timeout=1h\nfrontend-read-timeout=1h";

@@ -21,8 +21,11 @@ pub(super) static RULE: Rule = Rule {
 The first Close frame of a session has a code that tells an error: 1002, 1003, 1007, 1009 to 1011, 1014 and 3008 are
 errors, 1008, 1013, 3000 and 3003 warnings. Codes from 4000 on belong to the application: those of graphql-ws,
 Hocuspocus and Plane are known by the subprotocol or the target; others are told only within two seconds of the 101, as
-notes, or as warnings where they look like a status of HTTP (4401, 4403). What happened just before is told
-with it: how long the session lasted, what the other side sent last, and the reason in the frame.
+notes, or as warnings where they look like a status of HTTP (4401, 4403). What happened just before is told with it: how
+long the session lasted, what the other side sent last, and the reason in the frame.
+
+A code that is in order is a warning where the reason of a server speaks of a timeout (Jetty: 1001 \"Idle timeout
+expired\").
 
 If the wire shows why (a frame that breaks RFC 6455, a message that is too big, a ping without an answer), that is told
 instead.
@@ -48,13 +51,16 @@ private codes of access look at the cookies, tokens and Origin of the request.
 fn check(route: &RouteView<'_>) -> Option<Finding> {
     let end = close_of(route)?;
     let With::CloseFrame(code) = end.with else { return None };
+    let close = ends::session(end.leg)?.close.as_ref()?;
+    let timed_out = end.by == Role::Server && speaks_of_timeout(&close.reason);
     // Which application it is takes reading both heads again, and most sessions end as they should.
-    if code < PRIVATE && is_no_error(code, close_meaning(code, None).kind) {
+    if code < PRIVATE && is_no_error(code, close_meaning(code, None).kind) && !timed_out {
         return None;
     }
     let application = application(route);
     let meaning = close_meaning(code, application);
     let severity = match meaning.kind {
+        kind if is_no_error(code, kind) && timed_out => Severity::Warning,
         kind if is_no_error(code, kind) => return None,
         CloseKind::Normal | CloseKind::Restart | CloseKind::Access => Severity::Warning,
         CloseKind::Fault => Severity::Error,
@@ -63,7 +69,6 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
         CloseKind::Unknown if as_status(code).is_some() => Severity::Warning,
         CloseKind::Unknown => Severity::Note,
     };
-    let close = ends::session(end.leg)?.close.as_ref()?;
     let reason = route.quote(&close.reason);
     let reason = if reason.is_empty() { String::new() } else { format!(" with the reason \"{reason}\"") };
     let of = application.map(|application| format!(" in {}", application.name())).unwrap_or_default();
@@ -73,11 +78,17 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
             .at_most(severity)
             .saying(before(&end))
             .saying_also(last_of(&end))
-            .saying_also(look(code, &meaning, &of))
+            .saying_also(look(code, &meaning, &of).or_else(|| timed_out.then(|| TIMED_OUT.to_owned())))
             .shown_by([end.packet])
             .shown_by(other_last(&end))
             .advising(advice(&who)),
     )
+}
+
+/// Whether a reason says that somebody waited in vain, as `Idle timeout expired` of Jetty does.
+fn speaks_of_timeout(reason: &[u8]) -> bool {
+    let reason = reason.to_ascii_lowercase();
+    TIMEOUTS.iter().any(|words| memchr::memmem::find(&reason, words).is_some())
 }
 
 /// Whether an end is as it should be, or the other side is only to come again.
@@ -163,6 +174,11 @@ fn advice(who: &Blame) -> String {
     format!("Look at the log of {} at that moment.", who.spoken())
 }
 
+/// What says so in a reason.
+const TIMEOUTS: [&[u8]; 4] = [b"timeout", b"timed out", b"time out", b"idle"];
+const TIMED_OUT: &str =
+    "Its reason speaks of a timeout of its own: raise that, or let the application send a ping more often.";
+
 /// What servers refuse somebody for whom they have let in.
 const STATUSES: [(u16, &str); 6] = [
     (400, "Bad Request"),
@@ -239,6 +255,15 @@ mod tests {
         script.wait_ms(3_000).say(&mut client, From::Server, close_frame(From::Server, 4408));
         let sentence = script.finding("closed-with-error").unwrap().sentence();
         assert!(sentence.ends_with("closes with 4408 (connection initialisation timeout)"), "{sentence}");
+    }
+
+    #[test]
+    fn a_timeout_that_the_server_speaks_of_is_told() {
+        let reason = "java.util.concurrent.TimeoutException: Idle timeout expired: 3000/3000 ms";
+        let finding = closed(1001, reason).finding("closed-with-error").unwrap();
+        assert_eq!(finding.severity.name(), "warning");
+        assert!(finding.detail.concat().contains("timeout of its own"), "{:?}", finding.detail);
+        assert!(closed(1001, "server is stopping").finding("closed-with-error").is_none());
     }
 
     #[test]

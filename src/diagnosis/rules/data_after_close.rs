@@ -17,7 +17,8 @@ pub(super) static RULE: Rule = Rule {
 
 Text, binary or continuation frames of a side that has already sent a Close frame. Pings and pongs are no data.
 
-Where the other side ends the session because of it, this is an error, else a warning: most let it pass.
+Where the other side ends the session because of it, this is an error; where it returns the Close frame as if nothing
+was wrong, a note: most let it pass. Else it is a warning.
 
 ## Why it breaks
 
@@ -59,8 +60,25 @@ mod tests {
             .close(&mut client, From::Server);
         assert_eq!(
             script.leading(),
-            "warning data-after-close: the server 10.77.1.1:80 sends data after its own Close frame"
+            "note data-after-close: the server 10.77.1.1:80 sends data after its own Close frame"
         );
+        let (mut script, mut client) = session();
+        script.say(&mut client, From::Server, close_frame(From::Server, 1000));
+        script.say(&mut client, From::Server, text_frame(From::Server, "one more"));
+        script.close(&mut client, From::Server);
+        assert!(script.leading().starts_with("warning data-after-close"), "{}", script.leading());
+    }
+
+    #[test]
+    fn who_returns_the_close_frame_has_not_hung_up_because_of_it() {
+        // As python-socketio 5 takes its leave.
+        let (mut script, mut client) = session();
+        script.say(&mut client, From::Client, close_frame(From::Client, 1000));
+        script.say(&mut client, From::Client, text_frame(From::Client, "41"));
+        script.say(&mut client, From::Server, frame(From::Server, 0x8, b"")).close(&mut client, From::Server);
+        let finding = script.finding("data-after-close").unwrap();
+        assert_eq!(finding.severity.name(), "note");
+        assert_eq!(finding.detail.len(), 1, "{:?}", finding.detail);
     }
 
     #[test]

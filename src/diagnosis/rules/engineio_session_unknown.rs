@@ -70,7 +70,7 @@ fn check(view: &CaptureView<'_>) -> Vec<Finding> {
         Finding::new(&RULE, who, "does not know the session of an Engine.IO client")
             .about(About::Routes(routes))
             .saying(format!(
-                "It answers {} with 400 and \"Session ID unknown\": the session was opened by polling at another \
+                "It answers {} with 400 and says that it does not know the session: the session was opened by polling at another \
                  process, or before a restart.",
                 words::count(refused.len() as u64, "WebSocket attempt")
             ))
@@ -124,13 +124,14 @@ fn is_refused_poll(request: &Request<'_>) -> bool {
     request.kind == Kind::Poll && request.status == Some(BAD_REQUEST) && !request.session.is_empty()
 }
 
-/// Whether the answer of an attempt says so: in JSON to requests, in plain words to upgrades.
+/// Whether the answer of an attempt says so: in JSON to requests, in plain words to upgrades; Python's engine in words of
+/// its own (python-engineio 4).
 fn is_unknown(leg: &LegView<'_>) -> bool {
     let says = |words: &[u8]| memchr::memmem::find(leg.body(), words).is_some();
     leg.status() == Some(BAD_REQUEST)
         && leg.target().contains("EIO=")
         && leg.target().contains("sid=")
-        && (says(b"Session ID unknown") || says(b"\"code\":1,"))
+        && (says(b"Session ID unknown") || says(b"\"code\":1,") || says(b"Invalid session "))
 }
 
 const ADVICE: &str = "Send all requests of one client to the same process (a sticky cookie, ip_hash, @socket.io/sticky), \
@@ -156,7 +157,11 @@ mod tests {
 
     #[test]
     fn an_attempt_with_a_session_that_nobody_knows_is_told() {
-        for body in ["Session ID unknown", "{\"code\":1,\"message\":\"Session ID unknown\"}"] {
+        for body in [
+            "Session ID unknown",
+            "{\"code\":1,\"message\":\"Session ID unknown\"}",
+            "\"Invalid session abc\"",
+        ] {
             let script = attempt(body);
             assert_eq!(
                 script.leading(),

@@ -1,6 +1,6 @@
 //! A silent session is cut by a timeout.
 
-use crate::diagnosis::ends::{End, Ends, With};
+use crate::diagnosis::ends::{self, End, Ends, With};
 use crate::diagnosis::finding::{About, Blame, Finding};
 use crate::diagnosis::recipes;
 use crate::diagnosis::rule::{Check, Rule, Severity};
@@ -55,12 +55,18 @@ Or raise the timeout, at every hop: the shortest one counts.
 
 fn check(_: &CaptureView<'_>, ends: &Ends<'_, '_>) -> Vec<Finding> {
     let mut silent: Vec<&End<'_, '_>> =
-        ends.alone().filter(|end| end.is_cut() && end.is_after_silence()).collect();
+        ends.alone().filter(|end| end.is_cut() && end.is_after_silence() && !gave_up(end)).collect();
     silent.sort_by(|one, other| one.who.cmp(&other.who).then(one.silence.cmp(&other.silence)));
     let same = |one: &&End<'_, '_>, other: &&End<'_, '_>| {
         one.who == other.who && timeouts::is_near(one.timeout(), other.timeout())
     };
     silent.chunk_by(same).filter_map(judge).collect()
+}
+
+/// Whether somebody gave up who had waited for a pong: that is no timeout of silence.
+fn gave_up(end: &End<'_, '_>) -> bool {
+    let waits = ends::session(end.leg).is_some_and(|session| session.pings.waits(end.by).is_some());
+    waits && !end.ends_both_sides()
 }
 
 /// Sessions that the same one ended after the same silence.
@@ -151,6 +157,7 @@ fn setting(end: &End<'_, '_>, software: Option<Software>, is_repeated: bool) -> 
     let known: Vec<String> = timeouts::near(end.timeout())
         .iter()
         .filter(|known| known.fits(software))
+        .take(DEFAULTS_TOLD)
         .map(|known| known.setting.to_owned())
         .collect();
     if !known.is_empty() && (is_repeated || software.is_some()) {
@@ -166,6 +173,8 @@ fn setting(end: &End<'_, '_>, software: Option<Software>, is_repeated: bool) -> 
         Software::Squid => "In Squid this is read_timeout.",
         Software::TrafficServer => "In Traffic Server this is proxy.config.websocket.no_activity_timeout.",
         Software::Tinyproxy => "In Tinyproxy this is Timeout.",
+        Software::Varnish => "In Varnish this is pipe_timeout.",
+        Software::Lighttpd => "In lighttpd this is server.max-read-idle or server.max-write-idle.",
         _ => return None,
     };
     Some(setting.to_owned())
@@ -198,6 +207,9 @@ fn chain(route: &RouteView<'_>) -> Option<String> {
         format!("Each of {} may have a timeout of its own, and the shortest one counts.", words::list(&hops))
     })
 }
+
+/// Of those that have a default in common, so many are told: the common ones come first.
+const DEFAULTS_TOLD: usize = 3;
 
 const ONCE: &str =
     "It is the only such cut in the capture: a process that was stopped just then looks alike.";

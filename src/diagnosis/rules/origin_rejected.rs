@@ -3,9 +3,9 @@
 use crate::diagnosis::answers::{self, Maker};
 use crate::diagnosis::finding::{Blame, Finding, Fix};
 use crate::diagnosis::recipes::{self, Site};
-use crate::diagnosis::redirects;
 use crate::diagnosis::rule::{Check, Rule, Severity};
-use crate::diagnosis::view::RouteView;
+use crate::diagnosis::view::{LegView, RouteView};
+use crate::diagnosis::{forwarding, redirects};
 use crate::protocol::RequestProblem;
 use crate::text;
 
@@ -18,8 +18,9 @@ pub(super) static RULE: Rule = Rule {
     page: "\
 ## What it sees
 
-The application answers 403, or 400 with a word about the origin. The upgrade itself is in order. The host in `Origin`
-is not the one in the `Host` that the application sees, or the answer speaks of the origin.
+The application answers 403, 400 with a word about the origin, or 404 as Action Cable of Rails does. The upgrade itself
+is in order. The host in `Origin` is not the one in the `Host` that the application sees, or the answer speaks of the
+origin.
 
 ## Why it breaks
 
@@ -47,8 +48,9 @@ to the list of the application (`allowed_origins`, `CORS_ORIGIN`, `check_origin`
 };
 
 fn check(route: &RouteView<'_>) -> Option<Finding> {
-    let answer = answers::refusal(route).filter(|answer| matches!(answer.status, 400 | 403))?;
+    let answer = answers::refusal(route).filter(|answer| matches!(answer.status, 400 | 403 | 404))?;
     let leg = answer.leg;
+    let is_action_cable = answer.status == 404 && is_action_cables(leg);
     let says_origin = text::decode(leg.body()).to_ascii_lowercase().contains("origin");
     let is_whole = !leg.asks_with(RequestProblem::UpgradeMissing)
         && !leg.asks_with(RequestProblem::ConnectionTokenMissing)
@@ -57,6 +59,7 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
     let is_foreign = !belongs(origin, host);
     let is_refused_for_it = match (answer.status, answer.by) {
         (_, Maker::Proxy) => false,
+        (404, _) => is_action_cable,
         (403, Maker::Upstream) => is_foreign || says_origin,
         // The client's side alone: whoever answered, the words have to say it.
         _ => says_origin,
@@ -94,18 +97,41 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
         quoted("host", host)
     );
     let text = format!("add {} to the allowed origins", quoted("origin", origin));
+    let allow = if is_action_cable {
+        let text =
+            format!("config.action_cable.allowed_request_origins = [\"{}\"]", quoted("origin", origin));
+        Fix { target: "Rails", place: "the environment's file in config/environments".to_owned(), text }
+    } else {
+        Fix { target: "application", place: "its list of allowed origins".to_owned(), text }
+    };
+    let hides_tls = forwarding::hides_tls(leg);
+    let scheme = hides_tls.as_ref().map(|_| {
+        let proxy = leg.hop.map(|hop| &hop.proxy);
+        recipes::tell_scheme(&Site::of(proxy, before.unwrap_or(leg)), false)
+    });
     Some(
         Finding::new(&RULE, blame, "refuses the Origin")
             .saying(saying)
             .saying_also(told)
+            .saying_also(is_action_cable.then(|| ACTION_CABLE.to_owned()))
+            .saying_also(hides_tls)
             .shown_by(route.packets())
-            .mended_by([Fix {
-                target: "application",
-                place: "its list of allowed origins".to_owned(),
-                text,
-            }]),
+            .mended_by(scheme.into_iter().flatten())
+            .mended_by([allow]),
     )
 }
+
+/// Whether Action Cable of Rails refuses somebody who speaks its subprotocol: it says so with the status of a path that is not
+/// there (measured with 6.1; `respond_to_invalid_request`).
+fn is_action_cables(leg: &LegView<'_>) -> bool {
+    let offers = leg.request.as_ref().is_some_and(|request| {
+        request.fields.list("sec-websocket-protocol").iter().any(|name| name.starts_with("actioncable-v1"))
+    });
+    offers && leg.body() == b"Page not found"
+}
+
+const ACTION_CABLE: &str =
+    "That is how Action Cable refuses an origin; a path that Rails does not know gets a page.";
 
 /// Whether an origin (RFC 6454 section 7) has the host and the port of a `Host` field.
 fn belongs(origin: &str, host: &str) -> bool {
@@ -146,6 +172,37 @@ mod tests {
                 .starts_with("The upstream sees Host: 10.77.2.2:3000 instead of chat.example.test")
         );
         assert!(finding.fixes[0].text.contains("$http_host"));
+    }
+
+    #[test]
+    fn action_cable_answers_404() {
+        let cable = ("Sec-WebSocket-Protocol", "actioncable-v1-json, actioncable-unsupported");
+        let asked = |others: &[(&str, &str)], told: &[(&str, &str)], body: &str| {
+            let mut script = Script::default();
+            let mut client = script.connect(CLIENT, PROXY);
+            script.say(&mut client, From::Client, request_with(others));
+            let mut upstream = script.connect(PROXY_OUT, UPSTREAM);
+            script.say(&mut upstream, From::Client, request_with(&[others, told].concat()));
+            let reply = answer("404 Not Found", &[("Content-Type", "text/plain")], body);
+            script.say(&mut upstream, From::Server, &reply).say(&mut client, From::Server, &reply);
+            script
+        };
+        let secure = ("Origin", "https://chat.example.test");
+        let script = asked(&[cable, secure], &[], "Page not found");
+        let upstream = "error origin-rejected: the upstream 10.77.2.2:3000 refuses the Origin";
+        assert_eq!((script.leading().as_str(), script.rules().len()), (upstream, 1));
+        let finding = script.finding("origin-rejected").unwrap();
+        assert!(finding.detail.concat().contains("X-Forwarded-Proto is missing"), "{:?}", finding.detail);
+        assert!(finding.fixes[0].text.contains("X-Forwarded-Proto"), "{:?}", finding.fixes);
+        assert!(finding.fixes.last().unwrap().text.contains("allowed_request_origins"));
+
+        let told = asked(&[cable, secure], &[("X-Forwarded-Proto", "https")], "Page not found");
+        assert!(!told.finding("origin-rejected").unwrap().detail.concat().contains("X-Forwarded"));
+        let host = asked(&[cable], &[("Host", "10.77.2.2:3000")], "Page not found");
+        assert!(host.leading().ends_with("replaces Host, and the upstream refuses the Origin"));
+        assert_eq!(host.rules(), ["origin-rejected"]);
+        assert!(asked(&[cable, secure], &[], "<html>").finding("origin-rejected").is_none());
+        assert!(asked(&[secure], &[], "Page not found").finding("origin-rejected").is_none());
     }
 
     #[test]

@@ -63,7 +63,9 @@ fn judge(route: &RouteView<'_>, pinger: Role) -> Option<Finding> {
     let ended = ending.and_then(|ending| Some((leg.connection.closed_by()?, ending.origin.time)));
     let end = closed.into_iter().chain(ended).min_by_key(|(_, time)| *time);
     let waited = end.map_or(route.end, |(_, time)| time).since(sent);
-    let gave_up = end.is_some_and(|(by, _)| by == pinger);
+    // A proxy that cuts both sides does not wait for pongs.
+    let is_cut_by_proxy = ends::of(route).is_some_and(|end| end.is_cut() && end.ends_both_sides());
+    let gave_up = end.is_some_and(|(by, _)| by == pinger) && !is_cut_by_proxy;
     // Who is told goodbye need not answer any more.
     let is_leaving = end.is_some_and(|(by, _)| by != pinger);
     // Whoever ends in good order need not have waited for a pong.
@@ -95,6 +97,7 @@ fn judge(route: &RouteView<'_>, pinger: Role) -> Option<Finding> {
         (true, Some(true)) => "The other side answers that, so that it lives and does not answer pings.",
         (true, Some(false)) => "The other side goes on sending, so that it lives and does not answer pings.",
         (true, None) => "Nothing else comes from there in that time either.",
+        (false, _) if is_cut_by_proxy => "A proxy ends both sides before anybody gives up.",
         (false, _) => "The capture ends before anybody gives up.",
     };
     let ends_it = gave_up.then(|| format!("The {asker}'s side then ends the session."));
@@ -171,6 +174,24 @@ mod tests {
         assert_eq!(script.rules(), ["ping-unanswered"]);
         let detail = script.finding("ping-unanswered").unwrap().detail.concat();
         assert!(detail.contains("1 ping of the server gets no pong for 20.0 s."), "{detail}");
+    }
+
+    #[test]
+    fn a_proxy_that_cuts_is_told_before_a_ping_without_an_answer() {
+        let (mut script, mut client, mut upstream) = proxied_session();
+        script.say(&mut upstream, From::Server, frame(From::Server, 0x9, b"one"));
+        script.say(&mut client, From::Server, frame(From::Server, 0x9, b"one")).wait_ms(60_005);
+        script.finish(&mut client, From::Server).finish(&mut upstream, From::Client);
+        assert!(script.leading().contains("idle-timeout"), "{}", script.leading());
+        assert_eq!(script.finding("ping-unanswered").unwrap().severity.name(), "warning");
+    }
+
+    #[test]
+    fn a_server_that_gives_up_has_no_timeout_of_silence() {
+        let (mut script, mut client) = session();
+        script.say(&mut client, From::Server, frame(From::Server, 0x9, b"one")).wait_ms(4_003);
+        script.reset(&mut client, From::Server);
+        assert_eq!(script.rules(), ["ping-unanswered"]);
     }
 
     #[test]

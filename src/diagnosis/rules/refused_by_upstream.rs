@@ -51,6 +51,8 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
         .saying_also(answers::points_to(route, answer.leg))
         .saying_also(answers::body_says(route, answer.leg))
         .saying_also(statuses::meaning(answer.status, answer.by, software).map(str::to_owned))
+        .saying_also(may_be_asgi(route, &answer).then(|| ASGI.to_owned()))
+        .saying_also(forwarding::hides_tls(answer.leg).filter(|_| answer.status == 403))
         .shown_by(route.packets());
     let finding = if is_changed_behind(&answer) {
         let fixes = recipes::forward_upgrade(&Site::of(route.proxy_behind(answer.leg), answer.leg));
@@ -69,6 +71,19 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
         None => finding,
     })
 }
+
+/// Whether a 403 may be a server of ASGI that refuses for its application: these put no name into it, or their own.
+fn may_be_asgi(route: &RouteView<'_>, answer: &Answer<'_, '_>) -> bool {
+    let server = answer.leg.answered_text("server").map(str::to_ascii_lowercase);
+    let is_named = server.is_none_or(|server| ASGI_SERVERS.iter().any(|name| server.starts_with(name)));
+    // A proxy puts its own name there.
+    answer.status == 403
+        && (is_named || route.proxy_behind(answer.leg).is_some_and(|proxy| proxy.software.is_some()))
+}
+
+const ASGI: &str = "Servers of ASGI (uvicorn, Hypercorn, Daphne) also answer so where the application does not accept, as at \
+    a path that it does not know.";
+const ASGI_SERVERS: [&str; 3] = ["uvicorn", "hypercorn", "daphne"];
 
 /// uvicorn takes an upgrade for an ordinary request if it has no library for WebSockets, and applications serve none at
 /// that path. With one it answers 403 for paths that they do not know (measured with 0.54 and Starlette).

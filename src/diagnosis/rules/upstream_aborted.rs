@@ -123,6 +123,19 @@ mod tests {
     }
 
     #[test]
+    fn frames_behind_a_101_that_the_capture_lacks_are_no_abort() {
+        let mut script = Script::default();
+        let mut upstream = Script::midstream(PROXY_OUT, UPSTREAM);
+        script.say_alone(&mut upstream, From::Client, request_with(&[("X-Forwarded-For", "192.0.2.7")]));
+        // The client's next segment acknowledges the 101.
+        upstream.loses(200);
+        script.say(&mut upstream, From::Client, text_frame(From::Client, "hello"));
+        script.say(&mut upstream, From::Server, text_frame(From::Server, "hello")).wait_ms(3_000);
+        script.close(&mut upstream, From::Server);
+        assert_eq!(script.rules(), [""; 0]);
+    }
+
+    #[test]
     fn the_captures_tell_an_abort_from_a_dropped_upgrade() {
         assert_eq!(
             leading_of("upstream-reset-502"),

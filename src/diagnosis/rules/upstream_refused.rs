@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::diagnosis::answers;
 use crate::diagnosis::finding::{About, Blame, Finding};
 use crate::diagnosis::rule::{Check, Rule, Severity};
 use crate::diagnosis::view::{CaptureView, RouteView};
 use crate::diagnosis::words;
+use crate::diagnosis::{answers, ends};
+use crate::limits::ROUTE_CANDIDATES;
 use crate::model::{Connection, Outcome};
 use crate::protocol::Role;
 use crate::tcp::Opened;
@@ -24,6 +25,8 @@ pub(super) static RULE: Rule = Rule {
 While the client's upgrade request waits, the proxy opens a TCP connection to the upstream. Its SYN is answered with
 RST (RFC 9293 section 3.5.2), perhaps several times about a second apart. No request is ever sent. The answer that the
 client gets is the proxy's own: 502 from nginx, Caddy and Traefik, 503 from HAProxy, Apache and Envoy.
+
+A gateway that lets the client in first and connects then, as websockify does, closes with 1011 at once instead.
 
 ## Why it breaks
 
@@ -47,14 +50,26 @@ HAProxy, `ProxyPass` in Apache, `reverse_proxy` in Caddy. In a container `localh
 name of the service.
 ",
     see: "https://www.rfc-editor.org/rfc/rfc9293#section-3.5.2",
-    explains: &["refused-by-proxy", "html-instead-of-101", "no-response", "client-gave-up", "upstream-silent"],
+    explains: &[
+        "refused-by-proxy",
+        "html-instead-of-101",
+        "no-response",
+        "client-gave-up",
+        "upstream-silent",
+        "closed-with-error",
+        "close-unanswered",
+    ],
     check: Check::Capture(check),
 };
 
 fn check(view: &CaptureView<'_>) -> Vec<Finding> {
     let on_routes =
         view.routes.iter().filter_map(|route| Some(on_route(route)?.about(About::Routes(vec![route.index]))));
-    on_routes.chain(beside_tls(view)).collect()
+    let behind_sessions = view
+        .routes
+        .iter()
+        .filter_map(|route| Some(in_session(route)?.about(About::Routes(vec![route.index]))));
+    on_routes.chain(behind_sessions).chain(beside_tls(view)).collect()
 }
 
 /// Nobody can see what a client over TLS asks for; a connection that is refused while one waits is worth telling.
@@ -98,6 +113,53 @@ fn beside_tls(view: &CaptureView<'_>) -> Option<Finding> {
     )
 }
 
+/// A gateway that lets the client in before it connects to what it stands for, and then closes with an error (websockify).
+fn in_session(route: &RouteView<'_>) -> Option<Finding> {
+    let leg = Some(&route.first).filter(|_| !route.has_hops())?;
+    let session = ends::session(leg).filter(|session| session.server.messages == 0)?;
+    let close = session.close.as_ref().filter(|close| close.by == Role::Server)?;
+    let (answered, closed) = (leg.attempt.response.as_ref()?.origin, close.origin);
+    if !GATEWAY_CODES.contains(&close.code) || closed.time.since(answered.time) > AT_ONCE {
+        return None;
+    }
+    let connections = &route.capture.connections;
+    let from = connections.partition_point(|it| it.id() < answered.packet);
+    let (client, server) = (leg.connection.endpoint(Role::Client), leg.connection.endpoint(Role::Server));
+    let is_gateways = |it: &&Connection| {
+        it.endpoint(Role::Server) != server
+            && (it.endpoint(Role::Client).address != client.address || client.address == server.address)
+    };
+    let refused = connections
+        .get(from..)?
+        .iter()
+        .take_while(|it| it.id() < closed.packet)
+        .take(ROUTE_CANDIDATES)
+        .filter(|it| it.tcp.opening.opened == Opened::Refused)
+        .find(is_gateways)?;
+    let upstream = refused.endpoint(Role::Server);
+    let gateway = words::begin(&route.answerer(leg).spoken());
+    Some(
+        Finding::new(&RULE, Blame::Upstream(upstream), "refuses the proxy's connection")
+            .saying(format!(
+                "{gateway} lets the client in, then {} opens a connection to {upstream}, and the SYN is answered with RST.",
+                refused.endpoint(Role::Client).address
+            ))
+            .saying(nothing_listens(upstream))
+            .saying(format!(
+                "{gateway} closes with {} {} later.",
+                close.code,
+                words::span(closed.time.since(refused.tcp.opening.first.time))
+            ))
+            .shown_by(leg.packets())
+            .shown_by([refused.id(), refused.tcp.last.0, closed.packet])
+            .advising(IS_IT_RUNNING),
+    )
+}
+
+fn nothing_listens(upstream: Endpoint) -> String {
+    format!("Nothing listens on port {} of {}, or a firewall rejects it.", upstream.port, upstream.address)
+}
+
 /// Whether an answer follows within what a proxy needs to give up.
 fn is_within(since: Timestamp, answered: Timestamp) -> bool {
     (0..=AT_ONCE.as_nanos()).contains(&answered.since(since).as_nanos())
@@ -131,24 +193,25 @@ fn on_route(route: &RouteView<'_>) -> Option<Finding> {
     let packets = tries.iter().flat_map(|connection| [connection.id(), connection.tcp.last.0]);
     let finding = Finding::new(&RULE, Blame::Upstream(upstream), "refuses the proxy's connection")
         .saying(format!("{proxy} opens {times} to {upstream}, and the SYN is answered with RST."))
-        .saying(format!(
-            "Nothing listens on port {} of {}, or a firewall rejects it.",
-            upstream.port, upstream.address
-        ))
+        .saying(nothing_listens(upstream))
         .saying_also(also)
         .saying_also(made)
         .shown_by(route.packets())
         .shown_by(packets)
-        .advising(
-            "Is the application running, and on this port? Does it listen on an address that the proxy can reach, \
-             not on 127.0.0.1 only? ss -ltn on its host shows that.",
-        );
+        .advising(IS_IT_RUNNING);
     Some(if route.first.outcome == Outcome::Established {
         finding.at_most(Severity::Warning)
     } else {
         finding
     })
 }
+
+const IS_IT_RUNNING: &str = "Is the application running, and on this port? Does it listen on an address that the proxy can \
+    reach, not on 127.0.0.1 only? ss -ltn on its host shows that.";
+
+/// What gateways close with that cannot reach what they stand for: an error of their own, a restart or an overload, a bad
+/// gateway. websockify 0.10 says 1011.
+const GATEWAY_CODES: [u16; 4] = [1011, 1012, 1013, 1014];
 
 /// A refused connection is answered at once; proxies try a few times.
 const AT_ONCE: Span = Span::from_millis(1_000);
@@ -194,6 +257,22 @@ mod tests {
             ]
         );
         assert_eq!(numbers(&finding), [4, 6, 7, 8]);
+    }
+
+    #[test]
+    fn a_gateway_that_lets_the_client_in_first_is_seen_through() {
+        let closed = |code: u16, waits_ms: u64| {
+            let (mut script, mut client) = session();
+            script.say(&mut client, From::Client, text_frame(From::Client, "RFB"));
+            script.refused(PROXY_OUT, "10.77.2.2:5900");
+            script.wait_ms(waits_ms).say(&mut client, From::Server, close_frame(From::Server, code));
+            script.say(&mut client, From::Client, close_frame(From::Client, code));
+            script.close(&mut client, From::Server);
+            script.rules().join(" ")
+        };
+        assert_eq!(closed(1011, 2), "upstream-refused");
+        assert_eq!(closed(1000, 2), "", "it closed for something else");
+        assert_eq!(closed(1011, 9_000), "closed-with-error", "much later");
     }
 
     #[test]
