@@ -284,13 +284,20 @@ fn no_color_is_respected() {
 
 #[test]
 fn quiet_is_the_totals() {
-    for path in ["captures/chat/proxy-any.pcap", "captures/header-inheritance/proxy-any.pcap"] {
+    for path in ["captures/chat/client-eth.pcap", "captures/header-inheritance/client-eth.pcap"] {
         let quiet = run(&["read", "-q", path]).report();
         assert_eq!((quiet.lines().count(), &run(&["read", "--quiet", path]).report()), (1, &quiet));
         // The whole report begins with the same verdict, and says why.
         let verdict = quiet.split("  ").next().unwrap();
         assert!(run(&["read", path]).report().starts_with(verdict), "{quiet}");
     }
+    // Which connections are before and after one proxy takes more than totals, whatever else is asked for.
+    let both_sides = "captures/header-inheritance/proxy-any.pcap";
+    for options in [&["-q"] as &[&str], &["-q", "--fail-on", "error"]] {
+        let quiet = outcome(program().arg("read").args(options).arg(both_sides)).stdout;
+        assert!(quiet.starts_with("2 of 4 upgrade attempts failed "), "{quiet}");
+    }
+    assert!(run(&["read", both_sides]).report().starts_with("1 of 2 upgrade attempts failed: "));
     // Programs get what they always get.
     let json = run(&["read", "--format", "json", CHAT]);
     assert_eq!(run(&["read", "--format", "json", "-q", CHAT]), json);

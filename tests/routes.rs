@@ -11,10 +11,10 @@ use proptest::prelude::*;
 use testing::PcapFile;
 // What the shared test support calls `crate::capture`.
 use wsinspect::capture;
-use wsinspect::model::Capture;
+use wsinspect::model::{Capture, Outcome};
 use wsinspect::pipeline::Options;
 use wsinspect::protocol::{Role, accept_for};
-use wsinspect::routes::{MatchedBy, Route, find};
+use wsinspect::routes::{CountedOnce, MatchedBy, Route, find};
 
 #[path = "support/facts.rs"]
 mod facts;
@@ -83,8 +83,16 @@ proptest! {
         for (number, visit) in visits.iter().enumerate() {
             truth.insert(play(visit, number, &mut packets));
         }
-        let found: BTreeSet<Vec<String>> = routes(&written(packets)).1;
+        let capture = written(packets);
+        let (routes, found) = routes(&capture);
         prop_assert_eq!(found, truth);
+        // Each visitor counts his attempt once, by the answer that he got.
+        let counted = CountedOnce::new(&capture, &routes);
+        let switched = visits.iter().filter(|visit| visit.switches).count() as u64;
+        prop_assert_eq!(counted.totals.attempts_total(), visits.len() as u64);
+        prop_assert_eq!(counted.totals.attempts_with(Outcome::Established), switched);
+        let legs: usize = routes.iter().map(|route| route.legs.len()).sum();
+        prop_assert_eq!(counted.seen_on, (legs > visits.len()).then_some(legs as u64));
     }
 }
 
@@ -98,6 +106,20 @@ fn a_retry_hangs_below_the_same_leg_as_the_try_before() {
     let from: Vec<Option<usize>> =
         route.legs.iter().map(|leg| leg.hop.as_ref().map(|hop| hop.from)).collect();
     assert_eq!((from, route.matched_by), (vec![None, Some(0), Some(0)], Some(MatchedBy::Key)));
+}
+
+/// A connection with two attempts is one, and attempts of which some legs were not kept are counted by connection.
+#[test]
+fn connections_with_several_attempts_are_counted_once() {
+    let path = format!("{}/captures/apache-reused-connection/proxy-any.pcap", env!("CARGO_MANIFEST_DIR"));
+    let mut source = facts::open(std::fs::read(path).unwrap()).unwrap();
+    let mut capture = facts::read_from(&mut source, Options::default());
+    let routes = find(&capture);
+    let counted = CountedOnce::new(&capture, &routes);
+    assert_eq!((counted.totals.attempts_total(), counted.seen_on), (2, Some(3)));
+    *capture.totals.attempts.entry(Outcome::Refused).or_default() += 1;
+    let counted = CountedOnce::new(&capture, &routes);
+    assert_eq!((counted.totals.attempts, counted.seen_on), (capture.totals.attempts, None));
 }
 
 type Address = (Ipv4Addr, u16);

@@ -132,7 +132,7 @@ pub struct ReadArgs {
     #[arg(long)]
     pub ascii: bool,
 
-    /// Only the line of totals (text); no progress.
+    /// Only the line of totals (text), with attempts counted on each connection; no progress.
     #[arg(short, long)]
     pub quiet: bool,
 

@@ -14,7 +14,7 @@ use super::{ReportOptions, TimeStyle, text as plain};
 use crate::diagnosis::{About, Diagnosis, Finding, Verdict};
 use crate::model::{Capture, Connection, Outcome};
 use crate::protocol::{Attempt, Role};
-use crate::routes::Leg;
+use crate::routes::{CountedOnce, Leg};
 use crate::text;
 use crate::units::Timestamp;
 
@@ -27,7 +27,8 @@ pub(super) fn write(
 ) -> io::Result<()> {
     let wire = Wire { shows_secrets: options.shows_secrets };
     let verdicts = diagnosis.verdicts();
-    let (verdict, extent) = plain::headline(&capture.totals, &diagnosis.routes, verdicts.first());
+    let counted = CountedOnce::new(capture, &diagnosis.routes);
+    let (verdict, extent) = plain::headline(&counted, verdicts.first());
     writeln!(out, "**{}** ({extent})", escape(&verdict))?;
     for verdict in verdicts.iter().take(VERDICTS_SHOWN) {
         write_verdict(verdict, capture, diagnosis, (wire, options.time), out)?;

@@ -6,6 +6,7 @@
 mod answer;
 mod compare;
 mod evidence;
+mod once;
 mod over_tls;
 mod pairing;
 mod polling;
@@ -15,6 +16,7 @@ mod tries;
 use std::collections::HashMap;
 
 pub use compare::{Change, Part, changes};
+pub use once::CountedOnce;
 pub use over_tls::OverTls;
 pub use polling::Polling;
 pub use proxy::{Proxy, Software, Version};

@@ -7,8 +7,9 @@ use super::rows::{AttemptId, Row, rows_of_routes};
 use super::shown::Shown;
 use super::table::Listing;
 use crate::diagnosis::{About, Diagnosis, Fix, Rule, Severity};
-use crate::model::{Capture, Connection, Latency, Outcome, Totals};
+use crate::model::{Capture, Connection, Outcome, Totals};
 use crate::report::text::{headline, notes, verdict};
+use crate::routes::CountedOnce;
 use crate::tcp::Happenings;
 use crate::units::{PacketNumber, Timestamp};
 
@@ -73,8 +74,8 @@ pub struct Finished {
     pub tally: Option<String>,
     /// How much there was.
     pub extent: String,
-    /// Attempts by connection: of one that passed a proxy, each leg.
-    pub legs: u64,
+    /// On how many connections the attempts were seen, if some were before and after a proxy.
+    pub seen_on: Option<u64>,
     /// The totals of the capture. Its attempts are counted as they are listed: once each, over however many connections
     /// they went.
     pub totals: Totals,
@@ -124,9 +125,9 @@ impl Finished {
     pub fn new(capture: Capture, diagnosis: Diagnosis, shown: Shown) -> Self {
         let rows = rows_of_routes(&capture, &diagnosis, shown);
         let verdicts = diagnosis.verdicts();
-        let legs = diagnosis.routes.iter().map(|route| route.legs.len() as u64).sum();
-        let totals = as_listed(&capture.totals, &rows, legs);
-        let (verdict, _) = headline(&totals, &diagnosis.routes, verdicts.first());
+        let counted = CountedOnce::new(&capture, &diagnosis.routes);
+        let (verdict, _) = headline(&counted, verdicts.first());
+        let CountedOnce { totals, seen_on } = counted;
         let worst = verdicts.first().map(|verdict| verdict.example.severity);
         let findings: Vec<FindingRow> = verdicts.iter().map(finding).collect();
         let time = totals.first_and_last.unwrap_or((Timestamp::MIN, Timestamp::MIN));
@@ -156,7 +157,7 @@ impl Finished {
             tone,
             tally,
             extent,
-            legs,
+            seen_on,
             totals,
             notes,
         }
@@ -167,22 +168,6 @@ impl Finished {
     pub fn time(&self) -> (Timestamp, Timestamp) {
         self.capture.totals.first_and_last.unwrap_or((Timestamp::MIN, Timestamp::MIN))
     }
-}
-
-/// The totals with attempts counted as they are listed. Where some were not kept only their legs are known.
-fn as_listed(totals: &Totals, rows: &[Row], legs: u64) -> Totals {
-    let mut listed = totals.clone();
-    if legs != totals.attempts_total() || legs == rows.len() as u64 {
-        return listed;
-    }
-    listed.attempts.clear();
-    for row in rows {
-        let count: &mut u64 = listed.attempts.entry(row.outcome).or_default();
-        *count = count.saturating_add(1);
-    }
-    let established = rows.iter().filter(|row| row.outcome == Outcome::Established);
-    listed.latency = Latency::of(established.filter_map(|row| row.latency).collect());
-    listed
 }
 
 fn finding(verdict: &crate::diagnosis::Verdict<'_>) -> FindingRow {

@@ -25,7 +25,7 @@ use super::{MIN_WIDTH, ReportOptions};
 use crate::diagnosis::{Diagnosis, Severity, Verdict};
 use crate::model::{Capture, Connection, Outcome, Totals};
 use crate::protocol::Attempt;
-use crate::routes::{Leg, Polling, Route};
+use crate::routes::{CountedOnce, Leg, Polling, Route};
 use crate::units::Timestamp;
 use attempt::Scene;
 use finding::Case;
@@ -40,20 +40,16 @@ pub(super) fn write(
     options: &ReportOptions,
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
-    let totals = &capture.totals;
-    let (verdict, style) = verdict::verdict(totals);
-    let extent = verdict::extent(totals);
-    // On its own the verdict stays one line, for scripts.
-    let one_line = verdict.len().saturating_add(extent.len()).saturating_add(2);
-    let width = options.width.max(if options.quiet { one_line } else { MIN_WIDTH });
-    let mut page = Page::new(out, width);
     if options.quiet {
-        page.ends((&verdict, style), (&extent, QUIET));
-        return page.flush();
+        return write_one_line(&capture.totals, options, out);
     }
+    let width = options.width.max(MIN_WIDTH);
+    let mut page = Page::new(out, width);
     let verdicts = diagnosis.verdicts();
-    let (verdict, style) = verdict::with_cause((verdict, style), totals, verdicts.first());
-    let extent = verdict::extent_with_routes(totals, &diagnosis.routes);
+    let counted = CountedOnce::new(capture, &diagnosis.routes);
+    let totals = &counted.totals;
+    let (verdict, style) = verdict::with_cause(verdict::verdict(totals), totals, verdicts.first());
+    let extent = verdict::extent_with_connections(&counted);
     page.ends((&verdict, style), (&extent, QUIET));
     if let Some(tally) = verdict::tally(totals) {
         page.paragraph("", &tally, PLAIN);
@@ -88,6 +84,17 @@ pub(super) fn write(
     page.flush()
 }
 
+/// The verdict on its own, which stays one line, for scripts. Routes are not looked for: attempts are counted by
+/// connection.
+fn write_one_line(totals: &Totals, options: &ReportOptions, out: &mut dyn io::Write) -> io::Result<()> {
+    let (verdict, style) = verdict::verdict(totals);
+    let extent = verdict::extent(totals);
+    let width = verdict.len().saturating_add(extent.len()).saturating_add(2);
+    let mut page = Page::new(out, options.width.max(width));
+    page.ends((&verdict, style), (&extent, QUIET));
+    page.flush()
+}
+
 /// The blocks of the verdicts: of all causes, and of notes as long as there is room.
 fn write_verdicts(
     verdicts: &[Verdict<'_>],
@@ -116,9 +123,10 @@ fn write_verdicts(
 }
 
 /// The verdict in one line, and how much there was.
-pub(crate) fn headline(totals: &Totals, routes: &[Route], leading: Option<&Verdict<'_>>) -> (String, String) {
+pub(crate) fn headline(counted: &CountedOnce, leading: Option<&Verdict<'_>>) -> (String, String) {
+    let totals = &counted.totals;
     let (verdict, _) = verdict::with_cause(verdict::verdict(totals), totals, leading);
-    (verdict, verdict::extent_with_routes(totals, routes))
+    (verdict, verdict::extent_with_connections(counted))
 }
 
 /// An attempt with its outcome and its connection.

@@ -25,7 +25,8 @@ fn a_stripped_upgrade_is_told_with_its_reasons() {
     let options = ReportOptions { verbose: true, ..ReportOptions::default() };
     let text = of("nginx-nothing-configured/proxy-any.pcap", &options);
     for part in [
-        "4 of 4 upgrade attempts failed",
+        "2 of 2 upgrade attempts failed",
+        "2 attempts, seen on 4 connections",
         "`x refused     GET /ws/events HTTP/1.0",
         "200 OK after",
         "no Upgrade: websocket",

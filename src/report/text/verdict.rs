@@ -9,7 +9,7 @@ use crate::diagnosis::{Severity, Verdict};
 use crate::model::{Outcome, Totals};
 use crate::protocol::OpaqueReason;
 use crate::report::count::{count, number, span, verb};
-use crate::routes::Route;
+use crate::routes::CountedOnce;
 use crate::text;
 
 /// The verdict, and how it is to look.
@@ -89,15 +89,12 @@ pub(crate) fn extent(totals: &Totals) -> String {
     }
 }
 
-/// The same with the number of routes, if any has more than one leg.
-pub(super) fn extent_with_routes(totals: &Totals, routes: &[Route]) -> String {
-    let extent = extent(totals);
-    let legs: usize = routes.iter().map(|route| route.legs.len()).sum();
-    if legs == routes.len() {
-        return extent;
-    }
-    let (legs, routes) = (count(legs as u64, "leg"), count(routes.len() as u64, "route"));
-    format!("{extent}, {legs} of {routes}")
+/// The same with the number of connections on which attempts were seen, if some passed a proxy.
+pub(super) fn extent_with_connections(counted: &CountedOnce) -> String {
+    let extent = extent(&counted.totals);
+    let Some(connections) = counted.seen_on else { return extent };
+    let attempts = count(counted.totals.attempts_total(), "attempt");
+    format!("{extent}; {attempts}, seen on {}", count(connections, "connection"))
 }
 
 /// The attempts by outcome and how long answers took; none if the verdict says it all.

@@ -210,7 +210,7 @@ fn an_attempt_can_be_exported_as_packets_and_as_reports() {
     };
     let text = String::from_utf8(bytes.clone()).unwrap();
     assert_eq!(name, "proxy-any-3.md");
-    assert!(text.starts_with("**2 of 2 upgrade attempts failed"), "{text}");
+    assert!(text.starts_with("**the only upgrade attempt failed"), "{text}");
     assert!(text.contains("/ws/events") && !text.contains("/api/live"), "{text}");
     assert!(text.contains("-Upgrade: websocket"), "{text}");
     let effects = act(&mut app, &[Action::Export, Action::Move(Motion::Last), Action::Choose]);

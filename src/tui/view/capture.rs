@@ -51,8 +51,8 @@ pub(super) fn page(app: &App, width: usize) -> Vec<Line<'static>> {
     files(&mut page, finished);
     let attempts = totals.attempts_total();
     page.title("attempts", &number(attempts));
-    if finished.legs > attempts {
-        let seen = format!("seen on {} connections, before and after a proxy", number(finished.legs));
+    if let Some(connections) = finished.seen_on {
+        let seen = format!("seen on {}, before and after a proxy", count(connections, "connection"));
         page.paragraph("  ", &seen, app.theme.quiet());
     }
     for outcome in Outcome::ALL {

@@ -250,15 +250,16 @@ fn finding_line(finding: &FindingRow, is_selected: bool, width: usize, theme: Th
 /// How many attempts are listed, and why not all.
 fn title_of(app: &App) -> String {
     let (listed, all) = (app.table.order.len() as u64, app.data.rows.len() as u64);
-    let legs = app.data.finished.as_ref().map(|finished| finished.legs).filter(|legs| *legs > all);
-    let legs = legs.map(|legs| format!(", seen on {} connections", number(legs))).unwrap_or_default();
+    let seen_on = app.data.finished.as_ref().and_then(|finished| finished.seen_on);
+    let seen_on =
+        seen_on.map(|seen_on| format!(", seen on {}", count(seen_on, "connection"))).unwrap_or_default();
     let are_latest = app.data.live.as_ref().is_some_and(|live| live.unlisted > 0 || live.unlisted_open > 0);
     if app.table.filter.is_empty() {
         let latest = if are_latest { ", the latest" } else { "" };
-        format!("attempts{latest} {}{legs}", number(all))
+        format!("attempts{latest} {}{seen_on}", number(all))
     } else {
         let (listed, all, filter) = (number(listed), number(all), text::escape(&app.table.filter_text));
-        format!("attempts {listed} of {all}, filter {filter}{legs}")
+        format!("attempts {listed} of {all}, filter {filter}{seen_on}")
     }
 }
 
