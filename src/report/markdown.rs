@@ -34,7 +34,7 @@ pub(super) fn write(
         write_verdict(verdict, capture, diagnosis, (wire, options.time), out)?;
     }
     write_attempts(capture, diagnosis, wire, out)?;
-    let notes = notes::sentences(capture, options.keeps_all);
+    let notes = notes::sentences(capture, diagnosis, options.keeps_all);
     if !notes.is_empty() {
         writeln!(out, "\n### About the capture\n")?;
         for note in notes {

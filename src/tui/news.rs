@@ -146,7 +146,7 @@ impl Finished {
             _ => Tone::Unsure,
         };
         let (tally, extent) = (verdict::tally(&totals), verdict::extent(&totals));
-        let notes = notes::sentences(&capture, false);
+        let notes = notes::sentences(&capture, &diagnosis, false);
         Self {
             capture,
             diagnosis,

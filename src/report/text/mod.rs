@@ -67,7 +67,9 @@ pub(super) fn write(
         .filter(|outcome| stories.iter().any(|story| story.outcome() == Some(*outcome)))
         .collect();
     let verdicts_shown = if options.verbose { usize::MAX } else { VERDICTS_SHOWN };
-    let kept = screens::lines_of(width, |page| notes::section(capture, options, Some(LINES_FOR_NOTES), page));
+    let kept = screens::lines_of(width, |page| {
+        notes::section((capture, diagnosis), options, Some(LINES_FOR_NOTES), page)
+    });
     let screens = Screens::of(&verdicts, verdicts_shown, options.verbose).keeping(kept);
     let more = outcomes.len().saturating_add(1).saturating_mul(LINES_FOR_MORE);
     write_verdicts(&verdicts, verdicts_shown, &case, screens.keeping(more), &mut page)?;
@@ -80,7 +82,7 @@ pub(super) fn write(
         connections::write(capture, &mut page)?;
     }
     let room = if options.keeps_all { None } else { screens.room(&page) };
-    notes::section(capture, options, room.map(|room| room.saturating_add(kept)), &mut page);
+    notes::section((capture, diagnosis), options, room.map(|room| room.saturating_add(kept)), &mut page);
     page.flush()
 }
 

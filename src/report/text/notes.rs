@@ -1,16 +1,24 @@
 //! What is to be known about the capture itself: what it lacks, and what was not looked into.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::page::{PLAIN, Page, UNSURE};
 use super::screens::lines_of;
+use crate::diagnosis::Diagnosis;
 use crate::model::{Capture, Connection, Totals};
-use crate::protocol::{OpaqueReason, Role};
+use crate::protocol::{OpaqueReason, Role, Spoken};
 use crate::report::count::{count, verb};
 use crate::report::{ReportOptions, notes, points};
 use crate::text;
 
 /// Writes the notes, if there are any: as many as `room` lines hold, and at least one.
-pub(super) fn section(capture: &Capture, options: &ReportOptions, room: Option<usize>, page: &mut Page<'_>) {
-    let notes = sentences(capture, options.keeps_all);
+pub(super) fn section(
+    (capture, diagnosis): (&Capture, &Diagnosis),
+    options: &ReportOptions,
+    room: Option<usize>,
+    page: &mut Page<'_>,
+) {
+    let notes = sentences(capture, diagnosis, options.keeps_all);
     if notes.is_empty() {
         return;
     }
@@ -38,12 +46,17 @@ pub(super) fn section(capture: &Capture, options: &ReportOptions, room: Option<u
 
 const MARK: &str = "  - ";
 
-/// What is to be told; of single connections only those that are listed.
-pub(crate) fn sentences(capture: &Capture, lists_all: bool) -> Vec<String> {
+/// What is to be told and no finding tells; of single connections only those that are listed.
+pub(crate) fn sentences(capture: &Capture, diagnosis: &Diagnosis, lists_all: bool) -> Vec<String> {
     let totals = &capture.totals;
     let mut notes = notes::files(capture);
     notes.extend(points::sentences(capture));
-    notes.extend(totals.opaque.iter().map(|(reason, found)| opaque(*reason, *found)));
+    let told = told_by_findings(capture, diagnosis);
+    let untold = |(reason, found): (&OpaqueReason, &u64)| {
+        let found = found.saturating_sub(told.get(reason).copied().unwrap_or_default());
+        (found > 0).then(|| opaque(*reason, found))
+    };
+    notes.extend(totals.opaque.iter().filter_map(untold));
     notes.extend(rest(totals));
     notes.extend(unopened(totals));
     notes.extend(one_sided(capture, lists_all));
@@ -52,6 +65,25 @@ pub(crate) fn sentences(capture: &Capture, lists_all: bool) -> Vec<String> {
     notes.extend(notes::warnings(capture));
     notes
 }
+
+/// Connections that were not looked into since a server speaks another protocol, where a finding tells that.
+fn told_by_findings(capture: &Capture, diagnosis: &Diagnosis) -> BTreeMap<OpaqueReason, u64> {
+    let findings = diagnosis.findings.iter().filter(|finding| finding.rule.name == TELLS_ANOTHER_PROTOCOL);
+    let places: BTreeSet<usize> =
+        findings.flat_map(|finding| diagnosis.connections(&finding.about)).collect();
+    let mut told = BTreeMap::new();
+    for connection in places.into_iter().filter_map(|place| capture.connections.get(place)) {
+        let is_it =
+            connection.greeting.is_some() || connection.attempts.iter().any(|it| it.foreign.is_some());
+        if let (true, Spoken::Opaque(reason)) = (is_it, connection.spoken) {
+            let counter: &mut u64 = told.entry(reason).or_default();
+            *counter = counter.saturating_add(1);
+        }
+    }
+    told
+}
+
+const TELLS_ANOTHER_PROTOCOL: &str = "answer-not-http";
 
 fn opaque(reason: OpaqueReason, found: u64) -> String {
     let connections = count(found, "connection");
@@ -140,7 +172,7 @@ mod tests {
     #[test]
     fn notes_are_told_in_words() {
         let mut capture = Capture::default();
-        assert!(sentences(&capture, false).is_empty());
+        assert!(sentences(&capture, &Diagnosis::default(), false).is_empty());
         let totals = &mut capture.totals;
         totals.tcp = Counts { connections: 4, refused: 1, unanswered: 2, ..Counts::default() };
         totals.opaque = [(OpaqueReason::Tls, 2), (OpaqueReason::NotHttp, 1)].into();
@@ -151,7 +183,7 @@ mod tests {
         totals.missing_acknowledged_bytes = 10_000;
         totals.warnings = vec!["x.pcap: odd\u{1b}".to_owned()];
         assert_eq!(
-            sentences(&capture, false),
+            sentences(&capture, &Diagnosis::default(), false),
             [
                 "2 connections are encrypted (TLS): whether WebSockets are inside cannot be seen",
                 "1 connection speaks something else than HTTP",

@@ -1,6 +1,9 @@
 //! The text report over the shipped captures.
 
+use super::notes;
+use crate::diagnosis::{Selection, diagnose};
 use crate::model::Capture;
+use crate::protocol::OpaqueReason;
 use crate::report::tests::{analysed, captures, judged};
 use crate::report::{Format, ReportOptions, TimeStyle, write};
 
@@ -118,6 +121,20 @@ fn secrets_are_shown_only_if_wanted() {
     assert!(hidden.contains("GET /ws?token=[redacted]"), "{hidden}");
     let open = shown(&capture, &ReportOptions { shows_secrets: true, ..ReportOptions::default() });
     assert!(open.contains("GET /ws?token=hunter2\\u{202e}"), "{open}");
+}
+
+#[test]
+fn what_a_finding_tells_is_no_note_again() {
+    let note = "2 connections began as HTTP and went on as something that is none";
+    let mut capture = analysed("http2-only-upstream/proxy-any.pcap");
+    let text = shown(&capture, &ReportOptions::default());
+    assert!(text.contains("answer-not-http") && !text.contains("went on as something"), "{text}");
+    // Where nobody looked for it, and of connections that it is not about, the note stays.
+    let selection = Selection::new(&[], &["answer-not-http".to_owned()]).unwrap();
+    let diagnosis = diagnose(&capture, &selection, false);
+    assert!(notes::sentences(&capture, &diagnosis, false).iter().any(|told| told == note));
+    *capture.totals.opaque.get_mut(&OpaqueReason::Malformed).unwrap() += 2;
+    assert!(shown(&capture, &ReportOptions::default()).contains(note));
 }
 
 /// Without the breaks of lines.
