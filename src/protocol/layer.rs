@@ -48,6 +48,8 @@ pub(super) struct Upgrade {
     pub held: Vec<HeldPiece>,
     /// A gap hid where the client's request ends, so that nobody knows where its first frame begins.
     pub is_client_lost: bool,
+    /// The connection is older than the capture, so that nobody knows where either side's first frame begins.
+    pub is_joined: bool,
 }
 
 /// Why a stream is not looked into.

@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 
 use super::attempt::ForeignAnswer;
-use super::http::{HeldPiece, may_start_request, may_start_response};
+use super::http::{may_start_request, may_start_response};
 use super::layer::{Next, OpaqueReason, Protocol, Upgrade};
 use super::trail::Trail;
 use super::websocket::{Evidence, Start, frames_in};
 use super::{ProxyProtocol, Role};
 use crate::decode::Half;
 use crate::limits;
-use crate::tcp::Chunk;
+use crate::tcp::{Chunk, Kept};
 
 /// A connection that is not known yet.
 #[derive(Debug, Default)]
@@ -19,17 +19,19 @@ pub(super) struct Probe {
     trail: Trail,
     /// Halves of which the capture lacks bytes, [`Half::Lo`] first.
     lost: [bool; 2],
-    /// In a connection from before the capture: segments that look like frames.
+    /// In a connection from before the capture: segments that look like frames, and how much lies between them.
     candidates: Option<Box<Candidates>>,
     /// What the server said before it was asked, and how many bytes that is.
     greeting: Option<(Box<ForeignAnswer>, usize)>,
     /// What may be the start of a header of the PROXY protocol, or of a request behind a greeting; at most [`limits::PROXY_PROTOCOL_BYTES`].
-    started: Vec<(Half, HeldPiece)>,
+    started: Vec<(Half, Kept)>,
 }
 
 #[derive(Debug, Default)]
 struct Candidates {
-    found: Vec<(Half, HeldPiece)>,
+    found: Vec<(Half, Before)>,
+    /// One of these is taken for frames.
+    has_frames: bool,
     /// Who the sender of [`Half::Lo`] is, if these are frames.
     lo: Option<Role>,
     looked_at: u32,
@@ -42,10 +44,19 @@ pub(super) struct Found {
     pub(super) next: Next,
     /// Which half is the client's, if that shows.
     pub(super) client: Option<Half>,
-    /// Candidates for frames of both halves, to be read before the chunk, oldest first.
-    pub(super) held: Vec<(Half, HeldPiece)>,
+    /// What is to be read before the chunk, oldest first.
+    pub(super) held: Vec<(Half, Before)>,
     /// A header of the PROXY protocol stood before it.
     pub(super) preface: Option<ProxyProtocol>,
+}
+
+/// Something that came before the chunk that tells what it is.
+#[derive(Debug)]
+pub(super) enum Before {
+    /// Bytes that are to be read.
+    Bytes(Kept),
+    /// So many bytes of a session that are no frame.
+    NoFrame(u64),
 }
 
 impl Probe {
@@ -99,7 +110,7 @@ impl Probe {
         let (preface, preface_length) = match proxy_protocol(&joined) {
             Preface::Whole(version, length) => (Some(version), length),
             Preface::Started if opener == Some(half) && joined.len() <= limits::PROXY_PROTOCOL_BYTES => {
-                self.started.push((half, HeldPiece::Data(chunk.keep())));
+                self.started.push((half, chunk.keep()));
                 return Found { next: Next::Continue, client: None, held: Vec::new(), preface: None };
             }
             Preface::Started | Preface::None => (None, 0),
@@ -108,9 +119,9 @@ impl Probe {
         let bytes = joined.get(preface_length..).unwrap_or_default();
         // What was taken for the start of a header and is none is read again.
         let started = if before > 0 { std::mem::take(&mut self.started) } else { Vec::new() };
-        let held = if preface.is_none() { started } else { Vec::new() };
+        let started = if preface.is_none() { started } else { Vec::new() };
         let preface_length = preface_length.saturating_sub(before);
-        if !held.is_empty() && !may_start_request(bytes) {
+        if !started.is_empty() && !may_start_request(bytes) {
             return Found {
                 next: Next::opaque(OpaqueReason::NotHttp),
                 client: None,
@@ -120,8 +131,8 @@ impl Probe {
         }
         if self.greeting.is_some() && !bytes.starts_with(GET) {
             if GET.starts_with(bytes) {
-                self.started.extend(held);
-                self.started.push((half, HeldPiece::Data(chunk.keep())));
+                self.started.extend(started);
+                self.started.push((half, chunk.keep()));
                 return Found { next: Next::Continue, client: None, held: Vec::new(), preface };
             }
             return Found {
@@ -131,6 +142,7 @@ impl Probe {
                 preface,
             };
         }
+        let held = started.into_iter().map(|(half, kept)| (half, Before::Bytes(kept))).collect();
         let found = |next, client| Found { next, client, held, preface };
         if bytes.is_empty() {
             return found(
@@ -168,10 +180,7 @@ impl Probe {
         if self.started.is_empty() || opener != Some(half) {
             return Cow::Borrowed(bytes);
         }
-        let pieces = self.started.iter().map(|(_, piece)| match piece {
-            HeldPiece::Data(kept) => &kept.bytes[..],
-            HeldPiece::Gap(..) => &[],
-        });
+        let pieces = self.started.iter().map(|(_, kept)| &kept.bytes[..]);
         Cow::Owned(pieces.chain([bytes]).collect::<Vec<_>>().concat())
     }
 
@@ -195,17 +204,16 @@ impl Probe {
         if let Some(sender) = sender {
             let lo = if half == Half::Lo { sender } else { sender.other() };
             if candidates.lo.is_some_and(|known| known != lo) {
-                candidates.found.clear();
+                candidates.give_up();
             }
             candidates.lo = Some(lo);
-            if candidates.found.is_empty() {
-                candidates.found.push((half, HeldPiece::Data(chunk.keep())));
-            } else {
+            if candidates.has_frames {
                 let upgrade = Upgrade {
                     start: Start::Midstream,
                     trail: std::mem::take(&mut self.trail),
                     held: Vec::new(),
                     is_client_lost: false,
+                    is_joined: true,
                 };
                 return Found {
                     next: Next::Switch { to: Protocol::WebSocket(upgrade), consumed: 0 },
@@ -214,6 +222,10 @@ impl Probe {
                     preface: None,
                 };
             }
+            candidates.has_frames = true;
+            candidates.found.push((half, Before::Bytes(chunk.keep())));
+        } else {
+            candidates.found.push((half, Before::NoFrame(chunk.bytes.len() as u64)));
         }
         let next = if candidates.looked_at < limits::MIDSTREAM_CHUNKS {
             Next::Continue
@@ -221,6 +233,18 @@ impl Probe {
             Next::opaque(OpaqueReason::NotHttp)
         };
         Found { next, client: None, held: Vec::new(), preface: None }
+    }
+}
+
+impl Candidates {
+    /// What was taken for frames is none.
+    fn give_up(&mut self) {
+        self.has_frames = false;
+        for (_, piece) in &mut self.found {
+            if let Before::Bytes(kept) = piece {
+                *piece = Before::NoFrame(kept.bytes.len() as u64);
+            }
+        }
     }
 }
 
@@ -353,6 +377,6 @@ mod tests {
         assert!(matches!(noise.next, Next::Continue));
         let other = probe.data(Half::Hi, None, chunk(&b"\x8a\x80\x01\x02\x03\x04"[..]));
         assert!(matches!(other.next, Next::Switch { to: Protocol::WebSocket(_), consumed: 0 }));
-        assert_eq!((other.client, other.held.len()), (Some(Half::Hi), 1));
+        assert_eq!((other.client, other.held.len()), (Some(Half::Hi), 2));
     }
 }

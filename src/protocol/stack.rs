@@ -6,7 +6,7 @@ use super::Exchanges;
 use super::attempt::Attempt;
 use super::http::{Finished, HeldPiece, Http};
 use super::layer::{Next, OpaqueReason, Protocol, Upgrade};
-use super::probe::Probe;
+use super::probe::{Before, Probe};
 use super::tls::Tls;
 use super::trail::Trail;
 use super::websocket::{MessageReader, RoleFacts, Session, Start};
@@ -208,8 +208,11 @@ impl Stack {
                     self.client = found.client.or(self.client);
                     self.preface = self.preface.or(found.preface);
                     let consumed = self.follow(context, found.next);
-                    for (half, piece) in found.held {
-                        self.held(context, half, piece);
+                    for (half, before) in found.held {
+                        match before {
+                            Before::Bytes(kept) => self.route(context, half, kept.as_chunk()),
+                            Before::NoFrame(length) => self.pass_over(context, self.role(half), length),
+                        }
                     }
                     match consumed {
                         Some(consumed) => chunk = chunk.without_first(consumed),
@@ -338,7 +341,7 @@ impl Stack {
     }
 
     fn begin_session(&mut self, context: &mut Context, upgrade: Upgrade) {
-        let Upgrade { start, mut trail, held, is_client_lost } = upgrade;
+        let Upgrade { start, mut trail, held, is_client_lost, is_joined } = upgrade;
         if trail.attempts.is_empty() {
             trail.attempts.push(Attempt { midstream: true, ..Attempt::default() });
         } else if start == Start::Midstream
@@ -362,6 +365,10 @@ impl Stack {
         if is_client_lost {
             self.lose(context, Role::Client);
         }
+        if is_joined {
+            self.pass_over(context, Role::Client, 0);
+            self.pass_over(context, Role::Server, 0);
+        }
         let client = self.client.unwrap_or(Half::Lo);
         for piece in held {
             self.held(context, client, piece);
@@ -373,6 +380,15 @@ impl Stack {
         match &mut self.layer {
             Layer::WebSocket(tunnel) => tunnel.session.lose(role),
             Layer::Messages(read) => read.lose(context, role),
+            _ => {}
+        }
+    }
+
+    /// Counts bytes of a session that are no frames: from here on it is not known where a frame of this side begins.
+    fn pass_over(&mut self, context: &mut Context, role: Role, length: u64) {
+        match &mut self.layer {
+            Layer::WebSocket(tunnel) => tunnel.session.pass_over(role, length),
+            Layer::Messages(read) => read.pass_over(context, role, length),
             _ => {}
         }
     }
@@ -486,6 +502,13 @@ impl ReadTunnel {
 
     fn lose(&mut self, context: &mut Context, role: Role) {
         self.tunnel.session.lose(role);
+        if let Some(room) = &mut context.messages {
+            self.messages.lose(room, role);
+        }
+    }
+
+    fn pass_over(&mut self, context: &mut Context, role: Role, length: u64) {
+        self.tunnel.session.pass_over(role, length);
         if let Some(room) = &mut context.messages {
             self.messages.lose(room, role);
         }

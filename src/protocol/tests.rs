@@ -2,8 +2,8 @@
 
 use super::testing::*;
 use super::{
-    Accept, Context, OpaqueReason, ProxyProtocol, RequestProblem, ResponseProblem, Role, Spoken, Stack,
-    StreamFacts,
+    Accept, Context, OpaqueReason, ProxyProtocol, RequestProblem, ResponseProblem, Role, SessionFacts,
+    Spoken, Stack, StreamFacts,
 };
 use crate::decode::Half;
 use crate::limits;
@@ -402,6 +402,53 @@ fn frames_are_found_in_a_connection_from_before_the_capture() {
     assert!(attempt.midstream && attempt.request.is_none());
     let session = attempt.session.unwrap();
     assert_eq!((session.client.text, session.server.text), (1, 1));
+}
+
+/// Both sides of a session that is joined in the middle.
+fn joined(events: &[Event]) -> SessionFacts {
+    let facts = told_midstream(events);
+    assert_eq!(facts.spoken, Spoken::WebSocket);
+    *only(facts).session.unwrap()
+}
+
+#[test]
+fn what_is_no_frame_in_a_connection_from_before_the_capture_is_counted() {
+    let (hi, tail) = (|| server(frame(0x81, None, b"hi")), |length| server(vec![5; length]));
+    let cases = [
+        // Before the first frame, between the first two, and around them.
+        vec![tail(100), hi(), client(hello())],
+        vec![hi(), tail(100), client(hello())],
+        vec![tail(20), tail(20), hi(), tail(20), client(hello()), tail(40)],
+        vec![tail(100), client(hello()), hi()],
+    ];
+    for events in cases {
+        let session = joined(&events);
+        assert_eq!((session.client.frames(), session.client.undecoded_bytes), (1, 0), "{events:?}");
+        assert_eq!((session.server.frames(), session.server.undecoded_bytes), (1, 100), "{events:?}");
+        assert_eq!(session.anomalies, [], "{events:?}");
+    }
+    // Two that contradict each other about who is who: the earlier one is no frame.
+    let session = joined(&[client(frame(0x81, None, b"hi")), client(hello()), hi()]);
+    assert_eq!((session.client.frames(), session.client.undecoded_bytes), (1, 4));
+}
+
+#[test]
+fn a_frame_that_began_before_the_capture_is_no_violation() {
+    let long = frame(0x82, None, &[0xb7; 9_000]);
+    let segments: Vec<Event> = long[2_000..].chunks(1_000).map(server).collect();
+    let hellos = [client(hello()), client(hello())];
+    for before in 0..=4 {
+        let (before, after) = segments.split_at(before);
+        let next = [server(frame(0x82, None, &[0xb7; 300])), server(frame(0x81, None, b"hi"))];
+        let session = joined(&[before, &hellos, after, &next].concat());
+        assert_eq!((session.client.text, session.client.resyncs), (2, 0));
+        assert_eq!((session.server.binary, session.server.text, session.server.resyncs), (1, 1, 0));
+        assert_eq!(session.server.undecoded_bytes, long.len() as u64 - 2_000);
+        assert_eq!(session.anomalies, []);
+    }
+    // Of one that is still on its way nobody knows whether it is one.
+    let session = joined(&[&hellos[..], &[server(&long[..5_000])]].concat());
+    assert_eq!((session.server.frames(), session.server.undecoded_bytes), (0, 5_000));
 }
 
 #[test]

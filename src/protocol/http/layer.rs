@@ -557,7 +557,7 @@ impl Http {
     fn upgrade(&mut self, start: Start) -> Upgrade {
         let trail = std::mem::take(&mut self.trail);
         let held = self.held.take().map(|held| held.pieces).unwrap_or_default();
-        Upgrade { start, trail, held, is_client_lost: self.client.is_seeking() }
+        Upgrade { start, trail, held, is_client_lost: self.client.is_seeking(), is_joined: false }
     }
 }
 

@@ -64,7 +64,12 @@ pub(crate) fn frames_in(segment: &[u8], by: Role, deflate: Option<bool>) -> Evid
 pub(super) struct Trial {
     pub(super) header: FrameHeader,
     pub(super) origin: Origin,
+    /// Frames of this side were seen before, or it has a gap.
+    pub(super) is_again: bool,
+    header_length: usize,
     left: u64,
+    /// Bytes of it that the capture lacks.
+    missing: u64,
 }
 
 /// What came of a frame on trial.
@@ -81,9 +86,10 @@ pub(super) enum Verdict {
 impl Trial {
     /// If a segment begins with a frame that is longer than it: that, and how long its header is.
     pub(super) fn begin(segment: &[u8], origin: Origin) -> Option<(Self, usize)> {
-        let (header, length) = FrameHeader::parse(segment)?;
-        let captured = segment.len().saturating_sub(length) as u64;
-        (header.length > captured).then_some((Self { header, origin, left: header.length }, length))
+        let (header, header_length) = FrameHeader::parse(segment)?;
+        let captured = segment.len().saturating_sub(header_length) as u64;
+        let trial = Self { header, origin, is_again: true, header_length, left: header.length, missing: 0 };
+        (header.length > captured).then_some((trial, header_length))
     }
 
     /// The next bytes: how many of them are its own, and what they show.
@@ -105,15 +111,17 @@ impl Trial {
             Some(0) => Verdict::Frame,
             Some(left) => {
                 self.left = left;
+                self.missing = self.missing.saturating_add(length);
                 Verdict::Open
             }
             None => Verdict::None,
         }
     }
 
-    /// How many bytes of its payload came by.
+    /// How many of its bytes came by.
     pub(super) const fn passed(&self) -> u64 {
-        self.header.length.saturating_sub(self.left)
+        let passed = self.header.length.saturating_sub(self.left).saturating_sub(self.missing);
+        passed.saturating_add(self.header_length as u64)
     }
 }
 
@@ -215,10 +223,11 @@ mod tests {
             assert_eq!(trial.data(&[0; 100], Role::Server, None), (100, Verdict::Open));
             let rest = [&[0; 156], after].concat();
             assert_eq!(trial.data(&rest, Role::Server, None), (156, verdict), "{after:?}");
-            assert_eq!(trial.passed(), 256);
+            assert_eq!(trial.passed(), 260);
         }
         let mut trial = begin();
         assert_eq!(trial.gap(255), Verdict::Open);
+        assert_eq!(trial.passed(), 4, "what the capture lacks did not come by");
         assert_eq!(trial.gap(1), Verdict::Frame);
         assert_eq!(begin().gap(257), Verdict::None);
         assert!(Trial::begin(b"\x81\x02hi", Origin::default()).is_none());

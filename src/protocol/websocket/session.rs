@@ -116,7 +116,7 @@ impl Session {
                 State::Header => self.header_in_place(context, by, rest, chunk.origin),
                 State::PartOfHeader(_) => self.header_in_pieces(context, by, rest),
                 State::Control(_) => self.control_in_pieces(by, rest, chunk.origin.time),
-                State::Lost => match self.find_again(by, rest, chunk.origin) {
+                State::Lost | State::Joined => match self.find_again(by, rest, chunk.origin) {
                     ControlFlow::Continue(header_length) => rest.get(header_length..).unwrap_or_default(),
                     ControlFlow::Break(()) => return,
                 },
@@ -165,7 +165,7 @@ impl Session {
                 side.close_lost |= control.header.opcode == Opcode::CLOSE;
                 Some(control.header.length.saturating_sub(control.payload.len() as u64))
             }
-            State::Header | State::PartOfHeader(_) | State::Lost | State::Trial(_) => None,
+            State::Header | State::PartOfHeader(_) | State::Lost | State::Joined | State::Trial(_) => None,
         };
         match skippable.and_then(|remaining| remaining.checked_sub(length)) {
             Some(0) => side.state = State::Header,

@@ -47,6 +47,8 @@ pub(super) enum State {
     Control(Box<Control>),
     /// Where the next frame begins is not known.
     Lost,
+    /// The same, and no frame was seen before, nor a gap: the session is older than the capture.
+    Joined,
     /// What was found again may be a frame.
     Trial(Box<Trial>),
 }
@@ -186,6 +188,11 @@ impl Side {
         COUNTERS.get(usize::from(opcode.0)).copied().map_or(usize::MAX, usize::from)
     }
 
+    /// Bytes of a frame that is not there yet, and of which nobody knows whether it is one.
+    fn on_trial(&self) -> u64 {
+        if let State::Trial(trial) = &self.state { trial.passed() } else { 0 }
+    }
+
     pub(super) fn facts(&self, losses: Losses, other: u64) -> RoleFacts {
         let frames = |opcode| self.frames.get(Self::counter(opcode)).copied().map_or(0, u64::from);
         RoleFacts {
@@ -198,7 +205,7 @@ impl Side {
             other,
             messages: u64::from(self.messages),
             payload_bytes: self.payload_bytes,
-            undecoded_bytes: losses.undecoded_bytes,
+            undecoded_bytes: losses.undecoded_bytes.saturating_add(self.on_trial()),
             resyncs: losses.resyncs,
         }
     }

@@ -16,14 +16,35 @@ impl Session {
             losses.undecoded_bytes = losses.undecoded_bytes.saturating_add(segment.len() as u64);
             return ControlFlow::Break(());
         }
-        if let Some((trial, header_length)) = Trial::begin(segment, origin) {
-            self.side_mut(by).state = State::Trial(Box::new(trial));
+        let side = self.side_mut(by);
+        let is_again = !matches!(side.state, State::Joined);
+        if let Some((mut trial, header_length)) = Trial::begin(segment, origin) {
+            trial.is_again = is_again;
+            side.state = State::Trial(Box::new(trial));
             return ControlFlow::Continue(header_length);
         }
-        let losses = self.losses_mut(by);
-        losses.resyncs = losses.resyncs.saturating_add(1);
-        self.side_mut(by).state = State::Header;
+        side.state = State::Header;
+        self.note_found(by, is_again);
         ControlFlow::Continue(0)
+    }
+
+    /// A frame was found. The first of a session that is older than the capture is not found again.
+    fn note_found(&mut self, by: Role, is_again: bool) {
+        if is_again {
+            let losses = self.losses_mut(by);
+            losses.resyncs = losses.resyncs.saturating_add(1);
+        }
+    }
+
+    /// Bytes of one side, of a session that is older than the capture, are no frames: where its next one begins is not
+    /// known.
+    pub(crate) fn pass_over(&mut self, by: Role, length: u64) {
+        let has_frames = self.side_mut(by).facts(Losses::default(), 0).frames() > 0;
+        self.side_mut(by).state = if has_frames { State::Lost } else { State::Joined };
+        if length > 0 {
+            let losses = self.losses_mut(by);
+            losses.undecoded_bytes = losses.undecoded_bytes.saturating_add(length);
+        }
     }
 
     /// Ends the trial of a frame, if there is a verdict; `after` bytes of the segment follow it.
@@ -32,11 +53,11 @@ impl Session {
             return;
         }
         let State::Trial(trial) = std::mem::take(&mut self.side_mut(by).state) else { return };
-        let losses = self.losses_mut(by);
         if verdict == Verdict::Frame {
-            losses.resyncs = losses.resyncs.saturating_add(1);
+            self.note_found(by, trial.is_again);
             self.count(context, by, &trial.header, trial.origin);
         } else {
+            let losses = self.losses_mut(by);
             let bytes = trial.passed().saturating_add(after as u64);
             losses.undecoded_bytes = losses.undecoded_bytes.saturating_add(bytes);
             self.lose(by);
