@@ -68,7 +68,7 @@ pub(super) fn write(
         .collect();
     let verdicts_shown = if options.verbose { usize::MAX } else { VERDICTS_SHOWN };
     let kept = screens::lines_of(width, |page| {
-        notes::section((capture, diagnosis), options, Some(LINES_FOR_NOTES), page)
+        notes::section((capture, diagnosis), options, Some(LINES_FOR_NOTES), page);
     });
     let screens = Screens::of(&verdicts, verdicts_shown, options.verbose).keeping(kept);
     let more = outcomes.len().saturating_add(1).saturating_mul(LINES_FOR_MORE);
