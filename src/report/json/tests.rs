@@ -86,7 +86,7 @@ fn what_came_over_tls_is_told_in_the_whole_and_in_a_part() {
     assert_eq!(whole[1]["server"], "10.77.1.1:443");
     for (place, over) in whole.iter().enumerate() {
         let (capture, diagnosis) = part::of_route(&capture, &diagnosis, place).unwrap();
-        assert_eq!(over_tls(&capture, &diagnosis), [over.clone()]);
+        assert_eq!(over_tls(&capture, &diagnosis), std::slice::from_ref(over));
     }
 }
 
