@@ -422,5 +422,6 @@ pub const LIVE_CLOCK_STEP: Span = Span::from_millis(2_000);
 pub const LIVE_STALE: Span = Span::from_millis(10_000);
 
 /// Connections of a live capture with something new that are judged at once, and open ones with a young attempt that they
-/// are judged with. Of the first the others wait for the next judgment; of the second the latest are taken.
+/// are judged with. Of the first the others wait for the next judgment; of the second the latest are taken. And open ones on
+/// which sessions poll, of which it is remembered how far they were judged: at the limit the earliest goes.
 pub const LIVE_JUDGED: usize = 10_000;

@@ -90,6 +90,16 @@ const ATTEMPT: &[Key] = &[
     or_null("websocket", Object),
 ];
 
+const OVER_TLS: &[Key] = &[
+    always("connection", Count),
+    always("client", Endpoint),
+    always("server", Endpoint),
+    always("proxy", Object),
+    always("proxy/address", Text),
+    or_null("proxy/software", Text),
+    or_null("proxy/version", Text),
+];
+
 const REQUEST: &[Key] = &[
     always("packet", Count),
     always("time", Time),
@@ -461,6 +471,7 @@ fn check_connection(line: &Value) {
         check(attempt, ATTEMPT);
         check_if_there(&attempt["request"], REQUEST);
         check_if_there(&attempt["response"], RESPONSE);
+        check_if_there(&attempt["over_tls"], OVER_TLS);
         for head in [&attempt["request"], &attempt["response"]] {
             for header in head["headers"].as_array().into_iter().flatten() {
                 let pair = header.as_array().unwrap();

@@ -321,7 +321,7 @@ fn raw_findings(view: &CaptureView<'_>, selection: &Selection) -> Vec<Finding> {
     let ends = OnceCell::new();
     for (rule, found) in &mut wanted {
         match rule.check {
-            Check::Capture(check) => *found = check(view),
+            Check::Capture(check) | Check::Sessions(check) => *found = check(view),
             Check::Ends(check) => *found = check(view, ends.get_or_init(|| Ends::of_all(view))),
             Check::Route(_) | Check::Connection(_) => {}
         }

@@ -35,6 +35,8 @@ pub enum Check {
     Connection(fn(&ConnectionView<'_>) -> Option<Finding>),
     /// All of them together.
     Capture(fn(&CaptureView<'_>) -> Vec<Finding>),
+    /// The same, for sessions that go over several requests and connections, and perhaps never end.
+    Sessions(fn(&CaptureView<'_>) -> Vec<Finding>),
     /// How all sessions ended, compared with each other.
     Ends(fn(&CaptureView<'_>, &Ends<'_, '_>) -> Vec<Finding>),
 }

@@ -129,7 +129,7 @@ impl<'a> Feed<'a> {
         for connection in following.open() {
             if !connection.attempts().is_empty() {
                 open.push(connection);
-            } else if connection.has_exchanges() {
+            } else if connection.exchanges().is_some() {
                 bystanders.push(connection);
             }
         }

@@ -7,7 +7,7 @@ use crate::capture::{LinkType, PacketMeta};
 use crate::decode::{FlowKey, Segment, Skip};
 use crate::model::{Capture, Connection, Keeps, Store, Totals};
 use crate::points::{Seen, Sightings, Surveyed};
-use crate::protocol::{Attempt, Context, Stack, StreamFacts};
+use crate::protocol::{Attempt, Context, Exchanges, Stack, StreamFacts};
 use crate::tcp::{Connections, Copies, HalfFacts, Open, Place};
 use crate::units::{PacketNumber, Timestamp};
 
@@ -71,10 +71,10 @@ impl<'a> OpenConnection<'a> {
         self.0.last_packet()
     }
 
-    /// Whether it carried requests that are no attempts.
+    /// Its requests that are no attempts, if it carried some.
     #[must_use]
-    pub fn has_exchanges(&self) -> bool {
-        self.0.receiver().exchanges().is_some()
+    pub fn exchanges(&self) -> Option<&'a Exchanges> {
+        self.0.receiver().exchanges()
     }
 
     /// Whether a session goes on.

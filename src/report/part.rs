@@ -7,7 +7,8 @@ use crate::model::{Capture, Latency, Outcome, Totals};
 use crate::protocol::RoleFacts;
 use crate::units::Timestamp;
 
-/// The legs of a route with their connections, the upstream connections that it tried, and what was found about it.
+/// The legs of a route with their connections, the upstream connections that it tried, the client's own over TLS, and what
+/// was found about it.
 /// Packets and their times are those of the whole capture, and so is what is to be known about it.
 ///
 /// None if there is no such route.
@@ -19,7 +20,8 @@ pub(crate) fn of_route(
 ) -> Option<(Capture, Diagnosis)> {
     let mut route = diagnosis.routes.get(place)?.clone();
     let legs = route.legs.iter().map(|leg| leg.connection);
-    let mut places: Vec<usize> = legs.chain(route.tries.iter().copied()).collect();
+    let over_tls = route.over_tls.as_ref().map(|over| over.connection);
+    let mut places: Vec<usize> = legs.chain(route.tries.iter().copied()).chain(over_tls).collect();
     places.sort_unstable();
     places.dedup();
     let moved = |connection: usize| places.iter().position(|place| *place == connection).unwrap_or_default();
@@ -28,6 +30,9 @@ pub(crate) fn of_route(
     }
     for tried in &mut route.tries {
         *tried = moved(*tried);
+    }
+    if let Some(over) = &mut route.over_tls {
+        over.connection = moved(over.connection);
     }
     let connections: Vec<_> =
         places.iter().filter_map(|place| capture.connections.get(*place).cloned()).collect();

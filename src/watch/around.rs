@@ -10,14 +10,15 @@ use crate::pipeline::{Following, OpenConnection};
 use crate::protocol::{Attempt, RequestFacts};
 use crate::units::{PacketNumber, Timestamp};
 
-/// Copies of connections that are not over: those that are `ready`, those with one of their `keys`, the latest with a young
-/// attempt, the latest without an attempt, and the latest without payload.
+/// Copies of connections that are not over: those that are `ready` or `polling`, those with one of their `keys`, the latest
+/// with a young attempt, the latest without an attempt, and the latest without payload.
 ///
 /// What comes here is copied by whoever reads packets, so each kind has its limit, and what is looked at of all others is
 /// what lies at hand.
 pub(super) fn around(
     following: &Following,
     ready: &BTreeSet<PacketNumber>,
+    polling: &BTreeSet<PacketNumber>,
     mut keys: BTreeSet<Key>,
 ) -> Vec<Connection> {
     let now = following.now();
@@ -30,12 +31,14 @@ pub(super) fn around(
     for open in following.open() {
         let (last, heard) = open.last();
         let Some(latest) = open.attempts().last() else {
-            if is_young(heard) && open.has_exchanges() {
+            if polling.contains(&open.id()) {
+                wanted.push((last, open));
+            } else if is_young(heard) && open.exchanges().is_some() {
                 bystanders.push((last, open));
             }
             continue;
         };
-        if ready.contains(&open.id()) {
+        if ready.contains(&open.id()) || polling.contains(&open.id()) {
             wanted.push((last, open));
         } else if open.attempts().iter().filter_map(key).any(|key| keys.contains(&key)) {
             related.push((last, open));

@@ -18,6 +18,8 @@ pub struct Task {
     pub(super) open: Vec<Connection>,
     /// Connections of which something is to be told now.
     pub(super) ready: BTreeSet<PacketNumber>,
+    /// Sessions go on by polling on some that are open, and that is to be judged now.
+    pub(super) polls: bool,
     /// Connections of which something is to be told later.
     pub(super) waiting: BTreeSet<PacketNumber>,
     /// Connections that had to go before they came here.
@@ -63,7 +65,7 @@ impl Judge {
 
     /// Judges what is ready, once each.
     pub fn judge(&mut self, task: Task) -> Judged {
-        let Task { ended, open, ready, waiting, forgotten, stepped, looked, now, totals } = task;
+        let Task { ended, open, ready, polls, waiting, forgotten, stepped, looked, now, totals } = task;
         for connection in forgotten {
             self.told.forget(connection);
         }
@@ -74,7 +76,7 @@ impl Judge {
         let old = self.window.trim(looked);
         self.forget(old, &waiting, &mut judged);
         self.window.append(ended, now);
-        if !ready.is_empty() {
+        if !ready.is_empty() || polls {
             let (connections, open) = self.window.lend(open);
             let capture = Capture { connections, totals, ..Capture::default() };
             let diagnosis = diagnose(&capture, &self.selection, self.shows_secrets);

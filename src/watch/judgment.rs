@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Attempted, Event, Found, Involved};
-use crate::diagnosis::{About, Check, Diagnosis, Finding};
+use crate::diagnosis::{About, Check, Diagnosis, Finding, Severity};
 use crate::limits::{LIVE_CONNECTIONS_TOLD, LIVE_FINDINGS_TOLD};
 use crate::model::{Capture, Connection, Outcome};
 use crate::protocol::{Attempt, RequestFacts};
@@ -35,18 +35,25 @@ impl Judgment<'_> {
         for finding in &self.diagnosis.findings {
             let legs = self.legs(&finding.about);
             // What a rule sees in the whole capture may come long after the attempt that it is about.
-            let may_be_late = matches!(finding.rule.check, Check::Capture(_) | Check::Ends(_));
+            let is_of_sessions = matches!(finding.rule.check, Check::Sessions(_));
+            let may_be_late =
+                is_of_sessions || matches!(finding.rule.check, Check::Capture(_) | Check::Ends(_));
             let is_settled = self.is_settled(&legs, may_be_late);
             let mostly = || is_settled || self.is_mostly_settled(&legs, may_be_late);
             let is_new = match &finding.about {
                 About::Routes(routes) if routes.len() == 1 => {
                     is_settled && told.add_legs(&legs, finding.rule.code)
                 }
+                // Who polls may do so for ever.
+                About::Connections(_) if is_of_sessions => !self.waits(&legs) && told.is_worse(finding),
                 About::Connections(_) => is_settled && told.add_legs(&legs, finding.rule.code),
                 About::Routes(_) => mostly() && told.add_other(finding),
                 About::Capture => told.add_other(finding),
             };
             if is_new {
+                if is_of_sessions {
+                    told.add_severity(finding);
+                }
                 let connections = self.involved(&finding.about);
                 found.push(Found { finding: finding.clone(), legs, connections });
             }
@@ -185,6 +192,8 @@ pub(super) struct Told {
     pub(super) legs: BTreeMap<PacketNumber, BTreeSet<(Option<usize>, &'static str)>>,
     /// On several routes, or on the capture: rule and sentence.
     others: BTreeSet<(&'static str, String)>,
+    /// On sessions that go over several requests: how bad it was at worst.
+    sessions: BTreeMap<(&'static str, String), Severity>,
 }
 
 impl Told {
@@ -205,6 +214,21 @@ impl Told {
             self.others.clear();
         }
         self.others.insert((finding.rule.code, finding.sentence()))
+    }
+
+    /// Whether nothing as bad was told by this rule in these words. A session goes on over one connection after the
+    /// other, and what it began with is forgotten one day.
+    fn is_worse(&self, finding: &Finding) -> bool {
+        let told = self.sessions.get(&(finding.rule.code, finding.sentence()));
+        told.is_none_or(|told| *told < finding.severity)
+    }
+
+    fn add_severity(&mut self, finding: &Finding) {
+        if self.sessions.len() >= LIVE_FINDINGS_TOLD {
+            self.sessions.clear();
+        }
+        let worst = self.sessions.entry((finding.rule.code, finding.sentence())).or_insert(finding.severity);
+        *worst = finding.severity.max(*worst);
     }
 
     /// Nothing more is told of this connection.

@@ -12,6 +12,7 @@ mod around;
 mod event;
 mod judge;
 mod judgment;
+mod polls;
 mod window;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -26,6 +27,7 @@ use crate::pipeline::{Following, Happened, Options};
 use crate::protocol::{ACCEPT_BYTES, FrameLog};
 use crate::units::{PacketNumber, Span, Timestamp};
 use around::{around, key};
+use polls::Polls;
 use window::Window;
 
 /// What the requests of one route have in common: the accept value that belongs to their key.
@@ -39,6 +41,8 @@ pub struct Watch {
     ended: Window,
     /// What is to be judged, and when.
     due: VecDeque<Due>,
+    /// Where sessions go on by polling.
+    polls: Polls,
     /// When something is judged again at the earliest.
     next_judgment: Timestamp,
     /// What is to be told to who judges, beside what there is to be judged.
@@ -62,8 +66,18 @@ struct Due {
     when: Timestamp,
     connection: PacketNumber,
     keys: Vec<Key>,
+    why: Why,
+}
+
+/// Why something is to be judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// An attempt is decided.
+    Decided,
     /// The connection has ended: it is handed over anyway.
-    has_ended: bool,
+    Ended,
+    /// A session goes on by polling.
+    Polls,
 }
 
 impl Watch {
@@ -74,6 +88,7 @@ impl Watch {
             following: Following::new(options),
             ended: Window::default(),
             due: VecDeque::new(),
+            polls: Polls::default(),
             next_judgment: Timestamp::MIN,
             forgotten: Vec::new(),
             stepped: None,
@@ -118,6 +133,7 @@ impl Watch {
         }
         self.next_judgment = self.next_judgment.min(now);
         self.ended.clock_stepped(now);
+        self.polls.clock_stepped(now);
         (self.stepped, self.looked, self.handed_over) = (Some(now), [now; 2], now);
     }
 
@@ -145,6 +161,16 @@ impl Watch {
     pub fn events(&mut self) -> Vec<Event> {
         let happened = self.following.happened();
         let events = self.take(happened);
+        if self.is_judged {
+            let when = self.now().after(LIVE_SETTLING);
+            let polling = self.polls.due(&self.following).into_iter();
+            self.due.extend(polling.map(|connection| Due {
+                when,
+                connection,
+                keys: Vec::new(),
+                why: Why::Polls,
+            }));
+        }
         let [latest, _] = self.looked;
         self.looked = [self.now(), latest];
         for connection in self.ended.trim_to_limits() {
@@ -184,6 +210,9 @@ impl Watch {
     fn note(&mut self, happened: &Happened, now: Timestamp) {
         let (Happened::Handshake { connection, .. } | Happened::Ended(connection)) = happened;
         let has_ended = matches!(happened, Happened::Ended(_));
+        if has_ended {
+            self.polls.forget(connection.id());
+        }
         if !self.is_judged {
             let gone = if has_ended { connection.exchanges.len() } else { 0 };
             self.following.make_room_for_exchanges(gone);
@@ -191,7 +220,8 @@ impl Watch {
         }
         let keys = connection.attempts.iter().filter_map(key).collect();
         let when = now.after(LIVE_SETTLING);
-        self.due.push_back(Due { when, connection: connection.id(), keys, has_ended });
+        let why = if has_ended { Why::Ended } else { Why::Decided };
+        self.due.push_back(Due { when, connection: connection.id(), keys, why });
         if has_ended {
             self.ended.add(without_frames(connection), now);
         }
@@ -208,8 +238,12 @@ impl Watch {
             return None;
         }
         self.judging = self.due.front().map(|due| due.when);
-        let (ready, keys) = self.take_due(now);
-        let open = if ready.is_empty() { Vec::new() } else { around(&self.following, &ready, keys) };
+        let (ready, polling, keys) = self.take_due(now);
+        let open = if ready.is_empty() && polling.is_empty() {
+            Vec::new()
+        } else {
+            around(&self.following, &ready, &polling, keys)
+        };
         // The more there is to be looked at, the less often.
         let size = self.kept.saturating_add(self.ended.len()).saturating_add(open.len());
         let weight = i64::try_from(size / SMALL_WINDOW).unwrap_or(i64::MAX);
@@ -220,7 +254,8 @@ impl Watch {
             ended: std::mem::take(&mut self.ended),
             open,
             ready,
-            waiting: self.due.iter().map(|due| due.connection).collect(),
+            polls: !polling.is_empty(),
+            waiting: self.due.iter().filter(|due| due.why != Why::Polls).map(|due| due.connection).collect(),
             forgotten: std::mem::take(&mut self.forgotten),
             stepped: self.stepped.take(),
             looked,
@@ -229,17 +264,25 @@ impl Watch {
         })
     }
 
-    /// What is due now, not more than may be copied at once; and the keys of it.
-    fn take_due(&mut self, now: Timestamp) -> (BTreeSet<PacketNumber>, BTreeSet<Key>) {
-        let (mut ready, mut keys, mut open) = (BTreeSet::new(), BTreeSet::new(), 0_usize);
+    /// What is due now, not more than may be copied at once, what of it only polls, and the keys of it.
+    fn take_due(
+        &mut self,
+        now: Timestamp,
+    ) -> (BTreeSet<PacketNumber>, BTreeSet<PacketNumber>, BTreeSet<Key>) {
+        let (mut ready, mut polling) = (BTreeSet::new(), BTreeSet::new());
+        let (mut keys, mut open) = (BTreeSet::new(), 0_usize);
         let is_due = |due: &Due| due.when <= now || self.is_over;
         while open < LIVE_JUDGED && self.due.front().is_some_and(is_due) {
             let Some(due) = self.due.pop_front() else { break };
-            open = open.saturating_add(usize::from(!due.has_ended));
-            ready.insert(due.connection);
+            open = open.saturating_add(usize::from(due.why != Why::Ended));
+            if due.why == Why::Polls {
+                polling.insert(due.connection)
+            } else {
+                ready.insert(due.connection)
+            };
             keys.extend(due.keys);
         }
-        (ready, keys)
+        (ready, polling, keys)
     }
 
     /// What came of the latest task: what is to be told.

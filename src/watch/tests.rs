@@ -435,3 +435,134 @@ fn a_request_that_waits_when_the_clock_is_put_forward_is_not_unanswered() {
     let events = watch.look();
     assert!(events.iter().any(|event| matches!(event, Event::Handshake { .. })), "{events:?}");
 }
+
+/// A connection to a Socket.IO server that stays open, as packets.
+struct Polling {
+    port: u16,
+    sent: [u32; 2],
+}
+
+impl Polling {
+    const fn new(port: u16) -> Self {
+        Self { port, sent: [1, 1] }
+    }
+
+    /// A request, and its answer at once, so many seconds after the beginning.
+    fn ask(&mut self, watch: &mut Watched, seconds: i64, request: &str, answer: &str) -> Vec<Event> {
+        let mut events = Vec::new();
+        if self.sent == [1, 1] {
+            for (is_client, flags) in [(true, "S"), (false, "SA"), (true, "A")] {
+                events.extend(self.packet(watch, seconds, (is_client, flags), ""));
+            }
+        }
+        events.extend(self.packet(watch, seconds, (true, "A"), request));
+        events.extend(self.packet(watch, seconds, (false, "A"), answer));
+        events
+    }
+
+    fn close(&mut self, watch: &mut Watched, seconds: i64) -> Vec<Event> {
+        self.packet(watch, seconds, (true, "R"), "")
+    }
+
+    fn packet(&mut self, watch: &mut Watched, seconds: i64, how: (bool, &str), payload: &str) -> Vec<Event> {
+        let (is_client, flags) = how;
+        let (client, server) = ([10, 77, 1, 2], [10, 77, 1, 1]);
+        let [sent, acknowledged] = if is_client { [0, 1] } else { [1, 0] }.map(|side: usize| self.sent[side]);
+        let opens = u32::from(flags.contains('S'));
+        let builder = if is_client {
+            etherparse::PacketBuilder::ipv4(client, server, 64).tcp(self.port, 80, sent - opens, 64_000)
+        } else {
+            etherparse::PacketBuilder::ipv4(server, client, 64).tcp(80, self.port, sent - opens, 64_000)
+        };
+        let builder = if opens > 0 { builder.syn() } else { builder };
+        let builder = if flags.contains('A') { builder.ack(acknowledged) } else { builder };
+        let builder = if flags.contains('R') { builder.rst() } else { builder };
+        let mut bytes = Vec::new();
+        builder.write(&mut bytes, payload.as_bytes()).unwrap();
+        self.sent[usize::from(!is_client)] += u32::try_from(payload.len()).unwrap();
+        let length = u32::try_from(bytes.len()).unwrap();
+        let time = Timestamp::from_nanos(seconds * 1_000_000_000);
+        let meta = PacketMeta {
+            time,
+            start: 0,
+            captured: length,
+            original: length,
+            link: crate::capture::LinkType(101),
+        };
+        let first = PacketNumber(watch.following.counted().packets + 1);
+        watch.read(&Block { bytes, packets: vec![meta], first, ..Block::default() });
+        watch.look()
+    }
+}
+
+const POLL: &str = "GET /socket.io/?EIO=4&transport=polling&sid=abcd HTTP/1.1\r\nHost: a\r\n\r\n";
+const MESSAGE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n2";
+const REFUSED: &str = "HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\nno";
+
+/// Which rules found something, how bad that is, and when.
+fn rules(events: Vec<Event>, seconds: i64) -> Vec<(i64, &'static str, &'static str)> {
+    let found = |event| match event {
+        Event::Found(it) => Some((seconds, it.finding.rule.name, it.finding.severity.name())),
+        _ => None,
+    };
+    events.into_iter().filter_map(found).collect()
+}
+
+/// What is told of a session that polls for ten minutes, each request on a connection that stays open for so long, with a
+/// WebSocket attempt at its beginning or without.
+fn told_of_polling(has_attempt: bool, connection_lasts: i64) -> Vec<(i64, &'static str, &'static str)> {
+    let mut watch = watch();
+    let (mut told, mut polling) = (Vec::new(), Polling::new(50_000));
+    for seconds in (0..600).step_by(25) {
+        if seconds % connection_lasts == 0 && seconds > 0 {
+            told.extend(rules(polling.close(&mut watch, seconds), seconds));
+            polling = Polling::new(polling.port + 1);
+        }
+        told.extend(rules(polling.ask(&mut watch, seconds, POLL, MESSAGE), seconds));
+        if has_attempt && seconds == 0 {
+            let request = POLL.replace("polling", "websocket").replace(
+                "Host: a\r\n",
+                "Host: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+            );
+            let mut attempt = Polling::new(40_000);
+            told.extend(rules(attempt.ask(&mut watch, 0, &request, REFUSED), 0));
+            told.extend(rules(attempt.close(&mut watch, 0), 0));
+        }
+        for later in 1..25 {
+            let now = Timestamp::from_nanos((seconds + later) * 1_000_000_000);
+            watch.wait_until(now);
+            told.extend(rules(watch.look(), seconds + later));
+        }
+    }
+    told.extend(rules(watch.finish(), 600));
+    told.retain(|(_, rule, _)| *rule == "engineio-stuck-polling");
+    told
+}
+
+#[test]
+fn a_session_that_polls_for_ever_is_told_while_it_does() {
+    for connection_lasts in [10_000, 100] {
+        let without = told_of_polling(false, connection_lasts);
+        assert!(matches!(without[..], [(26..40, _, "note")]), "{without:?}");
+        // Once, though nobody remembers the attempt when the connections end.
+        let with = told_of_polling(true, connection_lasts);
+        assert!(matches!(with[..], [(51..65, _, "warning")]), "{with:?}");
+    }
+}
+
+#[test]
+fn requests_that_are_refused_again_and_again_are_told_at_once() {
+    let mut watch = watch();
+    let (mut told, mut polling) = (Vec::new(), Polling::new(50_000));
+    for seconds in 0..60 {
+        told.extend(rules(polling.ask(&mut watch, seconds, POLL, REFUSED), seconds));
+    }
+    assert!(matches!(told[..], [(2..10, "engineio-session-unknown", "warning")]), "{told:?}");
+    let polls = &watch.polls;
+    assert_eq!(format!("{polls:?}").matches("PacketNumber(1):").count(), 1, "{polls:?}");
+    polling.close(&mut watch, 60);
+    watch.wait_until(Timestamp::from_nanos(70_000_000_000));
+    watch.look();
+    assert!(!format!("{:?}", watch.polls).contains("PacketNumber(1):"));
+}

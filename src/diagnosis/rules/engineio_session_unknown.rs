@@ -38,7 +38,7 @@ replica, or the server was restarted, nobody there knows it: 400, and the client
 ",
     see: "https://socket.io/docs/v4/using-multiple-nodes/",
     explains: &["refused-by-upstream", "refused-by-proxy", "no-response", "engineio-stuck-polling", "mixed-backends"],
-    check: Check::Capture(check),
+    check: Check::Sessions(check),
 };
 
 fn check(view: &CaptureView<'_>) -> Vec<Finding> {

@@ -33,7 +33,7 @@ port that the attempt went to.
 ",
     see: "https://socket.io/docs/v4/how-it-works/#upgrade-mechanism",
     explains: &[],
-    check: Check::Capture(check),
+    check: Check::Sessions(check),
 };
 
 fn check(view: &CaptureView<'_>) -> Vec<Finding> {

@@ -51,7 +51,7 @@ Send all requests of one client to the same upstream: `ip_hash;` or `hash $remot
         "refused-by-upstream",
         "route-missing",
     ],
-    check: Check::Capture(check),
+    check: Check::Sessions(check),
 };
 
 fn check(view: &CaptureView<'_>) -> Vec<Finding> {

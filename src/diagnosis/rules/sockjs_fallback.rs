@@ -33,7 +33,7 @@ The finding on the attempt itself says what is wrong with the upgrade. The fallb
 ",
     see: "https://github.com/sockjs/sockjs-client#supported-transports-by-browser-html-served-from-http-or-https",
     explains: &[],
-    check: Check::Capture(check),
+    check: Check::Sessions(check),
 };
 
 fn check(view: &CaptureView<'_>) -> Vec<Finding> {

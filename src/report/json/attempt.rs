@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use super::over_tls::OverTlsView;
 use super::place::{self, PlaceView};
 use super::time::{Clock, TimeText, millis};
 use crate::model::{Application, Connection, Outcome, SessionEnd, close_meaning};
@@ -23,6 +24,9 @@ pub(super) struct AttemptView<'a> {
     /// What the server sent where the answer is due, if it is nothing of HTTP/1.
     #[serde(skip_serializing_if = "Option::is_none")]
     not_http: Option<NotHttpView<'a>>,
+    /// The client's own connection, if this is what a proxy decrypted of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) over_tls: Option<OverTlsView>,
     outcome: &'static str,
     websocket: Option<SessionView<'a>>,
 }
@@ -186,6 +190,7 @@ pub(super) fn view<'a>(
             is_http_2: foreign.is_http_2(),
             start: wire.text(&foreign.start),
         }),
+        over_tls: None,
         outcome: Outcome::of(attempt, connection, capture_end).name(),
         websocket: attempt
             .session

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::attempt::{self, AttemptView};
 use super::finding::{self, FindingView};
+use super::over_tls::OverTlsView;
 use super::passage::{self, PassageView};
 use super::place::{self, PlaceView};
 use super::time::{Clock, TimeText, millis};
@@ -47,6 +48,17 @@ pub(super) struct ConnectionLine<'a> {
     /// None where findings have lines of their own.
     #[serde(skip_serializing_if = "Option::is_none")]
     findings: Option<Vec<FindingView<'a>>>,
+}
+
+impl ConnectionLine<'_> {
+    /// Says of attempts, by their places, that they came over TLS to a proxy.
+    pub(super) fn tie(&mut self, over_tls: Vec<(usize, OverTlsView)>) {
+        for (place, view) in over_tls {
+            if let Some(attempt) = self.attempts.get_mut(place) {
+                attempt.over_tls = Some(view);
+            }
+        }
+    }
 }
 
 #[derive(Serialize)]

@@ -14,6 +14,7 @@ mod finding;
 mod frame;
 pub(super) mod live;
 mod message;
+mod over_tls;
 mod passage;
 mod place;
 mod route;
@@ -48,18 +49,17 @@ pub(super) fn write(
     let wire = Wire { shows_secrets: options.shows_secrets };
     let capture_end = capture.totals.first_and_last.map_or(Timestamp::MIN, |(_, last)| last);
     let findings = findings_by_connection(capture, diagnosis);
-    for (connection, findings) in capture.connections.iter().zip(&findings) {
+    let mut over_tls = over_tls::by_connection(capture, &diagnosis.routes);
+    for (place, (connection, findings)) in capture.connections.iter().zip(&findings).enumerate() {
         // What something was found about is told, whoever asked for it.
         if connection.attempts.is_empty() && findings.is_empty() && !options.keeps_all {
             continue;
         }
-        lines.write(&connection::line(
-            connection,
-            Some(findings),
-            (wire, &capture.numbering),
-            capture_end,
-            &mut clock,
-        ))?;
+        let numbering = &capture.numbering;
+        let mut line =
+            connection::line(connection, Some(findings), (wire, numbering), capture_end, &mut clock);
+        line.tie(over_tls.remove(&place).unwrap_or_default());
+        lines.write(&line)?;
         if options.frames {
             write_frames(connection, &capture.numbering, &mut clock, &mut frames, &mut lines)?;
         }

@@ -54,7 +54,7 @@ struct HopView<'a> {
 }
 
 #[derive(Serialize)]
-struct ProxyView {
+pub(super) struct ProxyView {
     address: String,
     software: Option<&'static str>,
     version: Option<String>,
@@ -113,7 +113,7 @@ fn hop(hop: &Hop, wire: Wire) -> HopView<'_> {
     }
 }
 
-fn proxy(proxy: &Proxy) -> ProxyView {
+pub(super) fn proxy(proxy: &Proxy) -> ProxyView {
     ProxyView {
         address: proxy.address.to_string(),
         software: proxy.software.map(crate::routes::Software::name),

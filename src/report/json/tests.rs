@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::report::tests::{analysed, captures, judged};
-use crate::report::{Format, ReportOptions, write};
+use crate::report::{Format, ReportOptions, part, write};
 
 #[test]
 fn every_capture_comes_out_as_its_truth_says() {
@@ -67,6 +67,27 @@ fn lines_keep_the_contract() {
     assert_eq!(summary["success_rate"], 0.0);
     assert_eq!(summary["latency_ms"], Value::Null);
     assert_eq!(summary["findings"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn what_came_over_tls_is_told_in_the_whole_and_in_a_part() {
+    let capture = analysed("tls-idle-cut/proxy-any.pcap");
+    let diagnosis = judged(&capture);
+    let over_tls = |capture: &_, diagnosis: &_| -> Vec<Value> {
+        let mut written = Vec::new();
+        write(Format::Json, capture, diagnosis, &ReportOptions::default(), &mut written).unwrap();
+        let lines = String::from_utf8(written).unwrap();
+        let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.filter_map(|line| Some(line["attempts"].get(0)?["over_tls"].clone())).collect()
+    };
+    let whole = over_tls(&capture, &diagnosis);
+    let connections: Vec<u64> = whole.iter().map(|over| over["connection"].as_u64().unwrap()).collect();
+    assert_eq!(connections, [3, 40]);
+    assert_eq!(whole[1]["server"], "10.77.1.1:443");
+    for (place, over) in whole.iter().enumerate() {
+        let (capture, diagnosis) = part::of_route(&capture, &diagnosis, place).unwrap();
+        assert_eq!(over_tls(&capture, &diagnosis), std::slice::from_ref(over));
+    }
 }
 
 #[test]
