@@ -260,10 +260,10 @@ pub const EXCHANGES_KEPT_FIRST: usize = 32;
 /// of its connection, or is only counted.
 pub const EXCHANGES_KEPT_TOTAL: usize = 50_000;
 
-/// Bytes of the target and of the host of such a request that are kept; the rest is cut off.
+/// Bytes of the target, of the host and of the origin of such a request that are kept; the rest is cut off.
 pub const EXCHANGE_REQUEST_BYTES: usize = 256;
 
-/// Bytes of each field of its answer that are kept; the rest is cut off.
+/// Bytes of each field of its answer, and of the body of a refusal, that are kept; the rest is cut off.
 pub const EXCHANGE_ANSWER_BYTES: usize = 128;
 
 /// Interim answers of an attempt whose statuses are kept. Later ones are not told.

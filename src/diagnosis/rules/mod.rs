@@ -24,6 +24,7 @@ mod data_after_close;
 mod deflate_broken_by_proxy;
 mod deflate_failed;
 mod empty_200;
+mod engineio_poll_refused;
 mod engineio_session_unknown;
 mod engineio_stuck_polling;
 mod engineio_version_mismatch;
@@ -196,6 +197,7 @@ pub static ALL: &[&Rule] = &[
     &engineio_version_mismatch::RULE,
     &signalr_handshake_missing::RULE,
     &sockjs_fallback::RULE,
+    &engineio_poll_refused::RULE,
     &mixed_backends::RULE,
     &session_not_sticky::RULE,
     &reconnect_storm::RULE,

@@ -134,7 +134,7 @@ const ACTION_CABLE: &str =
     "That is how Action Cable refuses an origin; a path that Rails does not know gets a page.";
 
 /// Whether an origin (RFC 6454 section 7) has the host and the port of a `Host` field.
-fn belongs(origin: &str, host: &str) -> bool {
+pub(super) fn belongs(origin: &str, host: &str) -> bool {
     let Some((scheme, authority)) = origin.split_once("://") else { return false };
     let usual = if scheme.eq_ignore_ascii_case("https") { "443" } else { "80" };
     let port = |authority: &str| -> String {

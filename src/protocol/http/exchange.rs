@@ -19,6 +19,8 @@ pub struct Exchange {
     pub target: Box<str>,
     /// The first `Host` field: the first [`limits::EXCHANGE_REQUEST_BYTES`].
     pub host: Option<Box<str>>,
+    /// The first `Origin` field (RFC 6454 section 7): the first [`limits::EXCHANGE_REQUEST_BYTES`].
+    pub origin: Option<Box<str>>,
     /// `Connection` has the token `upgrade` and there is no `Upgrade` field: what is left of an upgrade request if
     /// somebody on the way removed the field that must not be passed on and kept the one that says so (RFC 9110
     /// sections 7.6.1 and 7.8).
@@ -45,6 +47,8 @@ pub struct ExchangeAnswer {
     pub location: Option<Box<str>>,
     /// `Content-Type` (RFC 9110 section 8.3).
     pub content_type: Option<Box<str>>,
+    /// How the body of a refusal (400 and more) begins: the first [`limits::EXCHANGE_ANSWER_BYTES`].
+    pub body_start: Vec<u8>,
 }
 
 /// The exchanges of a connection in the order of their requests: the first [`limits::EXCHANGES_KEPT_FIRST`] and the
@@ -121,6 +125,14 @@ impl Exchanges {
         }
     }
 
+    /// Adds bytes of the body of an answer that is a refusal, if its request is still kept.
+    pub(super) fn answer_body(&mut self, number: u32, bytes: &[u8]) {
+        let answer = self.find(number).and_then(|exchange| exchange.answer.as_mut());
+        let Some(answer) = answer.filter(|answer| answer.status >= REFUSED) else { return };
+        let room = limits::EXCHANGE_ANSWER_BYTES.saturating_sub(answer.body_start.len());
+        answer.body_start.extend(bytes.iter().take(room));
+    }
+
     /// Notes that the answer of a request may be in bytes that the capture lacks.
     pub(super) fn lose_response(&mut self, number: u32) {
         if let Some(exchange) = self.find(number) {
@@ -138,12 +150,14 @@ impl Exchange {
     fn new(head: &RequestHead<'_>, complete: bool, origin: Origin, number: u32) -> Self {
         let asks = head.fields.has_token("connection", "upgrade");
         let host = head.fields.values("host").next();
+        let asked_from = head.fields.values("origin").next();
         Self {
             request: origin,
             complete,
             method: start(head.method.as_bytes(), limits::EXCHANGE_REQUEST_BYTES),
             target: start(head.target.as_bytes(), limits::EXCHANGE_REQUEST_BYTES),
             host: host.map(|value| start(value, limits::EXCHANGE_REQUEST_BYTES)),
+            origin: asked_from.map(|value| start(value, limits::EXCHANGE_REQUEST_BYTES)),
             asks_connection_upgrade: asks && head.fields.values("upgrade").next().is_none(),
             answer: None,
             response_lost: false,
@@ -151,6 +165,9 @@ impl Exchange {
         }
     }
 }
+
+/// Statuses from this one on refuse a request (RFC 9110 sections 15.5 and 15.6).
+const REFUSED: u16 = 400;
 
 impl ExchangeAnswer {
     fn new(head: &ResponseHead<'_>, status: u16, origin: Origin) -> Self {
@@ -164,6 +181,7 @@ impl ExchangeAnswer {
             server: field("server"),
             location: field("location"),
             content_type: field("content-type"),
+            body_start: Vec::new(),
         }
     }
 }

@@ -34,6 +34,8 @@ pub(crate) struct Http {
     held: Option<Held>,
     /// The attempt whose answer's body is being read.
     answered: Option<usize>,
+    /// The same for one of the exchanges, if its answer is a refusal.
+    refused_exchange: Option<u32>,
     trail: Trail,
     /// The latest request that is no attempt: an answer may make it one.
     latest: Latest,
@@ -422,7 +424,7 @@ impl Http {
         complete: bool,
         origin: Origin,
     ) -> Next {
-        self.answered = None;
+        (self.answered, self.refused_exchange) = (None, None);
         // RFC 9110 section 15.2: any number of interim answers may come before the final one.
         if (100..200).contains(&status) && status != SWITCHING_PROTOCOLS {
             let asked = self.pending.first().and_then(|request| request.attempt);
@@ -497,11 +499,15 @@ impl Http {
             self.server.perhaps_body(response_framing(fields, status, method));
         }
         self.answered = place;
+        self.refused_exchange = exchange.filter(|_| status >= 400);
         self.release_held(context)
     }
 
     /// Some of an answer's body.
     fn response_body(&mut self, bytes: &[u8]) -> Next {
+        if let (Some(number), Some(exchanges)) = (self.refused_exchange, &mut self.trail.exchanges) {
+            exchanges.answer_body(number, bytes);
+        }
         let answered = self.answered.and_then(|place| self.trail.attempts.get_mut(place));
         if let Some(response) = answered.and_then(|attempt| attempt.response.as_mut()) {
             let room = limits::BODY_START_BYTES.saturating_sub(response.body_start.len());

@@ -38,6 +38,18 @@ fn an_exchange_is_told_with_what_matters_of_it() {
     assert_eq!(answer.server.as_deref(), Some("nginx"));
     assert_eq!(answer.location.as_deref(), Some("https://x.example/a"));
     assert_eq!(answer.content_type.as_deref(), Some("text/html; charset=utf-8"));
+    assert_eq!((exchange.origin.as_deref(), answer.body_start.len()), (None, 0));
+    // What a refusal says.
+    let request = "GET /a HTTP/1.1\r\nHost: x.example\r\nOrigin: https://y.example\r\n\r\n";
+    let said = "\u{e9}".repeat(99);
+    let refusal =
+        format!("HTTP/1.1 400 Bad Request\r\nTransfer-Encoding: chunked\r\n\r\nc6\r\n{said}\r\n0\r\n\r\n");
+    let fine = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+    let facts = same_at_every_cut(&[client(request), server(refusal), client(request), server(fine)]);
+    let said: Vec<&[u8]> =
+        facts.exchanges.iter().map(|it| &*it.answer.as_ref().unwrap().body_start).collect();
+    assert_eq!(said, [&"\u{e9}".repeat(64).into_bytes()[..], b""]);
+    assert_eq!(facts.exchanges.iter().next().unwrap().origin.as_deref(), Some("https://y.example"));
     // With an Upgrade field, of whatever protocol, nothing was taken away.
     let request = "GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
     let facts = same_at_every_cut(&[client(request)]);
