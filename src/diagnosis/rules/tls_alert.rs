@@ -8,7 +8,7 @@ use crate::diagnosis::finding::{About, Blame, Finding};
 use crate::diagnosis::rule::{Check, Rule, Severity};
 use crate::diagnosis::view::{CaptureView, RouteView};
 use crate::model::Connection;
-use crate::protocol::{Role, ServerFirst, TlsAlert};
+use crate::protocol::{Role, ServerFirst, TlsAlert, TlsFacts};
 use crate::units::{Endpoint, Origin};
 
 /// A TLS handshake fails with an alert.
@@ -26,8 +26,9 @@ proxy fail an attempt, or where no attempt at all is seen; elsewhere it is a war
 
 Or no such alert, and the opener ends the connection when it has the other side's certificate: after its ClientHello it
 sent nothing, or no more than an encrypted alert is long, and so no Finished. It is an error where a proxy does that and
-fails an attempt. Of a client it is told if no attempt at all is seen and none of its handshakes with that server comes
-further: as a warning if it does so again and again, else as a note.
+fails an attempt, also if it leaves right after the handshake with an alert and without its request. Of a client it is
+told if no attempt at all is seen and none of its handshakes with that server comes further: as a warning if it does so
+again and again, else as a note.
 
 ## Why it breaks
 
@@ -66,6 +67,8 @@ fn check(view: &CaptureView<'_>) -> Vec<Finding> {
             left().filter(|_| route.first.status().is_none_or(|status| status >= 500))
         {
             let finding = broken_off(connection, end, Some(route)).shown_by(route.first.packets());
+            findings.push(finding.about(About::Routes(vec![route.index])));
+        } else if let Some(finding) = agreed_and_left(route) {
             findings.push(finding.about(About::Routes(vec![route.index])));
         }
     }
@@ -122,6 +125,11 @@ fn clients_that_leave(view: &CaptureView<'_>) -> Vec<Finding> {
 /// as long as an encrypted alert: a record of 19 bytes (RFC 8446 section 5.2), with the `ChangeCipherSpec` of RFC 8446
 /// appendix D.4 or without. A `Finished` is longer.
 fn left(connection: &Connection) -> Option<Origin> {
+    left_after(connection, |_, sent| matches!(sent, 0 | 24 | 30))
+}
+
+/// The end of a connection whose opener left, if what it sent after its hello is as long as that.
+fn left_after(connection: &Connection, is_meant: fn(&TlsFacts, u64) -> bool) -> Option<Origin> {
     let tls = connection.tls.as_deref().filter(|tls| tls.client_hello.is_some() && tls.alert.is_none())?;
     let lacks = |role| connection.half(role).missing_bytes > 0;
     let is_whole = !tls.is_cut
@@ -129,9 +137,47 @@ fn left(connection: &Connection) -> Option<Origin> {
         && !lacks(Role::Server)
         && connection.tcp.opening.connect.is_some();
     let sent = connection.half(Role::Client).payload_bytes.checked_sub(tls.client_hello_bytes)?;
-    let is_left = matches!(sent, 0 | 24 | 30) && matches!(tls.server, ServerFirst::Tls(_));
+    let is_left = is_meant(tls, sent) && matches!(tls.server, ServerFirst::Tls(_));
     let ending = connection.tcp.ending.filter(|_| connection.closed_by() == Some(Role::Client))?;
     (is_whole && is_left).then_some(ending.origin)
+}
+
+/// A proxy that ends the handshake as it should, and the connection after it, without the request that it was opened for:
+/// nginx looks at the certificate only then (1.22.1, `proxy_ssl_verify`).
+fn agreed_and_left(route: &RouteView<'_>) -> Option<Finding> {
+    let status = route.first.status().filter(|status| *status >= 500)?;
+    let end = |connection: &&Connection| left_after(connection, sends_no_request);
+    let (connection, end) = route.tries.iter().find_map(|it| Some((*it, end(it)?)))?;
+    let (proxy, upstream) = (answers::opener(route, connection), connection.endpoint(Role::Server));
+    let hello = connection.tls.as_deref().and_then(|tls| tls.client_hello);
+    Some(
+        Finding::new(
+            &RULE,
+            Blame::proxy(&proxy),
+            format!("leaves {} after the TLS handshake", Blame::Upstream(upstream).spoken()),
+        )
+        .saying("The handshake comes to its end. Then it sends an alert and a FIN, and no request.")
+        .saying_also(Some(format!("Its client gets {status}.")))
+        .shown_by(hello.map(|hello| hello.packet))
+        .shown_by([end.packet])
+        .shown_by(route.first.packets())
+        .advising(
+            "Most often it does not trust the certificate, which nginx checks only then (proxy_ssl_verify on): self-signed, \
+             outdated, for another name (proxy_ssl_name), or of an authority that is not in \
+             proxy_ssl_trusted_certificate. Its error log says which.",
+        ),
+    )
+}
+
+/// Whether what follows the hello is the end of a handshake and an alert, by its length. With TLS 1.3 that is a `Finished`
+/// of SHA-256 or SHA-384 (58 or 74 bytes) and an alert (24), with the `ChangeCipherSpec` (6) of RFC 8446 appendix D.4 or
+/// without. With TLS 1.2 it is the key exchange by X25519, P-256 or P-384 (42, 75 or 107), `ChangeCipherSpec` (6), and
+/// `Finished` and alert under AES-GCM (45 and 31) or `ChaCha20` (37 and 23).
+fn sends_no_request(tls: &TlsFacts, sent: u64) -> bool {
+    match tls.version {
+        Some(TLS_1_2) => matches!(sent, 108 | 124 | 141 | 157 | 173 | 189),
+        _ => matches!(sent, 82 | 88 | 98 | 104),
+    }
 }
 
 /// Whether a client offers what is in use. Health checks that send a hello to see it answered offer less (`ssl-hello-chk`
@@ -343,6 +389,26 @@ mod tests {
         leaves(&mut script, PROXY_OUT, "10.77.2.2:8443", b"");
         script.close(&mut client, From::Server);
         assert!(script.leading().starts_with("error tls-alert: the proxy 10.77."), "{}", script.leading());
+    }
+
+    #[test]
+    fn a_proxy_that_looks_at_the_certificate_after_the_handshake_explains_its_502() {
+        let through = |sent: usize, status: &str| {
+            let mut script = Script::default();
+            let mut client = script.connect(CLIENT, PROXY);
+            script.say(&mut client, From::Client, request());
+            leaves(&mut script, PROXY_OUT, "10.77.2.2:8443", &vec![0x17; sent]);
+            let page = "<hr><center>nginx/1.22.1</center>";
+            script.say(&mut client, From::Server, answer(status, &[("Server", "nginx/1.22.1")], page));
+            script.leading()
+        };
+        let expected = "error tls-alert: nginx 1.22.1 (10.77.1.1) leaves the upstream 10.77.2.2:8443 after the TLS handshake";
+        for sent in [82, 88, 98, 104] {
+            assert_eq!(through(sent, "502 Bad Gateway"), expected, "{sent}");
+        }
+        // A request went that way, or the answer came that way.
+        assert!(!through(400, "502 Bad Gateway").contains("tls-alert"));
+        assert!(!through(104, "404 Not Found").contains("tls-alert"));
     }
 
     #[test]
