@@ -25,7 +25,8 @@ notes, or as warnings where they look like a status of HTTP (4401, 4403). What h
 long the session lasted, what the other side sent last, and the reason in the frame.
 
 A code that is in order is a warning where the reason of a server speaks of a timeout (Jetty: 1001 \"Idle timeout
-expired\").
+expired\"), and where its first message, a short text, says that it is an error or the end (Action Cable's `disconnect`,
+\"Invalid Host/Origin header\" of webpack-dev-server).
 
 If the wire shows why (a frame that breaks RFC 6455, a message that is too big, a ping without an answer), that is told
 instead.
@@ -52,15 +53,17 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
     let end = close_of(route)?;
     let With::CloseFrame(code) = end.with else { return None };
     let close = ends::session(end.leg)?.close.as_ref()?;
+    let refusal = refusal(route, &end);
     let timed_out = end.by == Role::Server && speaks_of_timeout(&close.reason);
     // Which application it is takes reading both heads again, and most sessions end as they should.
-    if code < PRIVATE && is_no_error(code, close_meaning(code, None).kind) && !timed_out {
+    if code < PRIVATE && is_no_error(code, close_meaning(code, None).kind) && !timed_out && refusal.is_none()
+    {
         return None;
     }
     let application = application(route);
     let meaning = close_meaning(code, application);
     let severity = match meaning.kind {
-        kind if is_no_error(code, kind) && timed_out => Severity::Warning,
+        kind if is_no_error(code, kind) && (timed_out || refusal.is_some()) => Severity::Warning,
         kind if is_no_error(code, kind) => return None,
         CloseKind::Normal | CloseKind::Restart | CloseKind::Access => Severity::Warning,
         CloseKind::Fault => Severity::Error,
@@ -73,9 +76,15 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
     let reason = if reason.is_empty() { String::new() } else { format!(" with the reason \"{reason}\"") };
     let of = application.map(|application| format!(" in {}", application.name())).unwrap_or_default();
     let who = route.frames_from(end.leg, end.by);
+    let headline = if refusal.is_some() && is_no_error(code, meaning.kind) {
+        format!("lets a client in and refuses it, with {code} ({})", meaning.name)
+    } else {
+        format!("closes with {code} ({}){reason}", meaning.name)
+    };
     Some(
-        Finding::new(&RULE, who.clone(), format!("closes with {code} ({}){reason}", meaning.name))
+        Finding::new(&RULE, who.clone(), headline)
             .at_most(severity)
+            .saying_also(refusal)
             .saying(before(&end))
             .saying_also(last_of(&end))
             .saying_also(look(code, &meaning, &of).or_else(|| timed_out.then(|| TIMED_OUT.to_owned())))
@@ -103,6 +112,13 @@ fn close_of<'v, 'a>(route: &'v RouteView<'a>) -> Option<End<'v, 'a>> {
 
 fn application(route: &RouteView<'_>) -> Option<Application> {
     route.legs().find_map(|leg| Application::of_attempt(leg.attempt))
+}
+
+/// What the server said first, if it lets the client in only to refuse it with that.
+fn refusal(route: &RouteView<'_>, end: &End<'_, '_>) -> Option<String> {
+    let said = ends::session(end.leg)?.refusal.as_ref()?;
+    let is_it = end.by == Role::Server && is_refusal(end);
+    is_it.then(|| format!("Its first message is {}.", route.quote(said)))
 }
 
 /// How long the session lasted.
@@ -264,6 +280,25 @@ mod tests {
         assert_eq!(finding.severity.name(), "warning");
         assert!(finding.detail.concat().contains("timeout of its own"), "{:?}", finding.detail);
         assert!(closed(1001, "server is stopping").finding("closed-with-error").is_none());
+    }
+
+    #[test]
+    fn a_first_message_that_refuses_is_quoted() {
+        let told = |said: &str, pause_ms: u64| {
+            let (mut script, mut client) = session();
+            script.say(&mut client, From::Server, text_frame(From::Server, said)).wait_ms(pause_ms);
+            script.say(&mut client, From::Server, close_frame(From::Server, 1000));
+            script.say(&mut client, From::Client, close_frame(From::Client, 1000));
+            script.close(&mut client, From::Server);
+            script.finding("closed-with-error")
+        };
+        let disconnect = r#"{"type":"disconnect","reason":"unauthorized","reconnect":false}"#;
+        let finding = told(disconnect, 1).unwrap();
+        assert_eq!(finding.severity.name(), "warning");
+        assert_eq!(finding.headline, "lets a client in and refuses it, with 1000 (normal closure)");
+        assert_eq!(finding.detail[0], format!("Its first message is {disconnect}."));
+        assert!(told(disconnect, 60_000).is_none(), "much later");
+        assert!(told(r#"{"type":"welcome"}"#, 1).is_none());
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use crate::diagnosis::finding::Finding;
 use crate::diagnosis::rule::{Check, Rule, Severity};
-use crate::diagnosis::view::RouteView;
-use crate::diagnosis::{waiting, words};
+use crate::diagnosis::view::{LegView, RouteView};
+use crate::diagnosis::waiting::{self, Unanswered};
+use crate::diagnosis::words;
 use crate::protocol::Role;
 use crate::tcp::EndedBy;
 
@@ -43,6 +44,9 @@ answered, the difference between the two requests is.
 fn check(route: &RouteView<'_>) -> Option<Finding> {
     let waits = waiting::innermost(route)
         .find(|waits| waits.is_ended_by(Role::Server) && waiting::comes_from_proxy(waits.leg))?;
+    if is_answer_lost(route, &waits) {
+        return None;
+    }
     let upstream = waiting::upstream(waits.leg)?;
     let headline = match waits.ended {
         Some((_, EndedBy::Reset)) => "resets the connection instead of answering",
@@ -67,6 +71,14 @@ fn check(route: &RouteView<'_>) -> Option<Finding> {
     let finding = waiting::made_of_it(finding, route, waits.leg);
     // Another upstream answered after all.
     Some(if route.has_failed() { finding } else { finding.at_most(Severity::Warning) })
+}
+
+/// Whether the client got a 101 that nobody else can have given: the capture lacks that of this upstream.
+fn is_answer_lost(route: &RouteView<'_>, waits: &Unanswered<'_, '_>) -> bool {
+    let Some(hop) = waits.leg.hop else { return false };
+    let is_sibling = |leg: &&LegView<'_>| leg.hop.is_some_and(|other| other.from == hop.from);
+    let switched = |leg: &LegView<'_>| leg.status() == Some(101);
+    route.legs().nth(hop.from).is_some_and(switched) && !route.others.iter().filter(is_sibling).any(switched)
 }
 
 #[cfg(test)]
@@ -120,6 +132,18 @@ mod tests {
         script.say(&mut upstream, From::Client, request_with(&[("X-Forwarded-For", "192.0.2.7")]));
         script.reset(&mut upstream, From::Server);
         assert!(script.leading().starts_with("error upstream-aborted"), "{}", script.leading());
+    }
+
+    #[test]
+    fn a_101_that_the_client_got_was_the_upstreams() {
+        let mut script = Script::default();
+        let mut client = script.connect(CLIENT, PROXY);
+        script.say(&mut client, From::Client, request());
+        let mut upstream = script.connect(PROXY_OUT, UPSTREAM);
+        script.say(&mut upstream, From::Client, request());
+        script.say(&mut client, From::Server, switching()).wait_ms(50);
+        script.reset(&mut upstream, From::Server);
+        assert!(script.finding("upstream-aborted").is_none());
     }
 
     #[test]

@@ -12,6 +12,13 @@ pub(super) fn is_denial(message: &[u8]) -> bool {
     !name.is_empty() && text(rest).is_some_and(|(_, rest)| rest.is_empty())
 }
 
+/// Whether a text message is JSON whose type says that it is an error or the end: Action Cable's `disconnect`,
+/// `connection_error` of the older GraphQL protocol, `error` of webpack-dev-server.
+pub(super) fn is_refusal(message: &[u8]) -> bool {
+    let kind = message.strip_prefix(b"{\"type\":\"".as_slice());
+    kind.is_some_and(|rest| REFUSALS.iter().any(|kind| rest.starts_with(kind)))
+}
+
 /// A text behind its length, and what follows it. The messages that are looked at are shorter than 128 bytes, so a length is
 /// one byte.
 fn text(bytes: &[u8]) -> Option<(&str, &[u8])> {
@@ -22,6 +29,9 @@ fn text(bytes: &[u8]) -> Option<(&str, &[u8])> {
 }
 
 const AUTHENTICATION: [u8; 2] = [2, 1];
+
+/// With the quotation mark behind each, so that no longer word is one of them.
+const REFUSALS: [&[u8]; 3] = [b"disconnect\"", b"error\"", b"connection_error\""];
 
 #[cfg(test)]
 mod tests {
@@ -41,6 +51,20 @@ mod tests {
             b"\x06page-1\x02\x01\x00\x00",
         ] {
             assert!(!is_denial(other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_refuses_is_known_by_its_type() {
+        for said in [
+            r#"{"type":"disconnect","reason":"unauthorized","reconnect":false}"#,
+            r#"{"type":"error","data":"Invalid Host/Origin header"}"#,
+            r#"{"type":"connection_error","payload":{"message":"no"}}"#,
+        ] {
+            assert!(is_refusal(said.as_bytes()), "{said}");
+        }
+        for other in [r#"{"type":"welcome"}"#, r#"{"type":"errors"}"#, r#"{"id":1,"type":"error"}"#, ""] {
+            assert!(!is_refusal(other.as_bytes()), "{other}");
         }
     }
 }

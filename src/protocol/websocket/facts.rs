@@ -33,6 +33,8 @@ pub struct SessionFacts {
     pub server_longest: Option<LongFrame>,
     /// The server's first message, if that lets the client not in: what Hocuspocus says to a token that it refuses.
     pub denied: Option<Origin>,
+    /// The server's first message, if it is a text that tells an error or the end: at most 125 bytes.
+    pub refusal: Option<Box<[u8]>>,
     /// Its messages, if they were asked for.
     pub decoded: Option<Box<Decoded>>,
 }

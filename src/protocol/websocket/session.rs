@@ -8,7 +8,7 @@ mod again;
 use std::ops::ControlFlow;
 
 use super::clear_text::is_clear_text;
-use super::denial::is_denial;
+use super::denial::{is_denial, is_refusal};
 use super::extensions::DeflateParameters;
 use super::facts::{
     Anomaly, AnomalyFact, CloseFact, FrameLog, FrameMark, FrameRecord, LongFrame, RoleFacts, SessionFacts,
@@ -59,6 +59,7 @@ struct Rare {
     client_longest: Option<LongFrame>,
     server_longest: Option<LongFrame>,
     denied: Option<Origin>,
+    refusal: Option<Box<[u8]>>,
 }
 
 impl Session {
@@ -190,7 +191,7 @@ impl Session {
             (rare.client_losses, rare.server_losses) = (known.client_losses, known.server_losses);
             rare.early_client_bytes = known.early_client_bytes;
             (rare.client_longest, rare.server_longest) = (known.client_longest, known.server_longest);
-            rare.denied = known.denied;
+            (rare.denied, rare.refusal) = (known.denied, known.refusal.clone());
             if with_frames {
                 rare.frames = known.frames.clone();
             }
@@ -227,6 +228,7 @@ impl Session {
             client_longest: rare.client_longest,
             server_longest: rare.server_longest,
             denied: rare.denied,
+            refusal: rare.refusal,
             decoded: None,
         }
     }
@@ -328,7 +330,7 @@ impl Session {
     #[cold]
     fn look_at(&mut self, by: Role, header: &FrameHeader, origin: Origin) {
         if by == Role::Server {
-            let is_readable = header.opcode == Opcode::BINARY
+            let is_readable = matches!(header.opcode, Opcode::BINARY | Opcode::TEXT)
                 && header.fin
                 && header.rsv == 0
                 && header.masking_key.is_none()
@@ -450,6 +452,12 @@ impl Session {
                 self.server.looks_left = 0;
                 if is_denial(payload) {
                     self.rare.get_or_insert_default().denied = Some(origin);
+                }
+            }
+            Opcode::TEXT => {
+                self.server.looks_left = 0;
+                if is_refusal(payload) {
+                    self.rare.get_or_insert_default().refusal = Some(payload.into());
                 }
             }
             _ => {}
