@@ -167,7 +167,7 @@ impl Exchange {
 }
 
 /// Statuses from this one on refuse a request (RFC 9110 sections 15.5 and 15.6).
-const REFUSED: u16 = 400;
+pub(super) const REFUSED: u16 = 400;
 
 impl ExchangeAnswer {
     fn new(head: &ResponseHead<'_>, status: u16, origin: Origin) -> Self {

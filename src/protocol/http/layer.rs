@@ -4,6 +4,7 @@ mod gaps;
 
 use smallvec::SmallVec;
 
+use super::exchange::REFUSED;
 use super::framing::{Method, request_framing, response_framing};
 use super::head::{HeadError, RequestHead, RequestLine, ResponseHead, may_start_request, may_start_response};
 use super::held::{Held, HeldPiece};
@@ -499,7 +500,7 @@ impl Http {
             self.server.perhaps_body(response_framing(fields, status, method));
         }
         self.answered = place;
-        self.refused_exchange = exchange.filter(|_| status >= 400);
+        self.refused_exchange = exchange.filter(|_| status >= REFUSED);
         self.release_held(context)
     }
 
