@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use wsinspect::app;
 use wsinspect::cli::{Cli, in_one_line};
 
-/// Connections lie all over the memory: in large pages each takes fewer steps to find.
+/// Connections lie all over the memory: in the large pages that it asks for, each is found in fewer steps.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
